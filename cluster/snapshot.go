@@ -1,0 +1,147 @@
+// Package cluster is the vocabulary of the house: what a Kafka cluster looks
+// like at one instant, and what can be done to its placement. Everything else
+// speaks in these words. It imports the standard library only.
+//
+// The JSON form of a Snapshot is a contract with other people's scripts; see
+// docs/formats/snapshot.md.
+package cluster
+
+import "time"
+
+// SnapshotVersion is the version this package writes and reads.
+const SnapshotVersion = 1
+
+// Snapshot is one cluster at one instant. A reading that could not be taken is
+// not an error: it is named in Stale, and its fields keep their zero value.
+type Snapshot struct {
+	Version   int       `json:"version"`
+	TakenAt   time.Time `json:"takenAt"`
+	ClusterID string    `json:"clusterId"`
+	Brokers   []Broker  `json:"brokers"`
+	Topics    []Topic   `json:"topics"`
+	Groups    []Group   `json:"groups"`
+	// Reassignments in flight at TakenAt, ours or not.
+	Reassignments []Reassignment `json:"reassignments,omitempty"`
+	// Stale names every signal that is missing or too old to act on, sorted.
+	Stale []StaleSignal `json:"stale,omitempty"`
+}
+
+// StaleSignal is a reading that is missing or old. Whoever decides must treat
+// it as unknown, and unknown never scales in.
+type StaleSignal struct {
+	Signal string `json:"signal"`
+	Reason string `json:"reason"`
+	// LastSeen is zero when the signal was never seen.
+	LastSeen time.Time `json:"lastSeen,omitzero"`
+}
+
+// BrokerState says whether a broker may hold replicas.
+type BrokerState string
+
+// The states a broker can be in. Only an alive broker is a destination.
+const (
+	BrokerAlive    BrokerState = "alive"
+	BrokerFenced   BrokerState = "fenced"
+	BrokerDraining BrokerState = "draining"
+	BrokerDead     BrokerState = "dead"
+)
+
+// Broker is one Kafka broker.
+type Broker struct {
+	ID       int         `json:"id"`
+	Zone     string      `json:"zone"` // Kafka's broker.rack
+	State    BrokerState `json:"state"`
+	Capacity Capacity    `json:"capacity"`
+	// Usage is what was measured on the broker itself, where it was measured.
+	Usage *Usage `json:"usage,omitempty"`
+}
+
+// Capacity is what a broker can do at 100 %.
+type Capacity struct {
+	CPUCores                 Cores          `json:"cpuCores"`
+	NetworkInBytesPerSecond  BytesPerSecond `json:"networkInBytesPerSecond"`
+	NetworkOutBytesPerSecond BytesPerSecond `json:"networkOutBytesPerSecond"`
+	DiskBytes                Bytes          `json:"diskBytes"`
+	DiskBytesPerSecond       BytesPerSecond `json:"diskBytesPerSecond"`
+	MemoryBytes              Bytes          `json:"memoryBytes,omitempty"`
+}
+
+// Usage is what a broker was measured to use. A NaN is never stored: what is
+// unknown is named in Snapshot.Stale.
+type Usage struct {
+	CPUCores                  Cores          `json:"cpuCores"`
+	NetworkInBytesPerSecond   BytesPerSecond `json:"networkInBytesPerSecond"`
+	NetworkOutBytesPerSecond  BytesPerSecond `json:"networkOutBytesPerSecond"`
+	DiskBytes                 Bytes          `json:"diskBytes"`
+	RequestHandlerIdle        Ratio          `json:"requestHandlerIdle"`
+	UnderReplicatedPartitions int            `json:"underReplicatedPartitions"`
+}
+
+// Topic is one topic with all its partitions, sorted by partition number.
+type Topic struct {
+	Name       string            `json:"name"`
+	ID         string            `json:"id,omitempty"` // Kafka's topic id; tells a recreated topic from the old one
+	Internal   bool              `json:"internal"`
+	Config     map[string]string `json:"config"`
+	Partitions []Partition       `json:"partitions"`
+}
+
+// Partition is one partition. Replicas lists the preferred leader first.
+type Partition struct {
+	Partition int   `json:"partition"`
+	Replicas  []int `json:"replicas"`
+	ISR       []int `json:"isr"`
+	Leader    int   `json:"leader"` // -1: none
+	Load      Load  `json:"load"`
+}
+
+// Load is what a partition costs. A leader costs its broker bytesIn in,
+// bytesOut + (RF-1)·bytesIn out, leaderCpuCores and sizeBytes; a follower
+// bytesIn in, nothing out, followerCpuCores and sizeBytes.
+type Load struct {
+	BytesInPerSecond    BytesPerSecond    `json:"bytesInPerSecond"`  // produced
+	BytesOutPerSecond   BytesPerSecond    `json:"bytesOutPerSecond"` // consumed, without replication
+	MessagesInPerSecond MessagesPerSecond `json:"messagesInPerSecond"`
+	LeaderCPUCores      Cores             `json:"leaderCpuCores"`
+	FollowerCPUCores    Cores             `json:"followerCpuCores"`
+	SizeBytes           Bytes             `json:"sizeBytes"`
+}
+
+// Group is one consumer group.
+type Group struct {
+	Name           string           `json:"name"`
+	State          string           `json:"state,omitempty"`
+	Members        int              `json:"members,omitempty"`
+	ZonesOfMembers map[string]int   `json:"zonesOfMembers"`
+	Partitions     []GroupPartition `json:"partitions"`
+}
+
+// GroupPartition is a group's position on one partition.
+type GroupPartition struct {
+	Topic     string `json:"topic"`
+	Partition int    `json:"partition"`
+	Lag       int64  `json:"lag"` // records
+	// ConsumedPerSecond is records per second, where it is known.
+	ConsumedPerSecond MessagesPerSecond `json:"consumedPerSecond,omitempty"`
+}
+
+// Reassignment is a move in flight.
+type Reassignment struct {
+	Topic     string `json:"topic"`
+	Partition int    `json:"partition"`
+	Replicas  []int  `json:"replicas"`
+	Adding    []int  `json:"adding,omitempty"`
+	Removing  []int  `json:"removing,omitempty"`
+}
+
+// Move changes the replica list of one partition. To lists the preferred
+// leader first.
+type Move struct {
+	Topic     string `json:"topic"`
+	TopicID   string `json:"topicId,omitempty"`
+	Partition int    `json:"partition"`
+	From      []int  `json:"from"`
+	To        []int  `json:"to"`
+	// SizeBytes is the size of one replica.
+	SizeBytes Bytes `json:"sizeBytes"`
+}

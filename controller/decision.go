@@ -1,0 +1,132 @@
+// Package controller is the loop: observe, forecast, size, decide, gate, act,
+// record. It knows interfaces only, so that the simulator can give it a world
+// and a clock of its own: what you simulate is what you run.
+package controller
+
+import (
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// Decision is the one value that runs through the house: what was seen, what
+// was forecast, what is required, what is proposed, what every gate said, what
+// was done, and how it came out. Status, event, log line, journal entry, page
+// and tidetable explain are renderings of it.
+type Decision struct {
+	Version   int       `json:"version"`
+	ID        string    `json:"id"` // time of the tick and policy, sortable
+	Time      time.Time `json:"time"`
+	Policy    string    `json:"policy"`
+	ClusterID string    `json:"clusterId"`
+	Mode      string    `json:"mode"`
+
+	Seen        Seen                 `json:"seen"`
+	Forecasts   []ForecastSummary    `json:"forecasts"`
+	Requirement capacity.Requirement `json:"requirement"`
+	Proposals   []Proposal           `json:"proposals"`
+	Verdicts    []Verdict            `json:"verdicts"`
+	Actions     []Action             `json:"actions"`
+	Outcome     string               `json:"outcome"` // one line a person reads first
+	Reason      string               `json:"reason"`  // stable CamelCase word
+}
+
+// Seen is what the tick observed.
+type Seen struct {
+	Brokers      int                    `json:"brokers"`
+	AliveBrokers int                    `json:"aliveBrokers"`
+	Topics       int                    `json:"topics"`
+	Partitions   int                    `json:"partitions"`
+	BytesIn      cluster.BytesPerSecond `json:"bytesInPerSecond"`
+	BytesOut     cluster.BytesPerSecond `json:"bytesOutPerSecond"`
+	DiskBytes    cluster.Bytes          `json:"diskBytes"`
+	Stale        []cluster.StaleSignal  `json:"stale,omitempty"`
+	Observations []Observation          `json:"observations,omitempty"`
+}
+
+// Observation is something said from outside, such as by Alertmanager. It may
+// hold, freeze or raise; it can never scale in.
+type Observation struct {
+	Source  string    `json:"source"`
+	Effect  string    `json:"effect"`
+	Subject string    `json:"subject,omitempty"`
+	Value   float64   `json:"value,omitempty"`
+	Until   time.Time `json:"until"`
+}
+
+// ForecastSummary is one signal's forecast at the lead time.
+type ForecastSummary struct {
+	Signal    string             `json:"signal"`
+	Subject   string             `json:"subject,omitempty"` // such as a group's name
+	Now       float64            `json:"now"`
+	Unit      string             `json:"unit"`
+	LeadTime  time.Duration      `json:"leadTimeNanoseconds"`
+	Quantiles map[string]float64 `json:"quantiles"` // the highest within the horizon, by quantile
+	PeakAt    time.Time          `json:"peakAt,omitzero"`
+	Model     string             `json:"model"`
+	Trusted   bool               `json:"trusted"`
+	Why       string             `json:"why,omitempty"`
+	// Curve is the quantile the policy sizes for, step by step; it may be thinned.
+	Curve []CurvePoint `json:"curve,omitempty"`
+}
+
+// CurvePoint is a forecast's low, middle and high at one time.
+type CurvePoint struct {
+	Time time.Time `json:"time"`
+	Low  float64   `json:"low"`
+	Mid  float64   `json:"mid"`
+	High float64   `json:"high"`
+}
+
+// ProposalKind says what a proposal would change.
+type ProposalKind string
+
+// The kinds of proposals.
+const (
+	ScaleBrokers   ProposalKind = "ScaleBrokers"
+	ScaleConsumers ProposalKind = "ScaleConsumers"
+	Rebalance      ProposalKind = "Rebalance"
+)
+
+// Proposal is one change that the loop would like to make.
+type Proposal struct {
+	Kind   ProposalKind `json:"kind"`
+	Target string       `json:"target"` // the workload, or the group
+	From   int          `json:"from"`
+	To     int          `json:"to"`
+	Why    string       `json:"why"`
+	// Reactive is true when the load itself, not its forecast, asks for it.
+	Reactive bool `json:"reactive,omitempty"`
+}
+
+// ScaleIn tells whether the proposal makes anything smaller.
+func (p Proposal) ScaleIn() bool { return p.Kind != Rebalance && p.To < p.From }
+
+// Ruling is a gate's answer. The zero value is the safe one: undecided holds.
+type Ruling string
+
+// The answers a gate can give.
+const (
+	Undecided Ruling = ""       // could not tell; counts as Hold
+	Allow     Ruling = "Allow"  // go on
+	Hold      Ruling = "Hold"   // not now; asked again at the next tick
+	Refuse    Ruling = "Refuse" // not like this; a person must change something
+)
+
+// Verdict is one gate's answer to one proposal.
+type Verdict struct {
+	Gate     string `json:"gate"`
+	Proposal int    `json:"proposal"` // index into Decision.Proposals
+	Ruling   Ruling `json:"ruling"`
+	Why      string `json:"why,omitempty"`
+}
+
+// Action is something that was done, or would have been.
+type Action struct {
+	Proposal int       `json:"proposal"`
+	DryRun   bool      `json:"dryRun,omitempty"`
+	At       time.Time `json:"at"`
+	Done     string    `json:"done"`
+	Error    string    `json:"error,omitempty"`
+}
