@@ -35,11 +35,15 @@ fuzz: ## every fuzz target for FUZZTIME
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 	    echo "== $$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p; done; done
 
-lint: ## golangci-lint at the version pinned in tools/go.mod
-	go tool -modfile=tools/go.mod golangci-lint run ./...
+# Tools are pinned in a module of their own, so that they never weigh on ours.
+bin/%: tools/go.mod
+	GOBIN=$(CURDIR)/bin go -C tools install $$(cd tools && go list -f '{{.ImportPath}}' tool | grep '/$*$$')
 
-vuln: ## known vulnerabilities in what we import (needs vuln.go.dev)
-	go tool -modfile=tools/go.mod govulncheck ./...
+lint: bin/golangci-lint ## golangci-lint at the version pinned in tools/go.mod
+	bin/golangci-lint run ./...
+
+vuln: bin/govulncheck ## known vulnerabilities in what we import (needs vuln.go.dev)
+	bin/govulncheck ./...
 
 docs: ## remake every table and picture in docs/
 	@for t in $$(grep -hoE '^docs-[a-z0-9-]+' $(MAKEFILE_LIST) | sort -u); do $(MAKE) --no-print-directory $$t; done
