@@ -1,0 +1,320 @@
+package forecast
+
+import "math"
+
+// The columns of the direct model. Every one is a difference or a periodic
+// term, so that adding a constant to the series adds it to the forecast, and a
+// coefficient of zero everywhere means "the seasonal reference".
+const (
+	fLast       = iota // last value over its own reference
+	fDev5              // the same, averaged over longer and longer spans
+	fDev15             //
+	fDev45             //
+	fDevDay            //
+	fSlope             // last difference
+	fSlope2            // the one before
+	fYesterDev         // how yesterday differed from the reference at the origin
+	fDay1              // target's yesterday, smoothed, over the reference
+	fDay1Raw           // unsmoothed over smoothed
+	fDay2              // the day before
+	fFlat              // last value over the target's reference: what a flat line adds
+	fFlatDay           // the day's level over the target's reference
+	fWeek1             // target's last week over the reference
+	fWeekDev           // how last week differed from the reference at the origin
+	fOne               // constant
+	fDayFourier        // sine and cosine pairs
+)
+
+const (
+	dayPairs  = 3
+	weekPairs = 2
+	directP   = fDayFourier + 2*dayPairs + 2*weekPairs
+)
+
+// direct is direct multi-step least squares: one ridge regression per knot,
+// all from one pass, with coefficients interpolated between knots. It works on
+// the values or on their logarithms.
+type direct struct {
+	s     seasons
+	logs  bool
+	knots []int
+
+	dayMean *seasonal
+	ref     []float64 // ring of references by absolute index
+	ema     [4]float64
+	span    [4]int
+	t       int
+
+	origins [][nOrigin]float64 // ring of origin features
+	grams   []*gram
+	mae     []float64
+	outs    []*directOutput
+	row     [directP]float64
+}
+
+const nOrigin = 9
+
+// directOutput is one set of coefficients made from the shared sums.
+type directOutput struct {
+	label string
+	cols  []int
+	lam   float64
+	coef  [][]float64 // per knot
+	fit   bool
+	d     *direct
+}
+
+func newDirect(s seasons, knots []int, logs bool) *direct {
+	d := &direct{s: s, logs: logs, knots: knots}
+	top := knots[len(knots)-1]
+	d.ref = make([]float64, nextPow2(top+1+s.day))
+	d.origins = make([][nOrigin]float64, nextPow2(top+1))
+	d.grams = make([]*gram, len(knots))
+	d.mae = make([]float64, len(knots))
+	for i := range d.grams {
+		d.grams[i] = newGram(directP)
+	}
+	hour := max(1, s.day/24)
+	d.span = [4]int{max(2, hour/3), max(3, hour), max(6, 4*hour), s.day}
+	return d
+}
+
+func nextPow2(n int) int {
+	p := 1
+	for p < n {
+		p *= 2
+	}
+	return p
+}
+
+// output adds a variant of the model.
+func (d *direct) output(label string, week bool, lam float64) *directOutput {
+	o := &directOutput{label: label, lam: lam, d: d}
+	for c := range directP {
+		isWeek := c == fWeek1 || c == fWeekDev || c >= fDayFourier+2*dayPairs
+		if isWeek && (!week || d.s.week == 0) {
+			continue
+		}
+		o.cols = append(o.cols, c)
+	}
+	o.coef = make([][]float64, len(d.knots))
+	for i := range o.coef {
+		o.coef[i] = make([]float64, directP)
+	}
+	d.outs = append(d.outs, o)
+	return o
+}
+
+func (d *direct) view(h *history) view {
+	if d.logs {
+		return h.log()
+	}
+	return h.linear()
+}
+
+// reference is the seasonal value at index i from what was known at now: the
+// mean of the same time of the last days and of the last weeks.
+func (d *direct) reference(v view, i, now int) float64 {
+	m, nm := 0.0, 0
+	j := i - d.s.day
+	for j > now {
+		j -= d.s.day
+	}
+	for ; nm < 5 && v.has(j); j -= d.s.day {
+		m += v.at(j)
+		nm++
+	}
+	if nm > 0 {
+		m /= float64(nm)
+	} else {
+		m = v.at(min(now, v.base+len(v.v)-1))
+	}
+	if d.s.week == 0 {
+		return m
+	}
+	w, nw := 0.0, 0
+	j = i - d.s.week
+	for j > now {
+		j -= d.s.week
+	}
+	for ; nw < 4 && v.has(j); j -= d.s.week {
+		w += v.at(j)
+		nw++
+	}
+	if nw == 0 {
+		return m
+	}
+	return 0.5*m + 0.5*w/float64(nw)
+}
+
+func (d *direct) refAt(i int) float64 { return d.ref[i&(len(d.ref)-1)] }
+
+// smooth is the mean of a few samples around index i as far as known at now.
+func (d *direct) smooth(v view, i, now int) float64 {
+	k := d.s.day / 144
+	if k == 0 {
+		return v.at(i)
+	}
+	return v.mean(max(i-k, v.base), min(i+k, now))
+}
+
+// update learns the references and the origin's features after a sample came.
+func (d *direct) update(h *history) {
+	v := d.view(h)
+	t := h.n() - 1
+	if d.t == 0 {
+		for i := t; i < t+d.s.day; i++ {
+			d.ref[i&(len(d.ref)-1)] = v.at(t)
+		}
+		d.ema[3] = v.at(t)
+	}
+	d.t++
+	// The reference a day ahead is final: its lags are all known by now.
+	i := t + d.s.day
+	d.ref[i&(len(d.ref)-1)] = d.reference(v, i, t)
+	z := v.at(t)
+	dev := z - d.refAt(t)
+	for k := range 3 {
+		d.ema[k] += 2 / float64(d.span[k]+1) * (dev - d.ema[k])
+	}
+	d.ema[3] += 2 / float64(d.span[3]+1) * (z - d.ema[3])
+	o := &d.origins[t&(len(d.origins)-1)]
+	*o = [nOrigin]float64{dev, d.ema[0], d.ema[1], d.ema[2], d.ema[3], 0, 0, 0, 0}
+	if v.has(t - 2) {
+		o[5] = z - v.at(t-1)
+		o[6] = v.at(t-1) - v.at(t-2)
+	}
+	if v.has(t - d.s.day) {
+		o[7] = d.smooth(v, t-d.s.day, t) - d.refAt(t)
+	}
+	if d.s.week > 0 && v.has(t-d.s.week) {
+		o[8] = d.smooth(v, t-d.s.week, t) - d.refAt(t)
+	}
+}
+
+// target is the reference of what lies ahead of origin o.
+func (d *direct) targetRef(v view, o, ahead int) float64 {
+	if ahead <= d.s.day {
+		return d.refAt(o + ahead)
+	}
+	return d.reference(v, o+ahead, o)
+}
+
+// features fills x for a forecast from origin o. Nothing after o is read.
+func (d *direct) features(v view, o, ahead int, x []float64) (ref float64) {
+	og := &d.origins[o&(len(d.origins)-1)]
+	ref = d.targetRef(v, o, ahead)
+	x[fLast], x[fDev5], x[fDev15], x[fDev45] = og[0], og[1], og[2], og[3]
+	x[fSlope], x[fSlope2], x[fYesterDev], x[fWeekDev] = og[5], og[6], og[7], og[8]
+	x[fDevDay] = 0
+	z := og[0] + d.refAt(o)
+	x[fFlat], x[fFlatDay] = z-ref, og[4]-ref
+	m := (ahead + d.s.day - 1) / d.s.day * d.s.day
+	j := o + ahead - m
+	x[fDay1], x[fDay1Raw], x[fDay2] = 0, 0, 0
+	if v.has(j) {
+		s := d.smooth(v, j, o)
+		x[fDay1], x[fDay1Raw] = s-ref, v.at(j)-s
+	}
+	if j -= d.s.day; v.has(j) {
+		x[fDay2] = d.smooth(v, j, o) - ref
+	}
+	x[fWeek1] = 0
+	if d.s.week > 0 {
+		m := (ahead + d.s.week - 1) / d.s.week * d.s.week
+		if j := o + ahead - m; v.has(j) {
+			x[fWeek1] = d.smooth(v, j, o) - ref
+		}
+	}
+	x[fOne] = 1
+	d.fourier(o+ahead, x[fDayFourier:])
+	return ref
+}
+
+func (d *direct) fourier(i int, x []float64) {
+	s, c := math.Sincos(2 * math.Pi * float64(i%d.s.day) / float64(d.s.day))
+	harmonics(s, c, x[:2*dayPairs])
+	x = x[2*dayPairs:]
+	if d.s.week == 0 {
+		clear(x)
+		return
+	}
+	s, c = math.Sincos(2 * math.Pi * float64(i%d.s.week) / float64(d.s.week))
+	harmonics(s, c, x)
+}
+
+// harmonics fills pairs of sin kx and cos kx from those of x.
+func harmonics(s, c float64, x []float64) {
+	a, b := s, c
+	for k := 0; k < len(x); k += 2 {
+		x[k], x[k+1] = a, b
+		a, b = a*c+b*s, b*c-a*s
+	}
+}
+
+// learn adds the row of origin o whose outcome at knot k is the sample at o +
+// knots[k], just measured.
+func (d *direct) learn(h *history, k, o int) {
+	v := d.view(h)
+	y := v.at(o + d.knots[k])
+	ref := d.features(v, o, d.knots[k], d.row[:])
+	y -= ref
+	w := 1.0
+	if out := d.outs[len(d.outs)-1]; out.fit {
+		r := math.Abs(y - dot(out.coef[k], d.row[:]))
+		if d.mae[k] == 0 {
+			d.mae[k] = r
+		}
+		d.mae[k] += 0.02 * (min(r, 5*d.mae[k]) - d.mae[k])
+		if r > d.mae[k] && r > 0 {
+			w = d.mae[k] / r
+		}
+	}
+	d.grams[k].add(d.row[:], y, w)
+}
+
+func dot(a, b []float64) float64 {
+	s := 0.0
+	for i, x := range a {
+		s += x * b[i]
+	}
+	return s
+}
+
+// refit solves every knot anew and forgets by f.
+func (d *direct) refit(f float64) {
+	for k, g := range d.grams {
+		for _, o := range d.outs {
+			if g.weight < 20 {
+				continue
+			}
+			if g.ridge(o.cols, o.lam+3/g.weight, o.coef[k]) == nil {
+				o.fit = true
+			}
+		}
+		g.scale(f)
+	}
+}
+
+func (o *directOutput) name() string    { return o.label }
+func (o *directOutput) update(*history) {}
+
+func (o *directOutput) predict(h *history, ahead []int, dst []float64) {
+	d := o.d
+	v := d.view(h)
+	now := h.n() - 1
+	var x [directP]float64
+	for i, a := range ahead {
+		ref := d.features(v, now, a, x[:])
+		lo, hi, s := bracket(d.knots, a)
+		p := dot(o.coef[lo], x[:])
+		if s > 0 {
+			p += s * (dot(o.coef[hi], x[:]) - p)
+		}
+		p += ref
+		if d.logs {
+			p = math.Exp(min(p, 60)) - h.offset
+		}
+		dst[i] = p
+	}
+}

@@ -1,0 +1,78 @@
+package forecast
+
+import "math"
+
+// holtWinters is damped additive Holt-Winters with up to two seasons and a
+// first-order autoregressive correction of its residual (Taylor, "Short-term
+// electricity demand forecasting using double seasonal exponential
+// smoothing", JORS 54, 2003).
+type holtWinters struct {
+	label              string
+	alpha, gamma, rho  float64
+	beta, phi          float64
+	level, trend, last float64
+	day, week          []float64
+	t                  int
+}
+
+func newHoltWinters(label string, s seasons, alpha, gamma, rho float64) *holtWinters {
+	return &holtWinters{label: label, alpha: alpha, gamma: gamma, rho: rho, beta: 0, phi: 0.98,
+		day: make([]float64, s.day), week: make([]float64, s.week)}
+}
+
+func (m *holtWinters) name() string { return m.label }
+
+func (m *holtWinters) update(h *history) {
+	y := h.clean[len(h.clean)-1]
+	if m.t < len(m.day) {
+		m.begin(h, y)
+		return
+	}
+	season := 0.0
+	var d, w *float64
+	if len(m.day) > 0 {
+		d = &m.day[m.t%len(m.day)]
+		season += *d
+	}
+	if len(m.week) > 0 {
+		w = &m.week[m.t%len(m.week)]
+		season += *w
+	}
+	e := y - (m.level + m.phi*m.trend + season)
+	r := e - m.rho*m.last
+	m.level += m.phi*m.trend + m.alpha*r
+	m.trend = m.phi*m.trend + m.alpha*m.beta*r
+	if d != nil {
+		*d += m.gamma * r
+	}
+	if w != nil {
+		*w += m.gamma * r
+	}
+	m.last = e
+	m.t++
+}
+
+// begin takes the first season as it comes.
+func (m *holtWinters) begin(h *history, y float64) {
+	m.t++
+	m.level += (y - m.level) / float64(m.t)
+	if m.t == len(m.day) {
+		for i, x := range h.clean[len(h.clean)-len(m.day):] {
+			m.day[i] = x - m.level
+		}
+	}
+}
+
+func (m *holtWinters) predict(_ *history, ahead []int, dst []float64) {
+	for i, a := range ahead {
+		damp := m.phi * (1 - math.Pow(m.phi, float64(a))) / (1 - m.phi)
+		v := m.level + damp*m.trend + math.Pow(m.rho, float64(a))*m.last
+		if len(m.day) > 0 {
+			v += m.day[(m.t+a-1)%len(m.day)]
+		}
+		if len(m.week) > 0 {
+			v += m.week[(m.t+a-1)%len(m.week)]
+		}
+		dst[i] = v
+	}
+}
