@@ -16,7 +16,7 @@ import (
 const module = "github.com/tidetable/tidetable/"
 
 // leaves may be imported by every room but cluster: they know nobody.
-var leaves = []string{"internal/files", "internal/report", "internal/shareddata"}
+var leaves = []string{"internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
 
 // domain is what an adapter may know.
 var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "controller", "controller/gates"}
@@ -40,6 +40,7 @@ var mayImport = []struct {
 	{"internal/files", nil},
 	{"internal/report", nil},
 	{"internal/shareddata", nil},
+	{"internal/strictyaml", nil},
 	{"metrics/...", domain},
 	{"actuators/...", domain},
 	{"rebalance/execute/...", domain},
