@@ -1,10 +1,13 @@
-.PHONY: testbed-deps e2e soak
+# The testbed of test/e2e: real Kafka, Prometheus and Kubernetes parts.
 
-testbed-deps:
-	@true
+.PHONY: testbed-deps
+testbed-deps: ## install what the testbed runs (Debian packages, Maven artifacts)
+	@test/e2e/deps.sh
 
-e2e: ## the tests on real parts
-	@echo "left out: the testbed is not built yet"
+.PHONY: e2e
+e2e: testbed-deps ## run the end-to-end tests on the testbed
+	cd test/e2e && TIDETABLE_E2E=required go test -count=1 -p 1 -timeout 40m ./...
 
-soak: ## everything, including the long runs
-	@echo "left out: the testbed is not built yet"
+.PHONY: soak
+soak: testbed-deps ## run every end-to-end test, the long ones too
+	cd test/e2e && TIDETABLE_E2E=required TIDETABLE_SOAK=1 go test -count=1 -p 1 -timeout 4h -v ./...

@@ -1,0 +1,53 @@
+#!/bin/sh
+# Installs what the testbed runs: Debian packages, and the Maven artifacts of
+# testbed/assets/pom.xml. What is there already is left alone. Where packages
+# are missing and this is not root, it says which in one line and exits 2.
+set -eu
+cd "$(dirname "$0")"
+cache=${TIDETABLE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tidetable}
+
+packages=
+# need COMMAND PACKAGE: remember the package when the command is not there.
+need() { command -v "$1" >/dev/null 2>&1 || packages="$packages $2"; }
+need java openjdk-17-jre-headless
+need mvn maven
+need prometheus prometheus
+need prometheus-alertmanager prometheus-alertmanager
+need etcd etcd-server
+
+if [ -n "$packages" ]; then
+	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+		echo "testbed-deps: missing Debian packages:$packages; install them as root: apt-get install --no-install-recommends$packages" >&2
+		exit 2
+	fi
+	# The testbed starts its own processes: no package may start a daemon.
+	policy=/usr/sbin/policy-rc.d
+	if [ ! -e "$policy" ]; then
+		trap 'rm -f "$policy"' EXIT
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod +x "$policy"
+	fi
+	apt-get update -qq
+	# Newer Debians have no JDK 17; their default one runs Kafka as well.
+	case "$packages" in *openjdk-17*)
+		apt-cache show openjdk-17-jre-headless >/dev/null 2>&1 ||
+			packages=$(echo "$packages" | sed 's/openjdk-17-jre-headless/default-jre-headless/')
+	esac
+	# shellcheck disable=SC2086 # one word a package
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+fi
+
+version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' testbed/assets/pom.xml)
+jmx=$(sed -n 's:.*<jmx.version>\(.*\)</jmx.version>.*:\1:p' testbed/assets/pom.xml)
+libs=$cache/kafka-$version
+if [ ! -e "$libs/kafka_2.13-$version.jar" ] || [ ! -e "$libs/jmx_prometheus_javaagent-$jmx.jar" ]; then
+	# Into a folder of its own first, so that nobody sees half a download.
+	mkdir -p "$cache"
+	part=$(mktemp -d "$cache/kafka-XXXXXX")
+	mvn -B -q -f testbed/assets/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory="$part"
+	rm -rf "$libs"
+	mv "$part" "$libs"
+	chmod 755 "$libs"
+fi
+echo "testbed-deps: $(java -version 2>&1 | head -n 1), Kafka $version, $(prometheus --version 2>&1 | head -n 1 | cut -d' ' -f1-3)"

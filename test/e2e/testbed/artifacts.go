@@ -1,0 +1,141 @@
+package testbed
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// RequiredEnv makes missing parts a failure instead of a skip when it is set
+// to "required": CI must not pass by leaving everything out.
+const RequiredEnv = "TIDETABLE_E2E"
+
+// CacheEnv overrides the folder that holds what `make testbed-deps` fetched
+// and built; worktrees and runs share it.
+const CacheEnv = "TIDETABLE_CACHE"
+
+// Artifacts are the programs and jars the testbed runs.
+type Artifacts struct {
+	Java         string
+	KafkaVersion string
+	KafkaLibs    string // folder of jars
+	JMXAgent     string // the JMX exporter's java agent
+	Prometheus   string // empty when not installed
+	Promtool     string
+	Alertmanager string
+	Etcd         string
+	ControlPlane string // kube-apiserver and kube-controller-manager in one binary
+}
+
+// CacheDir is the folder shared by worktrees and runs.
+func CacheDir() (string, error) {
+	if dir := os.Getenv(CacheEnv); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("finding the cache folder: %w", err)
+	}
+	return filepath.Join(dir, "tidetable"), nil
+}
+
+var pomProperty = regexp.MustCompile(`<(kafka|jmx)\.version>([^<]+)<`)
+
+// FindArtifacts looks for everything the testbed can run. Java and Kafka are
+// always needed; the error names all that is missing and how to get it.
+func FindArtifacts() (Artifacts, error) {
+	var a Artifacts
+	cache, err := CacheDir()
+	if err != nil {
+		return a, err
+	}
+	versions := map[string]string{}
+	pom, err := assets.ReadFile("assets/pom.xml")
+	if err != nil {
+		return a, fmt.Errorf("reading the pom: %w", err)
+	}
+	for _, m := range pomProperty.FindAllStringSubmatch(string(pom), -1) {
+		versions[m[1]] = m[2]
+	}
+	a.KafkaVersion = versions["kafka"]
+	a.KafkaLibs = filepath.Join(cache, "kafka-"+a.KafkaVersion)
+	a.JMXAgent = filepath.Join(a.KafkaLibs, "jmx_prometheus_javaagent-"+versions["jmx"]+".jar")
+	a.Java = lookPath("java")
+	a.Prometheus, a.Promtool = lookPath("prometheus"), lookPath("promtool")
+	a.Alertmanager = lookPath("prometheus-alertmanager", "alertmanager")
+	a.Etcd = lookPath("etcd")
+	a.ControlPlane = existing(filepath.Join(cache, "controlplane-"+kubernetesVersion()))
+
+	var missing []string
+	if a.Java == "" {
+		missing = append(missing, "java (Debian: openjdk-17-jdk-headless)")
+	}
+	if existing(filepath.Join(a.KafkaLibs, "kafka_2.13-"+a.KafkaVersion+".jar")) == "" {
+		missing = append(missing, "Apache Kafka "+a.KafkaVersion+" in "+a.KafkaLibs)
+	}
+	if existing(a.JMXAgent) == "" {
+		missing = append(missing, "the JMX exporter in "+a.KafkaLibs)
+	}
+	if a.Prometheus == "" || a.Promtool == "" {
+		missing = append(missing, "prometheus and promtool (Debian: prometheus)")
+	}
+	if len(missing) > 0 {
+		return a, fmt.Errorf("the testbed is missing %s; run `make testbed-deps`", strings.Join(missing, ", "))
+	}
+	return a, nil
+}
+
+// Require skips the test, saying why, when the testbed's parts are not on
+// this machine. With TIDETABLE_E2E=required it fails instead.
+func Require(t testing.TB) Artifacts {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("the testbed is left out of -short runs")
+	}
+	a, err := FindArtifacts()
+	skipOrFail(t, err)
+	return a
+}
+
+func skipOrFail(t testing.TB, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+	case os.Getenv(RequiredEnv) == "required":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+}
+
+func lookPath(names ...string) string {
+	for _, name := range names {
+		if p, err := exec.LookPath(name); err == nil {
+			return p
+		}
+	}
+	return ""
+}
+
+func existing(path string) string {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return ""
+	}
+	return path
+}
+
+// moduleDir is test/e2e in the checkout this binary was built from.
+func moduleDir() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(file))
+}

@@ -1,0 +1,176 @@
+// Package testbed starts the real parts that judge tidetable: Apache Kafka in
+// KRaft mode, Prometheus with the JMX exporter, and a Kubernetes control
+// plane. Everything runs as child processes of the test, on free ports, with
+// its data in a temporary folder, and dies with the test, however that ends.
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Options say what to start. The zero value is a Kafka cluster of one
+// controller and three brokers in the zones a, b and c, without Prometheus.
+type Options struct {
+	// Brokers is how many brokers to start; 3 when zero.
+	Brokers int
+	// Zones are given to the brokers in turn; a, b, c when empty.
+	Zones []string
+	// BrokerConfig is added to every broker's configuration, last word.
+	BrokerConfig map[string]string
+	// HeapMiB is each broker's maximum heap; 160 when zero.
+	HeapMiB int
+	// NoKafka leaves Kafka out, for tests that bring it up in pods.
+	NoKafka bool
+	// StartTimeout bounds the start of all parts; two minutes when zero.
+	StartTimeout time.Duration
+	// Log receives one line for each step; nothing when nil.
+	Log func(format string, args ...any)
+	// LogDir keeps every process's output; a folder under Dir when empty.
+	LogDir string
+}
+
+func (o Options) withDefaults() Options {
+	if o.Brokers == 0 {
+		o.Brokers = 3
+	}
+	if len(o.Zones) == 0 {
+		o.Zones = []string{"a", "b", "c"}
+	}
+	if o.HeapMiB == 0 {
+		o.HeapMiB = 160
+	}
+	if o.StartTimeout == 0 {
+		o.StartTimeout = 2 * time.Minute
+	}
+	if o.Log == nil {
+		o.Log = func(string, ...any) {}
+	}
+	return o
+}
+
+// Testbed is what was started.
+type Testbed struct {
+	// Dir holds the data of all parts; it is removed by Close.
+	Dir string
+	// LogDir holds one log file per process.
+	LogDir string
+	// Kafka is nil when the options leave it out.
+	Kafka *Kafka
+
+	options   Options
+	artifacts Artifacts
+	ports     *portPool
+	processes *processTable
+}
+
+// Start starts the parts for a test and stops them when it ends. Logs are
+// kept, and their folder printed, when the test fails.
+func Start(t testing.TB, o Options) *Testbed {
+	t.Helper()
+	Require(t)
+	if o.Log == nil {
+		o.Log = t.Logf
+	}
+	if o.LogDir == "" {
+		o.LogDir = newLogDir(t)
+	}
+	tb, err := New(t.Context(), o)
+	if tb != nil {
+		t.Cleanup(func() {
+			if err := tb.Close(); err != nil {
+				t.Errorf("closing the testbed: %v", err)
+			}
+		})
+	}
+	if err != nil {
+		t.Fatalf("starting the testbed: %v", err)
+	}
+	return tb
+}
+
+// New starts the parts. It returns the testbed even beside an error, so that
+// the caller can close what did start.
+func New(ctx context.Context, o Options) (*Testbed, error) {
+	o = o.withDefaults()
+	artifacts, err := FindArtifacts()
+	if err != nil {
+		return nil, err
+	}
+	sweepAbandoned()
+	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
+	if err != nil {
+		return nil, fmt.Errorf("creating the data folder: %w", err)
+	}
+	if o.LogDir == "" {
+		o.LogDir = filepath.Join(dir, "logs")
+	}
+	if err := os.MkdirAll(o.LogDir, 0o755); err != nil {
+		return nil, fmt.Errorf("creating the log folder: %w", err)
+	}
+	tb := &Testbed{
+		Dir: dir, LogDir: o.LogDir, options: o, artifacts: artifacts,
+		ports: newPortPool(), processes: newProcessTable(o.LogDir),
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.StartTimeout)
+	defer cancel()
+	if !o.NoKafka {
+		if err := tb.startKafka(ctx); err != nil {
+			return tb, err
+		}
+	}
+	return tb, nil
+}
+
+// Close kills every process at once and removes the data. It may be called
+// more than once.
+func (tb *Testbed) Close() error {
+	if tb.Kafka != nil {
+		tb.Kafka.closeClients()
+	}
+	err := tb.processes.killAll()
+	tb.ports.release()
+	return errors.Join(err, os.RemoveAll(tb.Dir))
+}
+
+const dirPrefix = "tidetable-testbed-"
+
+// sweepAbandoned removes data folders whose test process is gone: a test that
+// was killed could not clean up after itself.
+func sweepAbandoned() {
+	found, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
+	for _, dir := range found {
+		pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
+		if pid == "" {
+			continue
+		}
+		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
+			_ = os.RemoveAll(dir)
+		}
+	}
+}
+
+// newLogDir makes test/e2e/logs/<test>, empty, which lives on only if the
+// test fails.
+func newLogDir(t testing.TB) string {
+	t.Helper()
+	name := strings.NewReplacer("/", "-", " ", "_").Replace(t.Name())
+	dir := filepath.Join(moduleDir(), "logs", name)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatalf("clearing the log folder: %v", err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("logs are kept in %s", dir)
+			return
+		}
+		_ = os.RemoveAll(dir)
+	})
+	return dir
+}
