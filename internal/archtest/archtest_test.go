@@ -42,7 +42,7 @@ var mayImport = []struct {
 	{"internal/shareddata", nil},
 	{"internal/strictyaml", nil},
 	{"metrics/...", domain},
-	{"actuators/...", domain},
+	{"actuators/...", append([]string{"actuators"}, domain...)},
 	{"rebalance/execute/...", domain},
 	{"internal/...", domain},
 	{"simulations/...", append([]string{"simulations/..."}, domain...)},

@@ -1,0 +1,175 @@
+// Package actuators holds what every actuator needs to scale a workload on a
+// Kubernetes API: finding the object whatever version serves it, reading and
+// writing its scale subresource, and telling who else owns it. One folder below
+// it is one kind of workload; each implements controller.Scaler.
+package actuators
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/tidetable/tidetable/controller"
+)
+
+// FieldManager is the name under which tidetable owns fields.
+const FieldManager = "tidetable"
+
+// Target names one workload. Group may be empty where Kind tells it.
+type Target struct {
+	Group, Kind     string
+	Namespace, Name string
+}
+
+// String is the target as people write it.
+func (t Target) String() string { return t.Kind + " " + t.Namespace + "/" + t.Name }
+
+// groups says which API group a kind is in, so that a policy need not.
+var groups = map[string]string{
+	"Deployment":              "apps",
+	"StatefulSet":             "apps",
+	"ReplicaSet":              "apps",
+	"HorizontalPodAutoscaler": "autoscaling",
+	"ScaledObject":            "keda.sh",
+	"Kafka":                   "kafka.strimzi.io",
+	"KafkaNodePool":           "kafka.strimzi.io",
+}
+
+// Client reads and writes workloads through the dynamic client. The mapper
+// finds the served version: Strimzi 1.0 serves only v1, older ones v1beta2.
+type Client struct {
+	Dynamic dynamic.Interface
+	Mapper  meta.RESTMapper
+}
+
+// Resource is the API of the target's kind in its namespace.
+func (c Client) Resource(t Target) (dynamic.ResourceInterface, error) {
+	group := t.Group
+	if group == "" {
+		group = groups[t.Kind]
+	}
+	m, err := c.Mapper.RESTMapping(schema.GroupKind{Group: group, Kind: t.Kind})
+	if err != nil {
+		return nil, fmt.Errorf("finding the API of %s: %w", t, err)
+	}
+	return c.Dynamic.Resource(m.Resource).Namespace(t.Namespace), nil
+}
+
+// Get reads the target.
+func (c Client) Get(ctx context.Context, t Target) (*unstructured.Unstructured, error) {
+	r, err := c.Resource(t)
+	if err != nil {
+		return nil, err
+	}
+	o, err := r.Get(ctx, t.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", t, err)
+	}
+	return o, nil
+}
+
+// List reads all objects of a kind in a namespace; none where the kind is not
+// served at all, as where KEDA is not installed.
+func (c Client) List(ctx context.Context, kind, namespace string) ([]unstructured.Unstructured, error) {
+	t := Target{Kind: kind, Namespace: namespace}
+	r, err := c.Resource(t)
+	if meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := r.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("listing %s in %s: %w", kind, namespace, err)
+	}
+	return l.Items, nil
+}
+
+// Scale reads the target's scale subresource.
+func (c Client) Scale(ctx context.Context, t Target) (replicas int, resourceVersion string, err error) {
+	r, err := c.Resource(t)
+	if err != nil {
+		return 0, "", err
+	}
+	s, err := r.Get(ctx, t.Name, metav1.GetOptions{}, "scale")
+	if err != nil {
+		return 0, "", fmt.Errorf("reading the scale of %s: %w", t, err)
+	}
+	n, _, err := unstructured.NestedInt64(s.Object, "spec", "replicas")
+	if err != nil {
+		return 0, "", fmt.Errorf("reading the scale of %s: %w", t, err)
+	}
+	return int(n), s.GetResourceVersion(), nil
+}
+
+// SetScale writes the target's scale subresource if it differs. The write
+// carries the resource version that was read, so that it fails with a conflict
+// rather than undo what somebody else did meanwhile; the next tick sees it.
+func (c Client) SetScale(ctx context.Context, t Target, replicas int) error {
+	now, version, err := c.Scale(ctx, t)
+	if err != nil || now == replicas {
+		return err
+	}
+	r, err := c.Resource(t)
+	if err != nil {
+		return err
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"resourceVersion": version},
+		"spec":     map[string]any{"replicas": replicas},
+	})
+	if err != nil {
+		return fmt.Errorf("encoding the scale of %s: %w", t, err)
+	}
+	_, err = r.Patch(ctx, t.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager}, "scale")
+	if err != nil {
+		return fmt.Errorf("scaling %s from %d to %d: %w", t, now, replicas, err)
+	}
+	return nil
+}
+
+// Ready reads how many replicas of a workload are ready: status.readyReplicas
+// where the kind has it, else status.replicas.
+func Ready(o *unstructured.Unstructured) int {
+	if n, ok, err := unstructured.NestedInt64(o.Object, "status", "readyReplicas"); ok && err == nil {
+		return int(n)
+	}
+	if o.GetKind() == "Deployment" || o.GetKind() == "StatefulSet" {
+		return 0 // these omit readyReplicas when it is zero
+	}
+	n, _, _ := unstructured.NestedInt64(o.Object, "status", "replicas")
+	return int(n)
+}
+
+// Current is Scale and Ready as the controller wants them.
+func (c Client) Current(ctx context.Context, t Target) (controller.Scale, error) {
+	n, _, err := c.Scale(ctx, t)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	o, err := c.Get(ctx, t)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	return controller.Scale{Replicas: n, Ready: Ready(o)}, nil
+}
+
+// Int reads a nested integer; false where it is absent or not an integer.
+func Int(o *unstructured.Unstructured, fields ...string) (int, bool) {
+	n, ok, err := unstructured.NestedInt64(o.Object, fields...)
+	return int(n), ok && err == nil
+}
+
+// Text reads a nested string; empty where it is absent.
+func Text(o *unstructured.Unstructured, fields ...string) string {
+	s, _, _ := unstructured.NestedString(o.Object, fields...)
+	return s
+}

@@ -1,0 +1,35 @@
+// Package deployment scales anything with a scale subresource directly, and
+// refuses where an autoscaler already does: see actuators/hpa and
+// actuators/keda for setting a floor instead.
+package deployment
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/controller"
+)
+
+// Scaler sets the replicas of one workload.
+type Scaler struct {
+	Client actuators.Client
+	Target actuators.Target
+}
+
+// Current reads what is wanted and what is ready.
+func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
+	return s.Client.Current(ctx, s.Target)
+}
+
+// Set scales, unless an HPA or a ScaledObject owns the workload: then it
+// answers an actuators.OwnedError.
+func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
+	owner, err := s.Client.OwnerOf(ctx, s.Target)
+	if err != nil {
+		return err // who owns it is unknown, so nothing is written
+	}
+	if owner != nil {
+		return actuators.OwnedError{Target: s.Target, By: *owner}
+	}
+	return s.Client.SetScale(ctx, s.Target, want.Replicas)
+}

@@ -1,0 +1,48 @@
+// Package hpa holds an exact floor under a HorizontalPodAutoscaler: the HPA
+// still reacts above it, and a metric's 10 % tolerance cannot swallow a step
+// such as 20 to 21.
+package hpa
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/controller"
+)
+
+// Scaler sets spec.minReplicas of one HPA that is not KEDA's.
+type Scaler struct {
+	Client    actuators.Client
+	HPA       actuators.Target
+	Workload  actuators.Target
+	Now       func() time.Time
+	HoldFloor time.Duration // how long a floor outlives the tick that set it
+}
+
+func (s Scaler) floor() actuators.Floor {
+	return actuators.Floor{Client: s.Client, Target: s.HPA, Field: []string{"spec", "minReplicas"}, Default: 1}
+}
+
+// Current reads the workload's replicas.
+func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
+	return s.Client.Current(ctx, s.Workload)
+}
+
+// Set raises the floor to the wanted replicas, or gives the original back when
+// no more than that is wanted. It never takes replicas away: the HPA does, when
+// its own metric allows.
+func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
+	o, err := s.Client.Get(ctx, s.HPA)
+	if err != nil {
+		return err
+	}
+	if actuators.MadeByKEDA(o) {
+		return fmt.Errorf("raising the floor of %s: KEDA made it and reverts what others write; set the floor on its ScaledObject", s.HPA)
+	}
+	return s.floor().Raise(ctx, want.Replicas, s.Now().Add(s.HoldFloor))
+}
+
+// Expire gives the original floor back when ours is over.
+func (s Scaler) Expire(ctx context.Context) (bool, error) { return s.floor().Expire(ctx, s.Now()) }
