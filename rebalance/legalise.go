@@ -1,0 +1,159 @@
+package rebalance
+
+import "slices"
+
+// legalise makes the forced moves: it takes replicas off brokers that must end
+// up empty and mends the zone rule, moving no byte more than that. It goes
+// from the largest partition to the smallest, as the large ones have the
+// fewest places to go. What cannot be placed stays and is returned.
+func (w *sweeper) legalise() (stuck []int) {
+	var todo []int
+	for i := 0; i < w.np; i++ {
+		if w.broken(i) {
+			if w.fixed[i] {
+				stuck = append(stuck, i)
+			} else {
+				todo = append(todo, i)
+			}
+		}
+	}
+	slices.SortStableFunc(todo, func(a, b int) int {
+		switch {
+		case w.size[a] > w.size[b]:
+			return -1
+		case w.size[a] < w.size[b]:
+			return 1
+		}
+		return 0
+	})
+	w.refresh()
+	for n, i := range todo {
+		for w.broken(i) {
+			if !w.mend(i) {
+				stuck = append(stuck, i)
+				w.fixed[i] = true
+				break
+			}
+		}
+		if n%w.refreshN == w.refreshN-1 {
+			w.refresh()
+		}
+	}
+	slices.Sort(stuck)
+	return stuck
+}
+
+// broken tells whether partition i breaks a rule that only a move mends.
+func (w *sweeper) broken(i int) bool {
+	reps := w.replicas(w.slots, i)
+	for _, b := range reps {
+		if !w.alive[b] {
+			return true
+		}
+	}
+	return w.distinctZones(reps, -1, -1) < int(w.need[i])
+}
+
+// mend moves one replica of partition i that must go: first one on a broker
+// that may not keep it, else one whose zone has another.
+func (w *sweeper) mend(i int) bool {
+	reps := w.replicas(w.slots, i)
+	var slots []int
+	for k, b := range reps {
+		if !w.alive[b] {
+			slots = append(slots, k)
+		}
+	}
+	if len(slots) == 0 {
+		for k, b := range reps {
+			if !w.frozen[b] && w.distinctZones(reps, k, -1) == w.distinctZones(reps, -1, -1) {
+				slots = append(slots, k)
+			}
+		}
+	}
+	// A new zone is needed when the replicas still to be placed are only just
+	// enough to reach the distinct zones that are missing.
+	homeless := 0
+	for _, b := range reps {
+		if !w.alive[b] {
+			homeless++
+		}
+	}
+	missing := int(w.need[i]) - w.distinctZones(reps, -1, -1)
+	mustWiden := missing > 0 && missing >= homeless
+	for _, roomy := range []bool{true, false} {
+		if c, ok := w.cheapest(i, slots, mustWiden, roomy); ok {
+			w.commit(c)
+			return true
+		}
+	}
+	return false
+}
+
+// cheapest finds the cheapest place for one of the slots; without roomy it may
+// overload a broker.
+func (w *sweeper) cheapest(i int, slots []int, mustWiden, roomy bool) (found change, ok bool) {
+	reps := w.replicas(w.slots, i)
+	now := w.distinctZones(reps, -1, -1)
+	best := inf
+	for _, k := range slots {
+		for z, to := range w.receivers {
+			if mustWiden && w.distinctZones(reps, k, int32(z)) <= now {
+				continue
+			}
+			for _, d := range to {
+				if contains(reps, d) {
+					continue
+				}
+				if c, v := w.place(i, k, d, roomy); v < best {
+					found, best, ok = c, v, true
+				}
+			}
+		}
+	}
+	return found, ok
+}
+
+// place prices moving slot k to d, with the leader where it is cheapest.
+func (w *sweeper) place(i, k int, d int32, roomy bool) (found change, best float64) {
+	best = inf
+	reps := w.replicas(w.slots, i)
+	from, lead := reps[k], w.leader[i]
+	for _, l := range append([]int32{d}, reps...) {
+		if l == from || (l != d && !w.alive[l]) || (w.frozen[l] && l != lead) {
+			continue
+		}
+		c := change{i: i, k: k, to: d, lead: l}
+		v := 0.0
+		if roomy {
+			v = w.delta(c)
+		} else {
+			v = w.crowded(c)
+		}
+		if v < best {
+			found, best = c, v
+		}
+	}
+	return found, best
+}
+
+// crowded prices a change by how full it leaves its destination, for when
+// nothing has room.
+func (w *sweeper) crowded(c change) float64 {
+	worst := 0.0
+	at := int(c.to) * w.nd
+	for r := 0; r < w.nd; r++ {
+		v := w.load[at+r] + w.folRow(c.i)[r]
+		if c.lead == c.to {
+			v += w.ledRow(c.i)[r]
+		}
+		worst = max(worst, v/w.hard[at+r])
+	}
+	if c.lead != c.to && c.lead != w.leader[c.i] {
+		at = int(c.lead) * w.nd
+		for r := 0; r < w.nd; r++ {
+			worst = max(worst, (w.load[at+r]+w.ledRow(c.i)[r])/w.hard[at+r])
+		}
+	}
+	return worst
+}

@@ -1,0 +1,117 @@
+package rebalance
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// Planner makes plans. The zero value is ready; it keeps nothing between plans
+// and may be used from several goroutines.
+type Planner struct {
+	// Progress, where set, is told how much of the search is done, from 0 to 1.
+	Progress func(share float64)
+}
+
+// Plan finds the moves that are worth making. A rule that no plan can meet is
+// an answer, in Plan.Violations, not an error; a snapshot that makes no sense
+// is an error that wraps ErrBadSnapshot. The result depends on its arguments
+// alone. When ctx ends, so does the search, with its error.
+func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan, error) {
+	s, err := prepare(s, o)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := newProblem(s, o)
+	st := newState(p)
+	before := p.currentLoad()
+	sr := newSearch(ctx, st, o, pl.Progress)
+	if err := sr.run(); err != nil {
+		return Plan{}, fmt.Errorf("searching for a plan: %w", err)
+	}
+	return p.newPlan(s, st, before, sr, o), nil
+}
+
+// prepare checks the snapshot and gives brokers the states that the options
+// ask for. The argument is left as it is.
+func prepare(s cluster.Snapshot, o Options) (cluster.Snapshot, error) {
+	s.Brokers = append([]cluster.Broker(nil), s.Brokers...)
+	if err := checkSnapshot(s); err != nil {
+		return s, err
+	}
+	for _, id := range o.Remove {
+		if !setState(s.Brokers, id, cluster.BrokerDraining) {
+			return s, fmt.Errorf("%w: broker %d to be removed is not in brokers", ErrBadSnapshot, id)
+		}
+	}
+	for _, b := range o.Add {
+		if !setState(s.Brokers, b.ID, cluster.BrokerAlive) {
+			s.Brokers = append(s.Brokers, likeMost(s.Brokers, b))
+		}
+	}
+	return s, checkSnapshot(s)
+}
+
+func setState(bs []cluster.Broker, id int, to cluster.BrokerState) bool {
+	for i := range bs {
+		if bs[i].ID == id {
+			if to != cluster.BrokerDraining || bs[i].State != cluster.BrokerDead {
+				bs[i].State = to
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// likeMost fills in what is not said of a new broker: the most common
+// capacity, and the zone that has the least CPU.
+func likeMost(bs []cluster.Broker, n NewBroker) cluster.Broker {
+	b := cluster.Broker{ID: n.ID, Zone: n.Zone, State: cluster.BrokerAlive, Capacity: n.Capacity}
+	count := map[cluster.Capacity]int{}
+	cores := map[string]cluster.Cores{}
+	var zones []string
+	for _, x := range bs {
+		count[x.Capacity]++
+		if _, ok := cores[x.Zone]; !ok {
+			zones = append(zones, x.Zone)
+		}
+		if x.State == cluster.BrokerAlive || x.State == "" {
+			cores[x.Zone] += x.Capacity.CPUCores
+		} else {
+			cores[x.Zone] += 0
+		}
+	}
+	if b.Capacity == (cluster.Capacity{}) {
+		for _, x := range bs {
+			if count[x.Capacity] > count[b.Capacity] {
+				b.Capacity = x.Capacity
+			}
+		}
+	}
+	if b.Zone == "" {
+		b.Zone = zones[0]
+		for _, z := range zones[1:] {
+			if cores[z] < cores[b.Zone] {
+				b.Zone = z
+			}
+		}
+	}
+	return b
+}
+
+// currentLoad is what brokers carry now, with the leaders they have now.
+func (p *problem) currentLoad() []float64 {
+	load := make([]float64, p.nb*p.nd)
+	s := &state{problem: p, load: load}
+	for i := 0; i < p.np; i++ {
+		for _, b := range p.replicas(p.orig, i) {
+			s.add(b, i, 1, 0)
+		}
+		if p.lead0[i] >= 0 {
+			s.add(p.lead0[i], i, 0, 1)
+		}
+	}
+	return load
+}

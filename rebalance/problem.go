@@ -1,0 +1,207 @@
+package rebalance
+
+import (
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// problem is a snapshot on dense arrays: brokers, zones and partitions have
+// numbers from zero, a replica is one int32, a partition's loads are two rows
+// of floats. It never changes during a search.
+type problem struct {
+	nb, np, nd, nz int
+
+	ids      []int   // broker -> id
+	zone     []int32 // broker -> zone; zones of brokers that are alive come first
+	nzAlive  int
+	alive    []bool // may hold replicas
+	frozen   []bool // alive but excluded: neither gives nor receives
+	capacity []float64
+	hard     []float64 // nb*nd, what a broker may not exceed; +Inf where nothing does
+
+	off   []int32 // partition p has replicas orig[off[p]:off[p+1]]
+	orig  []int32 // where the replicas are now, preferred leader first
+	lead0 []int32 // leader now, -1 for none
+	fol   []float64
+	led   []float64
+	size  []float64
+	fixed []bool // excluded topics and partitions that nobody can serve
+	need  []int8 // distinct zones a partition must be in
+
+	topic []int32 // partition -> index in the snapshot
+	part  []int32 // partition -> index in its topic
+
+	weight []float64 // per dimension
+	total  []float64 // load of each dimension after any legal plan
+	ideal  []float64 // nz*nd: utilisation of each zone in the best legal placement
+	floor  []float64 // largest replica over largest broker
+	bytes  float64   // all replicas
+}
+
+func (p *problem) rf(i int) int { return int(p.off[i+1] - p.off[i]) }
+
+func (p *problem) replicas(of []int32, i int) []int32 { return of[p.off[i]:p.off[i+1]] }
+
+func (p *problem) folRow(i int) []float64 { return p.fol[i*p.nd : i*p.nd+p.nd : i*p.nd+p.nd] }
+func (p *problem) ledRow(i int) []float64 { return p.led[i*p.nd : i*p.nd+p.nd : i*p.nd+p.nd] }
+
+// distinctZones counts the zones that alive replicas are in, leaving out slot
+// skip (-1: none) and adding zone extra (-1: none).
+func (p *problem) distinctZones(reps []int32, skip int, extra int32) int {
+	n := 0
+	for k, b := range reps {
+		if k == skip || !p.alive[b] {
+			continue
+		}
+		z, seen := p.zone[b], false
+		if z == extra {
+			continue
+		}
+		for j := 0; j < k && !seen; j++ {
+			seen = j != skip && p.alive[reps[j]] && p.zone[reps[j]] == z
+		}
+		if !seen {
+			n++
+		}
+	}
+	if extra >= 0 {
+		n++
+	}
+	return n
+}
+
+func contains(reps []int32, b int32) bool {
+	for _, x := range reps {
+		if x == b {
+			return true
+		}
+	}
+	return false
+}
+
+// newProblem lays the snapshot out. The snapshot has been checked.
+func newProblem(s cluster.Snapshot, o Options) *problem {
+	p := &problem{nb: len(s.Brokers), nd: len(goals)}
+	p.layBrokers(s, o)
+	p.layPartitions(s, o)
+	p.weight = make([]float64, p.nd)
+	for r, g := range goals {
+		p.weight[r] = g.weight
+	}
+	p.findIdeals()
+	return p
+}
+
+func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
+	p.ids = make([]int, p.nb)
+	p.zone = make([]int32, p.nb)
+	p.alive = make([]bool, p.nb)
+	p.frozen = make([]bool, p.nb)
+	p.capacity = make([]float64, p.nb*p.nd)
+	p.hard = make([]float64, p.nb*p.nd)
+	for i, b := range s.Brokers {
+		p.ids[i] = b.ID
+		p.alive[i] = b.State == cluster.BrokerAlive || b.State == ""
+		if b.State == cluster.BrokerFenced && !o.EvacuateFenced {
+			// It is planned for as if it were back, and left alone.
+			p.alive[i], p.frozen[i] = true, true
+		}
+	}
+	for _, id := range o.ExcludeBrokers {
+		for i := range p.ids {
+			if p.ids[i] == id && p.alive[i] {
+				p.frozen[i] = true
+			}
+		}
+	}
+	p.numberZones(s.Brokers)
+	share := float64(o.CapacityThreshold)
+	if share <= 0 {
+		share = 1
+	}
+	for i, b := range s.Brokers {
+		for r, g := range goals {
+			c := g.capacity(b.Capacity)
+			p.capacity[i*p.nd+r] = c
+			p.hard[i*p.nd+r] = inf
+			if g.hard {
+				p.hard[i*p.nd+r] = c * share
+			}
+		}
+		// What is received is written, so the disk's rate bounds it as well.
+		if w := float64(b.Capacity.DiskBytesPerSecond) * share; w > 0 && w < p.hard[i*p.nd+networkInIndex] {
+			p.hard[i*p.nd+networkInIndex] = w
+		}
+	}
+}
+
+// numberZones gives the zones that have an alive broker the numbers below
+// nzAlive, in order of first appearance.
+func (p *problem) numberZones(bs []cluster.Broker) {
+	number := map[string]int32{}
+	for _, wantAlive := range []bool{true, false} {
+		for i, b := range bs {
+			if _, known := number[b.Zone]; !known && p.alive[i] == wantAlive {
+				number[b.Zone] = int32(len(number))
+			}
+		}
+		if wantAlive {
+			p.nzAlive = len(number)
+		}
+	}
+	p.nz = len(number)
+	for i, b := range bs {
+		p.zone[i] = number[b.Zone]
+	}
+}
+
+func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
+	index := make(map[int]int32, p.nb)
+	for i, id := range p.ids {
+		index[id] = int32(i)
+	}
+	replicas := 0
+	for _, t := range s.Topics {
+		p.np += len(t.Partitions)
+		for _, q := range t.Partitions {
+			replicas += len(q.Replicas)
+		}
+	}
+	p.off = make([]int32, 1, p.np+1)
+	p.orig = make([]int32, 0, replicas)
+	p.lead0 = make([]int32, 0, p.np)
+	p.fol = make([]float64, 0, p.np*p.nd)
+	p.led = make([]float64, 0, p.np*p.nd)
+	p.size = make([]float64, 0, p.np)
+	p.fixed = make([]bool, 0, p.np)
+	p.need = make([]int8, 0, p.np)
+	p.topic = make([]int32, 0, p.np)
+	p.part = make([]int32, 0, p.np)
+	for ti, t := range s.Topics {
+		excluded := false
+		for _, re := range o.ExcludeTopics {
+			excluded = excluded || re.MatchString(t.Name)
+		}
+		for qi, q := range t.Partitions {
+			rf := len(q.Replicas)
+			for _, id := range q.Replicas {
+				p.orig = append(p.orig, index[id])
+			}
+			p.off = append(p.off, int32(len(p.orig)))
+			lead := int32(-1)
+			if b, ok := index[q.Leader]; ok && q.Leader >= 0 {
+				lead = b
+			}
+			p.lead0 = append(p.lead0, lead)
+			for _, g := range goals {
+				p.fol = append(p.fol, g.follower(q.Load))
+				p.led = append(p.led, g.leader(q.Load, rf))
+			}
+			p.size = append(p.size, float64(q.Load.SizeBytes))
+			p.bytes += float64(rf) * float64(q.Load.SizeBytes)
+			p.fixed = append(p.fixed, excluded)
+			p.need = append(p.need, int8(min(rf, p.nzAlive)))
+			p.topic = append(p.topic, int32(ti))
+			p.part = append(p.part, int32(qi))
+		}
+	}
+}

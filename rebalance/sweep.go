@@ -1,0 +1,270 @@
+package rebalance
+
+// sweeper looks at every partition in turn and takes its best change. Prices
+// bound each gain from above, so most replicas are passed over after one row
+// of multiplications.
+type sweeper struct {
+	*surrogate
+	receivers [][]int32 // zone -> brokers that may receive
+	// eps is the least gain worth a change.
+	eps float64
+	// maxBytes bounds what is moved; +Inf without a budget.
+	maxBytes float64
+	// onCommit, where set, sees every change made.
+	onCommit func()
+	since    int // changes since the last refresh
+	refreshN int
+}
+
+func newSweeper(g *surrogate) *sweeper {
+	w := &sweeper{surrogate: g, receivers: make([][]int32, g.nz), eps: 1e-9, maxBytes: inf}
+	for b := 0; b < g.nb; b++ {
+		if g.alive[b] && !g.frozen[b] {
+			w.receivers[g.zone[b]] = append(w.receivers[g.zone[b]], int32(b))
+		}
+	}
+	w.refreshN = max(20, g.nb/2)
+	return w
+}
+
+// sweep visits every partition once, in an order that a seed fixes, and
+// returns how many changes it made.
+func (w *sweeper) sweep(seed uint64) int {
+	w.refresh()
+	made := 0
+	step := stride(w.np, seed)
+	at := int(mix(seed) % uint64(max(1, w.np)))
+	for range w.np {
+		if w.improve(at) {
+			made++
+		}
+		at += step
+		if at >= w.np {
+			at -= w.np
+		}
+	}
+	return made
+}
+
+// improve takes partition i's best change, if it gains anything.
+func (w *sweeper) improve(i int) bool {
+	if w.fixed[i] {
+		return false
+	}
+	c, gain := w.best(i)
+	if gain <= w.eps {
+		return false
+	}
+	w.commit(c)
+	if w.onCommit != nil {
+		w.onCommit()
+	}
+	if w.since++; w.since >= w.refreshN {
+		w.since = 0
+		w.refresh()
+	}
+	return true
+}
+
+// best finds the change of partition i that gains most.
+func (w *sweeper) best(i int) (change, float64) {
+	var (
+		found   change
+		gain    = 0.0
+		reps    = w.replicas(w.slots, i)
+		lead    = w.leader[i]
+		leadNow = w.dot(w.ledRow(i), lead)
+	)
+	if w.frozen[lead] {
+		return found, 0
+	}
+	for _, b := range reps {
+		if b == lead || !w.alive[b] || w.frozen[b] {
+			continue
+		}
+		if w.dot(w.ledRow(i), b) < leadNow || !w.alive[lead] {
+			c := change{i: i, k: -1, to: -1, lead: b}
+			if v := -w.delta(c); v > gain {
+				found, gain = c, v
+			}
+		}
+	}
+	for k := range reps {
+		if c, v := w.bestMove(i, k, leadNow, gain); v > gain {
+			found, gain = c, v
+		}
+	}
+	return found, gain
+}
+
+// dot is what partition row v would cost on broker b to first order.
+func (w *sweeper) dot(v []float64, b int32) float64 {
+	at := int(b) * w.nd
+	row := w.price[at : at+len(v)]
+	s := 0.0
+	for r, x := range v {
+		s += float64(x * row[r])
+	}
+	return s
+}
+
+// dotLeast is the same with the least price of the zone in each dimension.
+func (w *sweeper) dotLeast(v []float64, z int) float64 {
+	row := w.least[z*w.nd : z*w.nd+len(v)]
+	s := 0.0
+	for r, x := range v {
+		s += float64(x * row[r])
+	}
+	return s
+}
+
+// candidate is a destination and its first-order gain.
+type candidate struct {
+	to, lead int32
+	gain     float64
+}
+
+// bestMove finds the best destination of slot k, if it beats gain.
+func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
+	reps := w.replicas(w.slots, i)
+	from, lead := reps[k], w.leader[i]
+	if w.frozen[from] {
+		return change{}, 0
+	}
+	fol, led := w.folRow(i), w.ledRow(i)
+	fixedGain := w.dot(fol, from)
+	orig := w.replicas(w.orig, i)
+	if contains(orig, from) {
+		fixedGain -= w.size[i] * w.bytePrice
+	}
+	// other is the member whose leadership costs least once slot k has moved.
+	other, otherCost := int32(-1), inf
+	for j, b := range reps {
+		if j == k || !w.alive[b] || (w.frozen[b] && b != lead) {
+			continue
+		}
+		if v := w.dot(led, b); v < otherCost || (v == otherCost && b == lead) {
+			other, otherCost = b, v
+		}
+	}
+	home := w.homeCredit(i, k)
+	var top [3]candidate
+	n := 0
+	for z, to := range w.receivers {
+		if len(to) == 0 || !w.mayEnter(i, k, int32(z)) {
+			continue
+		}
+		leastLead := min(otherCost, w.dotLeast(led, z))
+		if fixedGain+home-w.dotLeast(fol, z)+leadNow-leastLead <= max(gain, w.eps) {
+			continue
+		}
+		n = w.scan(i, to, fixedGain, leadNow, other, otherCost, max(gain, w.eps), &top, n)
+	}
+	return w.tryTop(i, k, top[:n], gain)
+}
+
+// homeCredit is what bytes a move of slot k may give back at most.
+func (w *sweeper) homeCredit(i, k int) float64 {
+	if w.moved[i] == 0 {
+		return 0
+	}
+	return w.size[i] * w.bytePrice
+}
+
+// mayEnter tells whether slot k of partition i may go to zone z.
+func (w *sweeper) mayEnter(i, k int, z int32) bool {
+	reps := w.replicas(w.slots, i)
+	if w.zone[reps[k]] == z && w.alive[reps[k]] {
+		return true
+	}
+	need := int(w.need[i])
+	d := w.distinctZones(reps, k, z)
+	return d >= need || d > w.distinctZones(reps, -1, -1)
+}
+
+// scan keeps the three destinations with the greatest first-order gain.
+func (w *sweeper) scan(i int, to []int32, fixedGain, leadNow float64, other int32, otherCost, floor float64, top *[3]candidate, n int) int {
+	fol, led := w.folRow(i), w.ledRow(i)
+	reps, orig := w.replicas(w.slots, i), w.replicas(w.orig, i)
+	moved := w.moved[i] > 0
+	for _, d := range to {
+		v := fixedGain - w.dot(fol, d)
+		lead, leadCost := other, otherCost
+		if x := w.dot(led, d); x < otherCost {
+			lead, leadCost = d, x
+		}
+		v += leadNow - leadCost
+		if moved && contains(orig, d) {
+			v += w.size[i] * w.bytePrice
+		}
+		if v <= floor || (n == 3 && v <= top[2].gain) || contains(reps, d) {
+			continue
+		}
+		at := min(n, 2)
+		for at > 0 && v > top[at-1].gain {
+			at--
+		}
+		copy(top[at+1:], top[at:2])
+		top[at] = candidate{d, lead, v}
+		n = min(n+1, 3)
+	}
+	return n
+}
+
+// tryTop evaluates the destinations exactly.
+func (w *sweeper) tryTop(i, k int, top []candidate, gain float64) (found change, best float64) {
+	best = gain
+	for _, t := range top {
+		if t.gain <= best {
+			break
+		}
+		c := change{i: i, k: k, to: t.to, lead: t.lead}
+		if w.bytes+w.movedBytes(c) > w.maxBytes {
+			continue
+		}
+		if v := -w.delta(c); v > best {
+			found, best = c, v
+		}
+		// Where the leader moves along, its staying behind is worth a look.
+		if old := w.leader[i]; t.lead != old && w.slots[int(w.off[i])+k] != old {
+			c.lead = old
+			if v := -w.delta(c); v > best {
+				found, best = c, v
+			}
+		}
+	}
+	return found, best
+}
+
+// movedBytes is how many bytes more a change moves.
+func (w *sweeper) movedBytes(c change) float64 {
+	md, _ := w.costDelta(c)
+	return float64(md) * w.size[c.i]
+}
+
+// mix is splitmix64's finaliser: it spreads a counter over 64 bits.
+func mix(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// stride picks a step that visits n places once each.
+func stride(n int, seed uint64) int {
+	if n < 2 {
+		return 0
+	}
+	for s := 1 + int(mix(seed^0x5eed)%uint64(n-1)); ; s = s%(n-1) + 1 {
+		if gcd(s, n) == 1 {
+			return s
+		}
+	}
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
