@@ -71,6 +71,7 @@ func newRootCmd() *cobra.Command {
 	}
 	// One line a subcommand, sorted.
 	root.AddCommand(
+		newJournalCmd(),
 		newVersionCmd(),
 	)
 	return root
