@@ -5,12 +5,39 @@
 package metrics
 
 import (
+	"maps"
 	"math"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Labels name a series within its signal, such as topic="orders".
 type Labels map[string]string
+
+// Key is the labels as one string, sorted, such as broker=1,topic=orders. It
+// is what series are sorted and matched by.
+func (l Labels) Key() string {
+	switch len(l) {
+	case 0:
+		return ""
+	case 1:
+		for k, v := range l {
+			return k + "=" + v
+		}
+	}
+	names := slices.Sorted(maps.Keys(l))
+	var b strings.Builder
+	for i, k := range names {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(k)
+		b.WriteByte('=')
+		b.WriteString(l[k])
+	}
+	return b.String()
+}
 
 // Window is a stretch of time, From inclusive, To inclusive, on a grid of Step.
 type Window struct {
@@ -18,10 +45,47 @@ type Window struct {
 	Step     time.Duration
 }
 
+// OnGrid is the part of the window that lies on multiples of Step since the
+// Unix epoch. Two windows of one step then share their grid points, whoever
+// asks and whenever.
+func (w Window) OnGrid() Window {
+	if w.Step <= 0 {
+		return w
+	}
+	from := time.Unix(0, floor(w.From.UnixNano(), int64(w.Step))).UTC()
+	if from.Before(w.From) {
+		from = from.Add(w.Step)
+	}
+	return Window{From: from, To: time.Unix(0, floor(w.To.UnixNano(), int64(w.Step))).UTC(), Step: w.Step}
+}
+
+// Points is the number of grid points; zero for an empty window.
+func (w Window) Points() int {
+	if w.Step <= 0 || w.To.Before(w.From) {
+		return 0
+	}
+	return int(w.To.Sub(w.From)/w.Step) + 1
+}
+
+func floor(x, m int64) int64 {
+	r := x % m
+	if r < 0 {
+		r += m
+	}
+	return x - r
+}
+
 // Sample is one reading as it came.
 type Sample struct {
 	Time  time.Time
 	Value float64
+}
+
+// Point is the value of one series of a signal at one instant.
+type Point struct {
+	Labels Labels
+	Time   time.Time
+	Value  float64
 }
 
 // Series is one signal on a regular grid: Values[i] was measured at

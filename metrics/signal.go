@@ -6,12 +6,22 @@ type Signal string
 // The signals tidetable knows, each with its unit and the labels that tell
 // its series apart in Signals.
 const (
-	TopicBytesIn     Signal = "topic_bytes_in"
-	TopicBytesOut    Signal = "topic_bytes_out"
-	TopicMessagesIn  Signal = "topic_messages_in"
-	PartitionBytesIn Signal = "partition_bytes_in"
-	PartitionSize    Signal = "partition_size"
+	TopicBytesIn    Signal = "topic_bytes_in"
+	TopicBytesOut   Signal = "topic_bytes_out"
+	TopicMessagesIn Signal = "topic_messages_in"
+	// Kafka exports no bytes by partition; the records written to each tell
+	// how a topic's bytes are shared among its partitions.
+	PartitionBytesIn    Signal = "partition_bytes_in"
+	PartitionMessagesIn Signal = "partition_messages_in"
+	PartitionSize       Signal = "partition_size"
+	// ReplicaSize is one series a replica, so that it tells the placement too.
+	ReplicaSize Signal = "replica_size"
+	// PartitionLeader is one series a partition, with its leader's id in the
+	// broker label and the value one.
+	PartitionLeader Signal = "partition_leader"
 
+	// BrokerZone is one series a broker, with the value one.
+	BrokerZone               Signal = "broker_zone"
 	BrokerBytesIn            Signal = "broker_bytes_in"
 	BrokerBytesOut           Signal = "broker_bytes_out"
 	BrokerReplicationIn      Signal = "broker_replication_in"
@@ -43,7 +53,11 @@ var Signals = map[Signal]SignalInfo{
 	TopicBytesOut:            {"bytes_per_second", []string{"topic"}},
 	TopicMessagesIn:          {"records_per_second", []string{"topic"}},
 	PartitionBytesIn:         {"bytes_per_second", []string{"topic", "partition"}},
+	PartitionMessagesIn:      {"records_per_second", []string{"topic", "partition"}},
 	PartitionSize:            {"bytes", []string{"topic", "partition"}},
+	ReplicaSize:              {"bytes", []string{"broker", "topic", "partition"}},
+	PartitionLeader:          {"count", []string{"broker", "topic", "partition"}},
+	BrokerZone:               {"count", []string{"broker", "zone"}},
 	BrokerBytesIn:            {"bytes_per_second", []string{"broker"}},
 	BrokerBytesOut:           {"bytes_per_second", []string{"broker"}},
 	BrokerReplicationIn:      {"bytes_per_second", []string{"broker"}},
@@ -61,20 +75,4 @@ var Signals = map[Signal]SignalInfo{
 	BrokerContainerMemLimit:  {"bytes", []string{"broker"}},
 	GroupLag:                 {"records", []string{"group", "topic", "partition"}},
 	GroupConsumed:            {"records_per_second", []string{"group", "topic", "partition"}},
-}
-
-// Catalogue says how one exporter is asked for each signal. The YAML form is
-// in docs/formats/catalogue.md.
-type Catalogue struct {
-	Name    string  `yaml:"name"`
-	Queries []Query `yaml:"queries"`
-}
-
-// Query asks for one signal. Labels maps the signal's label to the label the
-// exporter uses; a pattern takes the broker's id out of a pod name.
-type Query struct {
-	Signal Signal            `yaml:"signal"`
-	Unit   string            `yaml:"unit"`
-	Expr   string            `yaml:"expr"`
-	Labels map[string]string `yaml:"labels"`
 }
