@@ -4,9 +4,7 @@
 package catalogue
 
 import (
-	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -15,8 +13,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tidetable/tidetable/internal/strictyaml"
 	"github.com/tidetable/tidetable/metrics"
-	"go.yaml.in/yaml/v3"
 )
 
 // Default is the catalogues asked when none is named, in this order: the first
@@ -76,65 +74,22 @@ func load(name string) (metrics.Catalogue, error) {
 	return c, nil
 }
 
-// document is the YAML form. Labels beside the queries is a place for anchors.
+// document is the YAML form.
 type document struct {
-	Name        string              `yaml:"name"`
-	Description string              `yaml:"description"`
-	Labels      map[string]wireRule `yaml:"labels"`
-	Queries     []wireQuery         `yaml:"queries"`
+	Name        string      `yaml:"name"`
+	Description string      `yaml:"description"`
+	Queries     []wireQuery `yaml:"queries"`
 }
 
 type wireQuery struct {
-	Signal metrics.Signal      `yaml:"signal"`
-	Unit   string              `yaml:"unit"`
-	Scale  float64             `yaml:"scale"`
-	Expr   string              `yaml:"expr"`
-	Labels map[string]wireRule `yaml:"labels"`
-	line   int
-}
-
-// wireRule is a label's name, or where to look and what to take.
-type wireRule struct {
-	From    []string
-	Pattern string
-}
-
-func (r *wireRule) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if n.Kind == yaml.ScalarNode {
-		r.From = []string{n.Value}
-		return nil
-	}
-	var long struct {
-		From    yaml.Node `yaml:"from"`
-		Pattern string    `yaml:"pattern"`
-	}
-	if err := n.Decode(&long); err != nil {
-		return err
-	}
-	r.Pattern = long.Pattern
-	if long.From.Kind == yaml.ScalarNode {
-		r.From = []string{long.From.Value}
-		return nil
-	}
-	return long.From.Decode(&r.From)
-}
-
-func (q *wireQuery) UnmarshalYAML(n *yaml.Node) error {
-	type plain wireQuery
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	known := []string{"signal", "unit", "scale", "expr", "labels"}
-	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		if k := n.Content[i]; !slices.Contains(known, k.Value) {
-			return fmt.Errorf("line %d: %q is not a field of a query; want one of %s", k.Line, k.Value, strings.Join(known, ", "))
-		}
-	}
-	q.line = n.Line
-	return n.Decode((*plain)(q))
+	Signal metrics.Signal `yaml:"signal"`
+	Unit   string         `yaml:"unit"`
+	Scale  float64        `yaml:"scale"`
+	Expr   string         `yaml:"expr"`
+	// Labels says which of the exporter's labels hold each of the signal's, by
+	// commas; Patterns, with its first group, which part of them.
+	Labels   map[string]string `yaml:"labels"`
+	Patterns map[string]string `yaml:"patterns"`
 }
 
 // Read reads one catalogue strictly and reports every mistake with its line.
@@ -147,89 +102,89 @@ func Read(r io.Reader) (metrics.Catalogue, error) {
 		return metrics.Catalogue{}, fmt.Errorf("reading catalogue: it is larger than the limit of %d bytes", maxFileBytes)
 	}
 	var doc document
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
-		return metrics.Catalogue{}, errors.New("reading catalogue: it is empty; want name and queries")
-	} else if err != nil {
-		return metrics.Catalogue{}, fmt.Errorf("reading catalogue: %s", strings.Join(strings.Fields(err.Error()), " "))
-	}
-	return doc.catalogue()
-}
-
-func (doc document) catalogue() (metrics.Catalogue, error) {
-	c := metrics.Catalogue{Name: doc.Name, Description: doc.Description}
-	var wrong []string
-	if doc.Name == "" {
-		wrong = append(wrong, "name: is missing")
-	}
-	if len(doc.Queries) == 0 {
-		wrong = append(wrong, "queries: has no query")
-	}
-	for i, w := range doc.Queries {
-		at := fmt.Sprintf("line %d: queries[%d]", w.line, i)
-		q := metrics.Query{Signal: w.Signal, Unit: w.Unit, Scale: w.Scale, Expr: w.Expr, Labels: map[string]metrics.LabelRule{}}
-		for _, m := range check(w) {
-			wrong = append(wrong, at+m)
+	lines, problems := strictyaml.Decode(text, &doc)
+	c, more := doc.catalogue(lines)
+	if problems = append(problems, more...); len(problems) > 0 {
+		said := make([]string, len(problems))
+		for i, p := range problems {
+			said[i] = p.String()
 		}
-		for _, name := range slices.Sorted(maps.Keys(w.Labels)) {
-			rule, err := compile(w.Labels[name])
-			if err != nil {
-				wrong = append(wrong, fmt.Sprintf("%s.labels.%s: %v", at, name, err))
-			}
-			q.Labels[name] = rule
-		}
-		c.Queries = append(c.Queries, q)
-	}
-	if len(wrong) > 0 {
-		return metrics.Catalogue{}, fmt.Errorf("reading catalogue: %s", strings.Join(wrong, "; "))
+		return metrics.Catalogue{}, fmt.Errorf("reading catalogue: %s", strings.Join(said, "; "))
 	}
 	return c, nil
 }
 
-func check(w wireQuery) []string {
-	var wrong []string
+func (doc document) catalogue(lines strictyaml.Lines) (metrics.Catalogue, []strictyaml.Problem) {
+	c := metrics.Catalogue{Name: doc.Name, Description: doc.Description}
+	var wrong []strictyaml.Problem
+	add := func(path, format string, args ...any) {
+		wrong = append(wrong, strictyaml.Problem{Path: path, Line: lines.At(path), Message: fmt.Sprintf(format, args...)})
+	}
+	if doc.Name == "" {
+		add("name", "is missing")
+	}
+	if len(doc.Queries) == 0 {
+		add("queries", "has no query")
+	}
+	for i, w := range doc.Queries {
+		at := fmt.Sprintf("queries[%d].", i)
+		field := func(name, format string, args ...any) { add(at+name, format, args...) }
+		check(w, field)
+		q := metrics.Query{Signal: w.Signal, Unit: w.Unit, Scale: w.Scale, Expr: w.Expr, Labels: map[string]metrics.LabelRule{}}
+		for name, from := range w.Labels {
+			q.Labels[name] = metrics.LabelRule{From: fields(from)}
+		}
+		for _, name := range slices.Sorted(maps.Keys(w.Patterns)) {
+			rule, ok := q.Labels[name]
+			re, err := regexp.Compile(w.Patterns[name])
+			switch {
+			case !ok:
+				field("patterns."+name, "has no label of that name beside it in labels")
+			case err != nil:
+				field("patterns."+name, "%v", err)
+			case re.NumSubexp() < 1:
+				field("patterns."+name, "%q has no group; the first group is the value", w.Patterns[name])
+			default:
+				rule.Pattern = re
+				q.Labels[name] = rule
+			}
+		}
+		c.Queries = append(c.Queries, q)
+	}
+	return c, wrong
+}
+
+func check(w wireQuery, wrong func(field, format string, args ...any)) {
 	info, ok := metrics.Signals[w.Signal]
 	if !ok {
-		return append(wrong, fmt.Sprintf(".signal: %q is not a signal; want one of %s", w.Signal, signalNames()))
+		wrong("signal", "%q is not a signal; want one of %s", w.Signal, signalNames())
+		return
 	}
 	if w.Unit != info.Unit {
-		wrong = append(wrong, fmt.Sprintf(".unit: is %q; %s is in %s (scale turns another unit into it)", w.Unit, w.Signal, info.Unit))
+		wrong("unit", "is %q; %s is in %s, and scale turns another unit into it", w.Unit, w.Signal, info.Unit)
 	}
 	if w.Scale < 0 {
-		wrong = append(wrong, ".scale: is negative")
+		wrong("scale", "is negative")
 	}
 	if strings.TrimSpace(w.Expr) == "" {
-		wrong = append(wrong, ".expr: is empty; want PromQL")
+		wrong("expr", "is empty; want PromQL")
+	}
+	if len(w.Labels) == 0 {
+		wrong("labels", "is empty; want %s", strings.Join(info.Labels, ", "))
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Labels)) {
 		if !slices.Contains(info.Labels, name) {
-			wrong = append(wrong, fmt.Sprintf(".labels.%s: %s has no such label; want %s", name, w.Signal, strings.Join(info.Labels, ", ")))
+			wrong("labels."+name, "%s has no such label; want %s", w.Signal, strings.Join(info.Labels, ", "))
+		}
+		if len(fields(w.Labels[name])) == 0 {
+			wrong("labels."+name, "names no label of the exporter")
 		}
 	}
-	if len(w.Labels) == 0 {
-		wrong = append(wrong, fmt.Sprintf(".labels: is empty; want %s", strings.Join(info.Labels, ", ")))
-	}
-	return wrong
 }
 
-func compile(w wireRule) (metrics.LabelRule, error) {
-	rule := metrics.LabelRule{From: w.From}
-	if len(w.From) == 0 {
-		return rule, errors.New("names no label of the exporter")
-	}
-	if w.Pattern == "" {
-		return rule, nil
-	}
-	re, err := regexp.Compile(w.Pattern)
-	if err != nil {
-		return rule, fmt.Errorf("pattern: %w", err)
-	}
-	if re.NumSubexp() < 1 {
-		return rule, fmt.Errorf("pattern %q has no group; the first group is the value", w.Pattern)
-	}
-	rule.Pattern = re
-	return rule, nil
+// fields splits a list by commas and drops spaces.
+func fields(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func signalNames() string {
