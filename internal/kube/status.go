@@ -1,0 +1,95 @@
+package kube
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/policy"
+)
+
+// StatusOf renders a Decision as a policy's status.
+func StatusOf(d controller.Decision, generation int64) policy.Status {
+	s := policy.Status{
+		ObservedGeneration: int(generation),
+		Brokers:            d.Seen.Brokers,
+		Want:               d.Requirement.Brokers,
+		Why:                d.Outcome,
+		LastDecision:       d.ID,
+	}
+	add := func(kind string, is bool, yes, no, message string) {
+		c := policy.Condition{Type: kind, Status: "False", Reason: no, Message: message, ObservedGeneration: int(generation)}
+		if is {
+			c.Status, c.Reason = "True", yes
+		}
+		s.Conditions = append(s.Conditions, c)
+	}
+	add(policy.ConditionReady, true, "Running", "", d.Outcome)
+	add(policy.ConditionObserved, len(d.Seen.Stale) == 0, "AllSignals", "SignalsMissing", staleNames(d))
+	trusted, why := forecastTrusted(d)
+	add(policy.ConditionForecasting, trusted, "Trusted", "NotTrusted", why)
+	limited, why := limits(d)
+	add(policy.ConditionLimited, limited, "PolicyBound", "WithinBounds", why)
+	held, why := holds(d)
+	add(policy.ConditionHeld, held, "GateHolds", "NothingHeld", why)
+	return s
+}
+
+// InvalidStatus is the status of a policy that cannot be used.
+func InvalidStatus(err error, generation int64) policy.Status {
+	return policy.Status{
+		ObservedGeneration: int(generation), Why: "the policy is not valid",
+		Conditions: []policy.Condition{{
+			Type: policy.ConditionReady, Status: "False", Reason: "Invalid", Message: bounded(err.Error()), ObservedGeneration: int(generation),
+		}},
+	}
+}
+
+func staleNames(d controller.Decision) string {
+	var names []string
+	for _, x := range d.Seen.Stale {
+		names = append(names, x.Signal+": "+x.Reason)
+	}
+	return bounded(strings.Join(names, "; "))
+}
+
+func forecastTrusted(d controller.Decision) (bool, string) {
+	if len(d.Forecasts) == 0 {
+		return false, "there is no forecast yet"
+	}
+	for _, f := range d.Forecasts {
+		if !f.Trusted {
+			return false, bounded(strings.TrimSpace(f.Signal+" "+f.Subject) + ": " + f.Why)
+		}
+	}
+	return true, fmt.Sprintf("%d forecasts are trusted", len(d.Forecasts))
+}
+
+// limits tells whether the policy's bounds keep the size from what is needed.
+func limits(d controller.Decision) (bool, string) {
+	for _, p := range d.Proposals {
+		if p.Kind == controller.ScaleBrokers && p.To < d.Requirement.Brokers {
+			return true, fmt.Sprintf("%d brokers are needed, %d are allowed now", d.Requirement.Brokers, p.To)
+		}
+	}
+	return false, ""
+}
+
+func holds(d controller.Decision) (bool, string) {
+	for _, v := range d.Verdicts {
+		if v.Ruling != controller.Allow {
+			return true, bounded(v.Gate + ": " + v.Why)
+		}
+	}
+	return false, ""
+}
+
+// maxMessage is Kubernetes' bound on a condition's message.
+const maxMessage = 32768
+
+func bounded(s string) string {
+	if len(s) > maxMessage {
+		return strings.ToValidUTF8(s[:maxMessage-3], "") + "..."
+	}
+	return s
+}
