@@ -74,7 +74,7 @@ func (b *Broker) Launch() error {
 	}
 	agent := fmt.Sprintf("-javaagent:%s=127.0.0.1:%d:%s", b.k.tb.artifacts.JMXAgent, b.MetricsPort, rules)
 	b.process, err = b.k.java(fmt.Sprintf("broker-%d", b.ID), []string{agent}, "kafka.Kafka", properties)
-	return err
+	return errors.Join(err, b.k.tellChanged())
 }
 
 // Start starts the broker and waits until it is unfenced.

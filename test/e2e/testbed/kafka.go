@@ -34,6 +34,7 @@ type Kafka struct {
 	mu      sync.Mutex
 	brokers map[int]*Broker
 	client  *kgo.Client
+	changed func() error // told when brokers come or go; may be nil
 }
 
 func (tb *Testbed) startKafka(ctx context.Context) error {
@@ -219,7 +220,17 @@ func (k *Kafka) RemoveBroker(ctx context.Context, id int) error {
 	k.mu.Lock()
 	delete(k.brokers, id)
 	k.mu.Unlock()
-	return os.RemoveAll(b.DataDir)
+	return errors.Join(k.tellChanged(), os.RemoveAll(b.DataDir))
+}
+
+func (k *Kafka) tellChanged() error {
+	k.mu.Lock()
+	changed := k.changed
+	k.mu.Unlock()
+	if changed == nil {
+		return nil
+	}
+	return changed()
 }
 
 // Client is a shared client without a consumer; the testbed closes it.

@@ -26,6 +26,19 @@ type Options struct {
 	BrokerConfig map[string]string
 	// HeapMiB is each broker's maximum heap; 160 when zero.
 	HeapMiB int
+	// Prometheus starts a Prometheus server that scrapes the brokers.
+	Prometheus bool
+	// ScrapeInterval is Prometheus's; two seconds when zero.
+	ScrapeInterval time.Duration
+	// History is put into Prometheus, as TSDB blocks, before it starts. It is
+	// asked when Kafka is up, because the series name the brokers.
+	History func(*Kafka) []History
+	// VolumeBytes is the size of each broker's volume as the kubelet's metrics
+	// would give it; the size of the real file system when zero.
+	VolumeBytes float64
+	// CPULimit is each broker's limit in cores as kube-state-metrics would
+	// give it; no limit is exported when zero.
+	CPULimit float64
 	// NoKafka leaves Kafka out, for tests that bring it up in pods.
 	NoKafka bool
 	// StartTimeout bounds the start of all parts; two minutes when zero.
@@ -46,11 +59,17 @@ func (o Options) withDefaults() Options {
 	if o.HeapMiB == 0 {
 		o.HeapMiB = 160
 	}
+	if o.ScrapeInterval == 0 {
+		o.ScrapeInterval = 2 * time.Second
+	}
 	if o.StartTimeout == 0 {
 		o.StartTimeout = 2 * time.Minute
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
+	}
+	if o.History == nil {
+		o.History = func(*Kafka) []History { return nil }
 	}
 	return o
 }
@@ -63,6 +82,8 @@ type Testbed struct {
 	LogDir string
 	// Kafka is nil when the options leave it out.
 	Kafka *Kafka
+	// Prometheus is nil unless the options ask for it.
+	Prometheus *Prometheus
 
 	options   Options
 	artifacts Artifacts
@@ -125,6 +146,11 @@ func New(ctx context.Context, o Options) (*Testbed, error) {
 			return tb, err
 		}
 	}
+	if o.Prometheus {
+		if err := tb.startPrometheus(ctx); err != nil {
+			return tb, err
+		}
+	}
 	return tb, nil
 }
 
@@ -135,6 +161,9 @@ func (tb *Testbed) Close() error {
 		tb.Kafka.closeClients()
 	}
 	err := tb.processes.killAll()
+	if tb.Prometheus != nil {
+		tb.Prometheus.node.close()
+	}
 	tb.ports.release()
 	return errors.Join(err, os.RemoveAll(tb.Dir))
 }
