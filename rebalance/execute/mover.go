@@ -44,6 +44,9 @@ type Config struct {
 	Now     func() time.Time
 	OnEvent func(Event) // called from the loop, one event a batch and one a surprise
 	Log     *slog.Logger
+	// CancelAdopted makes New undo the run that it adopts instead of going on
+	// with it.
+	CancelAdopted bool
 	// Manual leaves the loop to the caller, who calls Step: a simulation does.
 	Manual bool
 }
@@ -128,6 +131,7 @@ func New(cfg Config) (*Mover, error) {
 	if !m.run.Phase.active() {
 		m.run.Phase = Cleaning
 	}
+	m.cancel = cfg.CancelAdopted
 	m.event("phase", fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.Phase))
 	m.begin()
 	return m, nil

@@ -87,8 +87,8 @@ func Preflight(s Situation) []Finding {
 // ErrRefused is wrapped by the error of a plan that may not begin.
 var ErrRefused = errors.New("the mover refuses to begin")
 
-// refusal turns findings into one error that names every reason.
-func refusal(fs []Finding) error {
+// Refusal turns findings into one error that names every reason.
+func Refusal(fs []Finding) error {
 	var why []string
 	for _, f := range fs {
 		switch f.Answer {

@@ -56,10 +56,23 @@ func restingProgress(r Run) rebalance.Progress {
 	return p
 }
 
-// Status reads a run from outside: its state as written down and the cluster as
-// it is, touching neither. The mover itself may run in another process.
-func Status(ctx context.Context, k Kafka, s Store, now time.Time) (Run, rebalance.Progress, error) {
-	kv, err := s.Load(ctx)
+// Watcher reads a run from outside: its state as written down and the cluster
+// as it is, touching neither. The mover itself may run in another process.
+type Watcher struct {
+	kafka Kafka
+	store Store
+	run   string
+	work  *work
+	last  rebalance.Progress
+}
+
+// NewWatcher makes a watcher.
+func NewWatcher(k Kafka, s Store) *Watcher { return &Watcher{kafka: k, store: s} }
+
+// Status is the run and its progress now. Rate and time left are measured
+// between two calls on the same run; the first gives the schedule's bound.
+func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Progress, error) {
+	kv, err := w.store.Load(ctx)
 	if err != nil {
 		return Run{}, rebalance.Progress{}, err
 	}
@@ -70,9 +83,13 @@ func Status(ctx context.Context, k Kafka, s Store, now time.Time) (Run, rebalanc
 	if !run.Phase.active() || len(run.Moves) == 0 {
 		return run, restingProgress(run), nil
 	}
-	m := &Mover{cfg: withDefaults(Config{Kafka: k, Store: s, Now: func() time.Time { return now }}), run: run, owned: owned}
-	m.work = newWork(m.cfg)
-	view, err := k.View(ctx, m.openTopics())
+	m := &Mover{cfg: withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }}), run: run, owned: owned, progress: w.last}
+	if w.work == nil || w.run != run.ID+string(run.Phase) {
+		w.work, w.run, m.progress = newWork(m.cfg), run.ID+string(run.Phase), rebalance.Progress{}
+	}
+	m.work = w.work
+	m.work.settled = map[TP]bool{} // a later run may open a partition again
+	view, err := w.kafka.View(ctx, m.openTopics())
 	if err != nil {
 		return run, rebalance.Progress{}, err
 	}
@@ -81,5 +98,9 @@ func Status(ctx context.Context, k Kafka, s Store, now time.Time) (Run, rebalanc
 	}
 	v := m.rule(view, now)
 	m.account(v, now, v.waiting)
+	if run.Phase == Proving || run.Phase == Cleaning {
+		m.progress.State, m.progress.Why = string(run.Phase), run.Why
+	}
+	w.last = m.progress
 	return run, m.progress, nil
 }

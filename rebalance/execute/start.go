@@ -41,7 +41,7 @@ func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) 
 	if err != nil {
 		return err
 	}
-	if err := refusal(Preflight(s)); err != nil {
+	if err := Refusal(Preflight(s)); err != nil {
 		return err
 	}
 	now := m.cfg.Now().UTC()

@@ -48,6 +48,9 @@ type Move struct {
 	Dropped string `json:"dropped,omitempty"`
 }
 
+// Active tells whether the run has work left.
+func (r Run) Active() bool { return r.Phase.active() }
+
 func (m Move) tp() TP { return TP{m.Topic, m.Partition} }
 
 func (m Move) target(back bool) []int {
