@@ -36,6 +36,8 @@ type World struct {
 	faults   faultState
 	catching int // brokers that catch up
 	extra    bool
+	units    []Demand // by class
+	unitsFor int
 	Totals   Totals
 	seen     Minute
 	history  recorder
