@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/metrics"
 )
 
 const maxReplicas = 16 // bits of partition.isr
@@ -35,7 +36,10 @@ func (w *World) addTopics() error {
 			classes[k] = c
 			w.classes = append(w.classes, class{profile: s.Profile, retention: s.Retention, cap: k.cap})
 		}
-		t := topic{spec: s, class: c, first: int32(len(w.parts))}
+		t := topic{spec: s, class: c, first: int32(len(w.parts)), labels: metrics.Labels{"topic": s.Name}, messageBytes: s.MessageBytes}
+		if t.messageBytes <= 0 {
+			t.messageBytes = 1000
+		}
 		t.leaderCPU, t.followerCPU, t.readerCPU = s.LeaderCPU, s.FollowerCPU, 0
 		if s.LeaderCPU == 0 {
 			t.leaderCPU = coresPerByteIn + float64(s.ReplicationFactor-1)*coresPerByteOut
@@ -51,7 +55,7 @@ func (w *World) addTopics() error {
 			if s.Shares != nil {
 				share = s.Shares[j]
 			}
-			w.parts = append(w.parts, partition{topic: int32(i), leader: -1, share: share * s.Scale, bytes: share * s.Scale})
+			w.parts = append(w.parts, partition{id: int32(len(w.parts)), topic: int32(i), leader: -1, share: share * s.Scale, bytes: share * s.Scale})
 		}
 	}
 	return nil
@@ -86,7 +90,7 @@ func (w *World) place() error {
 		} else {
 			p.replicas = w.spreadReplicas(order, i, t.spec.ReplicationFactor)
 		}
-		if len(p.replicas) < t.spec.ReplicationFactor {
+		if len(p.replicas) < t.spec.ReplicationFactor && t.spec.Replicas == nil || len(p.replicas) == 0 {
 			return fmt.Errorf("placing %s-%d: %d brokers cannot hold %d replicas", t.spec.Name, j, len(w.brokers), t.spec.ReplicationFactor)
 		}
 		p.isr = 1<<len(p.replicas) - 1
@@ -148,6 +152,7 @@ func (w *World) spreadReplicas(order []int32, i, rf int) []int32 {
 // weigh adds (sign 1) or takes away (−1) what a partition costs its brokers.
 // A change is: weigh −1, change, weigh +1.
 func (w *World) weigh(p *partition, sign float64) {
+	w.shot.dirty[p.id] = true
 	t := &w.topics[p.topic]
 	k := t.class
 	r := p.share * sign
