@@ -96,16 +96,15 @@ func beside(x Run, oracle *Measures) PolicyMeasure {
 
 // compareRun is one run of the scenario under every policy, in its order.
 func compareRun(ctx context.Context, p *scenario.Plan, run int, o Options) ([]Run, error) {
-	names := p.Policies
-	runs := make([]Run, len(names)+len(p.Variants))
+	runs := make([]Run, len(p.Policies)+len(p.Variants))
+	c, err := p.World(run) // shared: a world does not write to its configuration
+	if err != nil {
+		return nil, err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers(o))
 	for i := range runs {
 		g.Go(func() error {
-			c, err := p.World(run)
-			if err != nil {
-				return err
-			}
 			pol, err := build(p, i, o)
 			if err != nil {
 				return err

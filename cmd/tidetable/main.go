@@ -73,6 +73,7 @@ func newRootCmd() *cobra.Command {
 	root.AddCommand(
 		newJournalCmd(),
 		newRebalanceCmd(),
+		newSimulateCmd(),
 		newVersionCmd(),
 	)
 	return root

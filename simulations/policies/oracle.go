@@ -10,7 +10,7 @@ import (
 
 // The oracle fills brokers and consumers to what still answers in time.
 const (
-	oracleBrokers   = 0.85
+	oracleBrokers   = 0.8
 	oracleConsumers = 0.95
 )
 

@@ -94,7 +94,25 @@ func (w *World) BrokersFor(d Demand, u, fill float64) int {
 	consider(d.CPU, u*float64(s.CPUCores))
 	consider(d.DiskWrite, u*float64(s.DiskBytesPerSecond))
 	consider(d.Disk, fill*float64(s.DiskBytes))
-	return max(int(math.Ceil(need-1e-9)), w.MinBrokers())
+	n := max(int(math.Ceil(need-1e-9)), w.MinBrokers())
+	step := w.zoneStep()
+	return (n + step - 1) / step * step
+}
+
+// zoneStep is the number of zones when every zone holds a replica of every
+// partition: each zone then carries the same, however many brokers it has, and
+// only whole rounds of zones add capacity.
+func (w *World) zoneStep() int {
+	zones := map[string]bool{}
+	for i := range w.brokers {
+		zones[w.brokers[i].zone] = true
+	}
+	for i := range w.topics {
+		if w.topics[i].spec.ReplicationFactor < len(zones) {
+			return 1
+		}
+	}
+	return max(len(zones), 1)
 }
 
 // MinBrokers is the fewest brokers that can hold every replica list.

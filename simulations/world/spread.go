@@ -17,7 +17,12 @@ func (w *World) PlanSpread(keep int) []cluster.Move {
 		return nil
 	}
 	s.drain()
-	s.even()
+	for range 3 { // one replica of a partition at a time, so a few rounds
+		if !s.even() {
+			break
+		}
+	}
+	s.lead()
 	return s.moves()
 }
 
@@ -100,25 +105,68 @@ func (s *spreader) drain() {
 	}
 }
 
-// even moves replicas from brokers above the mean to those below it.
-func (s *spreader) even() {
-	const tolerance = 0.05
+// even moves replicas from brokers above the mean to those below it, followers
+// rather than leaders, and tells whether it moved any.
+func (s *spreader) even() bool {
+	const tolerance = 0.03
+	moved := false
 	for i := range s.w.parts {
 		p := &s.w.parts[i]
-		if p.moving || p.leader < 0 {
+		if p.moving || p.leader < 0 || s.to[i] != nil {
 			continue
 		}
-		for j, r := range s.list(i) {
+		list := s.list(i)
+		for j := len(list) - 1; j >= 0; j-- {
+			r := list[j]
 			if s.score[r] <= s.mean*(1+tolerance) {
 				continue
 			}
-			b := s.receiver(s.list(i), j)
-			if b < 0 || s.zoneTaken(s.list(i), j, b) && !s.zoneTaken(s.list(i), j, r) {
+			b := s.receiver(list, j)
+			if b < 0 || s.zoneTaken(list, j, b) && !s.zoneTaken(list, j, r) {
 				continue
 			}
-			if s.score[b]+s.weight[i] <= s.mean*(1+tolerance/2) {
+			if s.score[b]+s.weight[i] < s.score[r] && s.score[b]+s.weight[i] <= s.mean*(1+tolerance) {
 				s.replace(i, j, b)
-				break // one replica of a partition at a time
+				moved = true
+				break
+			}
+		}
+	}
+	return moved
+}
+
+// lead picks, for every partition in turn, the replica whose broker leads
+// least: leadership costs nothing to move.
+func (s *spreader) lead() {
+	leads := make([]float64, len(s.w.brokers))
+	rate := func(i int) float64 {
+		p := &s.w.parts[i]
+		return p.share * s.w.p[s.w.topics[p.topic].class]
+	}
+	total := 0.0
+	for i := range s.w.parts {
+		leads[s.list(i)[0]] += rate(i)
+		total += rate(i)
+	}
+	mean := ratio(total, float64(s.alive))
+	for range 2 {
+		for i := range s.w.parts {
+			list := s.list(i)
+			if s.w.parts[i].moving || leads[list[0]] <= mean*1.02 {
+				continue
+			}
+			best := 0
+			for j := 1; j < len(list); j++ {
+				if s.receives(list[j]) && leads[list[j]] < leads[list[best]] {
+					best = j
+				}
+			}
+			if r := rate(i); best > 0 && leads[list[best]]+r < leads[list[0]] {
+				leads[list[0]] -= r
+				leads[list[best]] += r
+				l := slices.Clone(list)
+				l[0], l[best] = l[best], l[0]
+				s.to[i] = l
 			}
 		}
 	}
