@@ -22,6 +22,8 @@ type Constraint struct {
 	// Unknown says why the constraint could not be computed; Brokers is then 0
 	// and the constraint must not be used to scale in.
 	Unknown string `json:"unknown,omitempty"`
+	// Advisory constraints are reported and never bind.
+	Advisory bool `json:"advisory,omitempty"`
 }
 
 // Requirement is the size a demand needs.
@@ -36,6 +38,8 @@ type Requirement struct {
 	// Complete is false when a constraint is unknown: then the requirement is
 	// a lower bound, and may only hold or raise.
 	Complete bool `json:"complete"`
+	// CrossZone is the traffic that crosses zones at the demand.
+	CrossZone CrossZoneBytes `json:"crossZone"`
 }
 
 // ConsumerRequirement is the replicas one group needs.

@@ -20,16 +20,26 @@ type History interface {
 	History(ctx context.Context, signal metrics.Signal, w metrics.Window) ([]metrics.Series, error)
 }
 
-// Gate says whether a proposal may go on. It never edits the proposal.
+// Gate says whether a proposal may go on. It never edits the proposal, and
+// decides from what it is given alone: no I/O, no clock.
 type Gate interface {
 	Name() string
-	Check(ctx context.Context, p Proposal, s cluster.Snapshot) Verdict
+	Check(ctx context.Context, p Proposal, s Situation) Verdict
 }
 
 // Scale is the size of a workload.
 type Scale struct {
 	Replicas int // wanted
 	Ready    int // up
+	// Held says why somebody has asked to leave the workload alone; "" when
+	// nobody has.
+	Held string
+	// Conflict says who else sets this workload's size, so that two managers
+	// never pull at one field; "" when nobody does.
+	Conflict string
+	// Delegated is true when the operator behind the workload moves the data
+	// by itself: the loop then sets the size and waits.
+	Delegated bool
 }
 
 // Scaler sets the size of one workload. Set is idempotent and returns when the
@@ -37,6 +47,18 @@ type Scale struct {
 type Scaler interface {
 	Current(ctx context.Context) (Scale, error)
 	Set(ctx context.Context, want Scale) error
+}
+
+// Unwrapper is a Scaler around another, such as a fence.
+type Unwrapper interface {
+	Unwrap() Scaler
+}
+
+// Leaver is a broker Scaler that knows which broker ids leave when the
+// workload shrinks to replicas. Without it the highest ids leave, as in a
+// plain StatefulSet.
+type Leaver interface {
+	Leaving(ctx context.Context, replicas int) ([]int, error)
 }
 
 // Mover carries plans out. Its state lives in Kafka, so that a new leader
@@ -47,12 +69,54 @@ type Mover interface {
 	Cancel(ctx context.Context) error
 }
 
+// BrokerAdmin does to brokers what is neither scaling nor moving. Every call
+// is idempotent.
+type BrokerAdmin interface {
+	// Cordon keeps new replicas off the brokers where the cluster can do that,
+	// and does nothing where it cannot.
+	Cordon(ctx context.Context, ids []int) error
+	Uncordon(ctx context.Context, ids []int) error
+	// Empty proves, from the brokers' own log directories, that nothing is
+	// left on them; why names what is.
+	Empty(ctx context.Context, ids []int) (empty bool, why string, err error)
+	// Unregister forgets brokers whose pods are gone.
+	Unregister(ctx context.Context, ids []int) error
+}
+
+// Planner makes plans; it is pure. rebalance.Planner is one.
+type Planner interface {
+	Plan(ctx context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error)
+}
+
 // Journal records decisions.
 type Journal interface {
 	Record(ctx context.Context, d Decision) error
+}
+
+// Watcher gives what was said from outside, such as by Alertmanager. Its error
+// is a stale signal: silence is not the same as all being well.
+type Watcher interface {
+	Observations(ctx context.Context, now time.Time) ([]Observation, error)
+}
+
+// Approvals tells whether a person has approved a proposal, in mode Approve.
+type Approvals interface {
+	Approved(ctx context.Context, p Proposal) (by string, ok bool, err error)
+}
+
+// Store keeps State between ticks, restarts and leaders.
+type Store interface {
+	Load(ctx context.Context) (State, error)
+	Save(ctx context.Context, s State) error
 }
 
 // Clock is the time, real or simulated.
 type Clock interface {
 	Now() time.Time
 }
+
+// SystemClock is the machine's clock.
+type SystemClock struct{}
+
+// Now is the present, in UTC.
+func (SystemClock) Now() time.Time { return time.Now().UTC() }

@@ -25,12 +25,11 @@ var Default = Spec{
 	Brokers: Brokers{
 		Min:                  3,
 		Utilisation:          Utilisation{CPU: 0.6, NetworkIn: 0.7, NetworkOut: 0.7, Disk: 0.7, DiskBandwidth: 0.7},
-		Survive:              Survive{Brokers: 1},
+		Survive:              Survive{Zones: 1},
 		Stabilisation:        Duration(6 * time.Hour),
 		MaxStep:              2,
 		MaxReplicasPerBroker: 4000,
 		Startup:              Startup{Pod: Duration(2 * time.Minute), Join: Duration(time.Minute)},
-		CatchUp:              Duration(time.Hour),
 		DrainTimeout:         Duration(6 * time.Hour),
 	},
 	Rebalance: Rebalance{
@@ -107,7 +106,6 @@ func (b *Brokers) setDefaults(d Brokers) {
 	or(&b.MaxReplicasPerBroker, d.MaxReplicasPerBroker)
 	or(&b.Startup.Pod, d.Startup.Pod)
 	or(&b.Startup.Join, d.Startup.Join)
-	or(&b.CatchUp, d.CatchUp)
 	or(&b.DrainTimeout, d.DrainTimeout)
 }
 

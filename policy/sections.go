@@ -18,7 +18,8 @@ type Brokers struct {
 	// MaxReplicasPerBroker bounds the partition replicas on one broker.
 	MaxReplicasPerBroker int     `json:"maxReplicasPerBroker,omitempty" yaml:"maxReplicasPerBroker,omitempty"`
 	Startup              Startup `json:"startup,omitzero" yaml:"startup,omitempty"`
-	// CatchUp is how long a broker that was lost may take to be filled again.
+	// CatchUp is how long a broker that was lost may take to be filled again;
+	// 0: nothing is sized for it.
 	CatchUp Duration `json:"catchUp,omitempty" yaml:"catchUp,omitempty"`
 	// DrainTimeout is when a drain is reported as stuck. It only ever holds.
 	DrainTimeout Duration `json:"drainTimeout,omitempty" yaml:"drainTimeout,omitempty"`
@@ -35,7 +36,8 @@ type Utilisation struct {
 }
 
 // Survive says what may be lost at the peak without overload: zones, or
-// brokers. The zero value is defaulted to one broker.
+// brokers. The zero value is defaulted to one zone, and to one broker in a
+// cluster without zones.
 type Survive struct {
 	Zones   int `json:"zones,omitempty" yaml:"zones,omitempty"`
 	Brokers int `json:"brokers,omitempty" yaml:"brokers,omitempty"`
@@ -146,11 +148,9 @@ type Webhook struct {
 // AlertRule says what a matching alert does.
 type AlertRule struct {
 	Match  map[string]string `json:"match" yaml:"match"`   // label: value, all must hold
-	Effect string            `json:"effect" yaml:"effect"` // hold, freeze, uplift, brokerDown, check
+	Effect string            `json:"effect" yaml:"effect"` // hold, freeze, uplift
 	For    Duration          `json:"for,omitempty" yaml:"for,omitempty"`
 	Uplift float64           `json:"uplift,omitempty" yaml:"uplift,omitempty"`
-	// SubjectLabel is the label that holds the broker's id, for brokerDown.
-	SubjectLabel string `json:"subjectLabel,omitempty" yaml:"subjectLabel,omitempty"`
 }
 
 // Journal says where decisions are written.

@@ -44,7 +44,7 @@ func (c *checker) brokers(path string, b Brokers, mode Mode) {
 	c.atLeast(path+".maxReplicasPerBroker", b.MaxReplicasPerBroker, 1)
 	c.span(path+".startup.pod", b.Startup.Pod, 0, day)
 	c.span(path+".startup.join", b.Startup.Join, 0, day)
-	c.span(path+".catchUp", b.CatchUp, time.Minute, 30*day)
+	c.span(path+".catchUp", b.CatchUp, 0, 30*day)
 	c.span(path+".drainTimeout", b.DrainTimeout, time.Second, 90*day)
 }
 

@@ -72,8 +72,6 @@ func newRootCmd() *cobra.Command {
 	// One line a subcommand, sorted.
 	root.AddCommand(
 		newJournalCmd(),
-		newRebalanceCmd(),
-		newSimulateCmd(),
 		newVersionCmd(),
 	)
 	return root

@@ -138,9 +138,7 @@ func (w *World) end(e Event) {
 			w.brokers[e.Broker].slow(e, 1)
 		}
 	case MetricsOutage:
-		if w.faults.metrics--; w.faults.metrics == 0 {
-			w.outages = append(w.outages, outage{w.faults.metricsSince, w.now})
-		}
+		w.faults.metrics--
 	case LoopOutage:
 		w.faults.loop--
 	case PodStartFails:
@@ -164,7 +162,6 @@ func (w *World) scaleRetention(e Event) {
 			w.classes[i].scaleRetention(e.Factor)
 		}
 	}
-	w.shot.topics = nil // their configuration says the new retention
 }
 
 func (w *World) brokerDown(id int) {

@@ -1,0 +1,184 @@
+package capacity
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// constraints is every constraint there is, sorted by name. Adding one is a
+// function, a line here, and a row in docs/formulas.md.
+var constraints = []struct {
+	name     string
+	advisory bool
+	compute  func(*sizing) Constraint
+}{
+	{name: "catch-up", compute: catchUp},
+	{name: "cpu", compute: cpu},
+	{name: "disk-bandwidth", compute: diskBandwidth},
+	{name: "network-in", compute: networkIn},
+	{name: "network-out", compute: networkOut},
+	{name: "page-cache", advisory: true, compute: pageCache},
+	{name: "partitions", compute: partitions},
+	{name: "replication", compute: replication},
+	{name: "storage", compute: storage},
+	{name: "throughput", compute: throughput},
+}
+
+// networkIn: ΣW·RF / B ≤ u·nic_in (Cloudera; Netflix service-capacity-modeling).
+func networkIn(s *sizing) Constraint {
+	return s.load(float64(s.Replicated), float64(s.Profile.NetworkInBytesPerSecond), s.Limits.NetworkIn, "B/s", "ΣW·RF")
+}
+
+// networkOut: ΣW·(C + RF − 1) / B ≤ u·nic_out (Cloudera; AWS Eq. 1).
+func networkOut(s *sizing) Constraint {
+	out := s.Consumed + s.Replicated - s.Produced
+	return s.load(float64(out), float64(s.Profile.NetworkOutBytesPerSecond), s.Limits.NetworkOut, "B/s", "ΣW·(C + RF − 1)")
+}
+
+// diskBandwidth: W·RF + L·W, L being what lagging readers read (HDInsight).
+func diskBandwidth(s *sizing) Constraint {
+	return s.load(float64(s.Replicated+s.Catching), float64(s.Profile.DiskBytesPerSecond), s.Limits.DiskBandwidth, "B/s", "W·RF + L·W")
+}
+
+// throughput: t_cluster ≤ min{storage·B/r, EBS net·B/r, EC2 net·B/(groups + r − 1)}
+// (AWS Big Data blog, Eq. 1). It repeats the network and disk rows where disks
+// are local, and adds the link to the disks where they are not.
+func throughput(s *sizing) Constraint {
+	link := s.StorageNetwork
+	if link <= 0 {
+		return Constraint{Advisory: true, Unit: "B/s", Unknown: "disks are local, or the link to them is not known"}
+	}
+	return s.load(float64(s.Replicated), float64(link), s.Limits.DiskBandwidth, "B/s", "W·RF over the storage link")
+}
+
+// The CPU priors: what one vCPU serves (Netflix service-capacity-modeling's
+// Kafka model, AKalculator). Replication in costs like producing in.
+const (
+	priorInPerCore  = cluster.BytesPerSecond(5 << 20)
+	priorOutPerCore = cluster.BytesPerSecond(15 << 20)
+	// staffing is β of square-root staffing: R + β·√R cores keep queueing
+	// short at offered load R (Halfin and Whitt, 1981).
+	staffing = 1.0
+)
+
+// priorCPU is the cores a load needs by the priors. Following a leader is
+// cheaper than serving a client: replicated bytes count once, as reads.
+func priorCPU(produced, consumed, replicated cluster.BytesPerSecond) cluster.Cores {
+	following := max(0, replicated-produced)
+	return cluster.Cores(produced/priorInPerCore + (consumed+following)/priorOutPerCore)
+}
+
+// cpu: the measured cores at that load, or the priors', with the square-root
+// staffing margin where the utilisation limit leaves less than that.
+func cpu(s *sizing) Constraint {
+	cores, from := float64(s.CPU), "measured cores at that load"
+	if s.CPU < 0 {
+		cores, from = float64(priorCPU(s.Produced, s.Consumed, s.Replicated)), "W/5 MiB/s + (C·W + (RF−1)·W)/15 MiB/s"
+	}
+	c := s.load(cores, float64(s.Profile.CPUCores), s.Limits.CPU, "cores", from)
+	if c.Unknown != "" {
+		return c
+	}
+	if margin := atLeast((cores + staffing*math.Sqrt(cores)) / float64(s.Profile.CPUCores)); s.withLoss(margin) > c.Brokers {
+		c.Brokers = s.withLoss(margin)
+		c.Formula = fmt.Sprintf("R + √R = %.4g + √%.4g cores ÷ %.3g a broker = %d left of %d", cores, cores, float64(s.Profile.CPUCores), margin, c.Brokers)
+	}
+	return c
+}
+
+// storage: stored bytes ÷ fill. Losing a broker for good means that the others
+// take its replicas; losing a zone does not, since its replicas come back.
+func storage(s *sizing) Constraint {
+	c := Constraint{Demand: float64(s.Stored), PerBroker: float64(s.Profile.DiskBytes) * limit(s.Limits.Disk), Unit: "B"}
+	switch {
+	case s.Stored < 0:
+		c.Unknown = "the sizes of partitions are not known"
+		return c
+	case c.PerBroker <= 0:
+		c.Unknown = "no broker's disk size is known; name a shape in brokers.shape"
+		return c
+	}
+	need := atLeast(c.Demand / c.PerBroker)
+	c.Brokers = need + s.brokersLost()
+	if s.Facts.Brokers > 0 {
+		c.Utilisation = cluster.Ratio(c.Demand / (float64(s.Profile.DiskBytes) * float64(s.Facts.Brokers)))
+	}
+	c.Formula = fmt.Sprintf("stored = %.4g B ÷ (%.3g × %.4g B) = %d left of %d", c.Demand, limit(s.Limits.Disk), float64(s.Profile.DiskBytes), need, c.Brokers)
+	return c
+}
+
+// brokersLost is what may be lost for good, whose replicas the others rebuild.
+func (s *sizing) brokersLost() int {
+	if s.Survive.Zones > 0 {
+		return 0
+	}
+	return s.Survive.Brokers
+}
+
+// partitions: at most 4,000 replicas a broker (KIP-578; MSK 1,000 to 4,000 by size).
+func partitions(s *sizing) Constraint {
+	each := s.MaxReplicasPerBroker
+	if each <= 0 {
+		each = DefaultReplicasPerBroker
+	}
+	need := atLeast(float64(s.Replicas) / float64(each))
+	c := Constraint{Demand: float64(s.Replicas), PerBroker: float64(each), Unit: "replicas", Brokers: need + s.brokersLost()}
+	if s.Facts.Brokers > 0 {
+		c.Utilisation = cluster.Ratio(c.Demand / (float64(each) * float64(s.Facts.Brokers)))
+	}
+	c.Formula = fmt.Sprintf("replicas = %d ÷ %d a broker = %d left of %d", s.Replicas, each, need, c.Brokers)
+	return c
+}
+
+// replication: B − k ≥ RF, so that every partition can have all its replicas.
+// A lost zone comes back; until then its partitions run on what is left.
+func replication(s *sizing) Constraint {
+	c := Constraint{Demand: float64(s.MaxRF), PerBroker: 1, Unit: "replicas", Brokers: s.MaxRF + s.brokersLost()}
+	c.Formula = fmt.Sprintf("RF + k = %d + %d", s.MaxRF, s.brokersLost())
+	return c
+}
+
+// catchUp: bytes on a broker / move rate ≤ the time allowed (Netflix: 60 min).
+func catchUp(s *sizing) Constraint {
+	c := Constraint{Demand: float64(s.Stored), Unit: "B", Advisory: s.CatchUp <= 0}
+	switch {
+	case s.CatchUp <= 0:
+		c.Unknown = "no catch-up time is asked for"
+	case s.Stored < 0:
+		c.Unknown = "the sizes of partitions are not known"
+	case s.MoveRate <= 0:
+		c.Unknown = "the rate that data may be moved at is not known"
+	default:
+		c.PerBroker = float64(s.MoveRate) * s.CatchUp.Seconds()
+		c.Brokers = atLeast(c.Demand / c.PerBroker)
+		c.Formula = fmt.Sprintf("stored = %.4g B ÷ (%.4g B/s × %s) = %d", c.Demand, float64(s.MoveRate), s.CatchUp, c.Brokers)
+	}
+	return c
+}
+
+// cacheShare is the part of memory left for the page cache beside the heap and
+// the rest of the system (Cloudera's sizing guide: most of the memory).
+const cacheShare = 0.6
+
+// pageCache: cache / (W·RF per broker) seconds of tail reads are free
+// (Cloudera). Beyond it reads cost disk bandwidth, which is its own row.
+func pageCache(s *sizing) Constraint {
+	c := Constraint{Unit: "s"}
+	perBroker := float64(s.Replicated) / float64(max(1, s.Facts.Brokers))
+	switch {
+	case s.LoadUnknown != "":
+		c.Unknown = s.LoadUnknown
+	case s.Profile.MemoryBytes <= 0:
+		c.Unknown = "no broker's memory is known"
+	case perBroker <= 0:
+		c.Unknown = "nothing is written"
+	default:
+		c.Demand = s.CacheSeconds
+		c.PerBroker = cacheShare * float64(s.Profile.MemoryBytes) / perBroker
+		c.Brokers = atLeast(s.CacheSeconds * float64(s.Replicated) / (cacheShare * float64(s.Profile.MemoryBytes)))
+		c.Formula = fmt.Sprintf("%.2g × %.4g B ÷ %.4g B/s = %.0f s of reads from memory", cacheShare, float64(s.Profile.MemoryBytes), perBroker, c.PerBroker)
+	}
+	return c
+}

@@ -1,0 +1,196 @@
+package capacity
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// Demand is what the whole cluster is asked to carry.
+type Demand struct {
+	// Produced is what clients write (W), at the peak that is sized for.
+	Produced cluster.BytesPerSecond
+	// Consumed is what clients read (C·W), without replication.
+	Consumed cluster.BytesPerSecond
+	// Replicated is what arrives at brokers with replication (ΣW·RF).
+	Replicated cluster.BytesPerSecond
+	// Catching is what lagging readers read from disk (L·W).
+	Catching cluster.BytesPerSecond
+	// CPU is the cores used at that load; negative means unknown, and the
+	// model's own estimate is used.
+	CPU cluster.Cores
+	// Stored is the bytes on all disks, all replicas, at the horizon; negative
+	// means unknown.
+	Stored cluster.Bytes
+	// Replicas is the number of partition replicas; Partitions that of partitions.
+	Replicas, Partitions int
+	// MaxRF is the highest replication factor of any topic.
+	MaxRF int
+	// Groups is the number of consumer groups that read.
+	Groups int
+	// LoadUnknown says why the rates are not known; "" when they are.
+	LoadUnknown string
+}
+
+// Kafka's defaults (server.properties reference, Apache Kafka 4.x) for topics
+// that say retention but not how segments roll.
+const (
+	defaultSegmentBytes = cluster.Bytes(1 << 30)
+	defaultSegmentSpan  = 7 * 24 * time.Hour
+)
+
+// DemandOf is the demand a snapshot shows now. It walks every partition once.
+func DemandOf(s cluster.Snapshot) Demand {
+	d := Demand{CPU: 0, Groups: len(s.Groups)}
+	sizes := false
+	for i := range s.Topics {
+		t := &s.Topics[i]
+		for j := range t.Partitions {
+			p := &t.Partitions[j]
+			rf := len(p.Replicas)
+			d.Partitions++
+			d.Replicas += rf
+			d.MaxRF = max(d.MaxRF, rf)
+			d.Produced += p.Load.BytesInPerSecond
+			d.Consumed += p.Load.BytesOutPerSecond
+			d.Replicated += p.Load.BytesInPerSecond * cluster.BytesPerSecond(rf)
+			d.CPU += p.Load.LeaderCPUCores + p.Load.FollowerCPUCores*cluster.Cores(max(0, rf-1))
+			d.Stored += p.Load.SizeBytes * cluster.Bytes(rf)
+			sizes = sizes || p.Load.SizeBytes > 0
+		}
+	}
+	if d.CPU == 0 {
+		d.CPU = -1
+	}
+	if !sizes {
+		d.Stored = -1
+	}
+	if cores, ok := measuredCPU(s.Brokers); ok {
+		d.CPU = cores
+	}
+	return d
+}
+
+// measuredCPU is what the alive brokers were measured to use; it is known only
+// when every one of them was measured.
+func measuredCPU(brokers []cluster.Broker) (cluster.Cores, bool) {
+	var sum cluster.Cores
+	for i := range brokers {
+		b := &brokers[i]
+		if b.State != cluster.BrokerAlive {
+			continue
+		}
+		if b.Usage == nil || b.Usage.CPUCores <= 0 {
+			return 0, false
+		}
+		sum += b.Usage.CPUCores
+	}
+	return sum, sum > 0
+}
+
+// Scale is the demand when clients write in times as much and read out times
+// as much. CPU follows the traffic it serves; storage follows the mean rate
+// over the retention, which is not the peak's: see StoredAt.
+func (d Demand) Scale(in, out float64) Demand {
+	before := priorCPU(d.Produced, d.Consumed, d.Replicated)
+	d.Produced *= cluster.BytesPerSecond(in)
+	d.Replicated *= cluster.BytesPerSecond(in)
+	d.Consumed *= cluster.BytesPerSecond(out)
+	d.Catching *= cluster.BytesPerSecond(out)
+	if d.CPU >= 0 && before > 0 {
+		d.CPU *= priorCPU(d.Produced, d.Consumed, d.Replicated) / before
+	}
+	return d
+}
+
+// StoredAt is what the topics will hold once retention is filled at growth
+// times today's mean rate, given the mean rate as a share of the rate now.
+//
+//	Σ over topics  RF·min(W·T, retention.bytes·P) + RF·P·min(segment.bytes, W/P·segment.ms)
+//
+// A topic whose retention is not known, or which is compacted, is taken at its
+// size now times growth. Never less than the formula or what is there now.
+func StoredAt(s cluster.Snapshot, meanOverNow, growth float64) cluster.Bytes {
+	var sum cluster.Bytes
+	for i := range s.Topics {
+		sum += topicStored(&s.Topics[i], meanOverNow, growth)
+	}
+	return sum
+}
+
+func topicStored(t *cluster.Topic, meanOverNow, growth float64) cluster.Bytes {
+	var now, rate cluster.Bytes // all replicas; a second's worth of them
+	replicas := 0
+	for j := range t.Partitions {
+		rf := len(t.Partitions[j].Replicas)
+		replicas += rf
+		now += t.Partitions[j].Load.SizeBytes * cluster.Bytes(rf)
+		rate += cluster.Bytes(t.Partitions[j].Load.BytesInPerSecond) * cluster.Bytes(rf)
+	}
+	grown := now * cluster.Bytes(max(1, growth))
+	retention, bound, ok := retentionOf(t)
+	if !ok {
+		return grown
+	}
+	rate *= cluster.Bytes(meanOverNow * growth)
+	held := rate * cluster.Bytes(retention.Seconds())
+	if retention < 0 {
+		held = cluster.Bytes(math.Inf(1)) // kept for ever: only retention.bytes bounds it
+	}
+	if bound >= 0 {
+		held = min(held, bound*cluster.Bytes(replicas))
+	}
+	if math.IsInf(float64(held), 1) {
+		return grown
+	}
+	segment, span := configBytes(t, "segment.bytes", defaultSegmentBytes), configSpan(t, "segment.ms", defaultSegmentSpan)
+	held += min(segment*cluster.Bytes(replicas), rate*cluster.Bytes(span.Seconds()))
+	return max(held, now)
+}
+
+// retentionOf reads how long, and how much per partition, a topic keeps on the
+// brokers' own disks. A tiered topic keeps its local retention only.
+func retentionOf(t *cluster.Topic) (span time.Duration, perPartition cluster.Bytes, ok bool) {
+	if strings.Contains(t.Config["cleanup.policy"], "compact") {
+		return 0, 0, false
+	}
+	_, hasSpan := t.Config["retention.ms"]
+	_, hasBytes := t.Config["retention.bytes"]
+	if !hasSpan && !hasBytes {
+		return 0, 0, false
+	}
+	span, perPartition = configSpan(t, "retention.ms", -1), configBytes(t, "retention.bytes", -1)
+	if t.Config["remote.storage.enable"] == "true" {
+		// -2 means "as retention.ms" in Kafka.
+		if v := configSpan(t, "local.retention.ms", -2); v != -2*time.Millisecond && v != -2 {
+			span = v
+		}
+		if v := configBytes(t, "local.retention.bytes", -2); v != -2 {
+			perPartition = v
+		}
+	}
+	return span, perPartition, true
+}
+
+func configBytes(t *cluster.Topic, key string, def cluster.Bytes) cluster.Bytes {
+	v, err := strconv.ParseInt(t.Config[key], 10, 64)
+	if err != nil {
+		return def
+	}
+	return cluster.Bytes(v)
+}
+
+func configSpan(t *cluster.Topic, key string, def time.Duration) time.Duration {
+	v, err := strconv.ParseInt(t.Config[key], 10, 64)
+	if err != nil {
+		return def
+	}
+	// Kafka's "for ever" is -1, but people also write numbers beyond a Duration.
+	if v > int64(math.MaxInt64/time.Millisecond) {
+		return -1
+	}
+	return time.Duration(v) * time.Millisecond
+}

@@ -1,0 +1,207 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/tidetable/tidetable/policy"
+)
+
+// situation is what the gates judge by.
+func (t *tick) situation() Situation {
+	return Situation{
+		Now: t.now, Policy: &t.c.cfg.Policy, Snapshot: &t.snap, Forecasts: t.d.Forecasts, Requirement: &t.d.Requirement,
+		Observations: t.d.Seen.Observations, Operation: t.c.state.Operation, Past: t.c.state.Past, Scales: t.scales,
+		Windows: t.c.windows.act, MoveWindows: t.c.windows.move, Needs: t.need,
+	}
+}
+
+func (t *tick) gate(ctx context.Context) {
+	if v := check(ctx, t.c.cfg.Gates, t.d.Proposals, t.situation()); v != nil {
+		t.d.Verdicts = v
+	}
+}
+
+// act carries out what every gate allowed, as far as the mode goes.
+func (t *tick) act(ctx context.Context) {
+	for i, p := range t.d.Proposals {
+		if ok, _ := Allowed(t.d.Verdicts, i); !ok {
+			continue
+		}
+		a := Action{Proposal: i, At: t.now}
+		if why := t.mayAct(ctx, p); why != "" {
+			a.DryRun, a.Done = true, "would "+verb(p)+" ("+why+")"
+			t.d.Actions = append(t.d.Actions, a)
+			continue
+		}
+		done, err := t.do(ctx, p)
+		a.Done = done
+		if err != nil {
+			a.Error = err.Error()
+			t.c.cfg.Logger.ErrorContext(ctx, "acting failed", "decision", t.d.ID, "proposal", verb(p), "error", err)
+		}
+		t.d.Actions = append(t.d.Actions, a)
+	}
+}
+
+// mayAct says why a proposal is not carried out in this mode; "" when it is.
+func (t *tick) mayAct(ctx context.Context, p Proposal) string {
+	switch t.c.spec.Mode {
+	case policy.Act:
+		return ""
+	case policy.Approve:
+		if t.c.cfg.Approvals == nil {
+			return "mode Approve, and nobody can approve"
+		}
+		by, ok, err := t.c.cfg.Approvals.Approved(ctx, p)
+		switch {
+		case err != nil:
+			return "the approval could not be read: " + err.Error()
+		case !ok:
+			return "waits for approval"
+		}
+		t.note("approved by %s: %s", by, verb(p))
+		return ""
+	default:
+		return "mode " + string(t.c.spec.Mode)
+	}
+}
+
+// verb is a proposal in words.
+func verb(p Proposal) string {
+	switch p.Kind {
+	case Rebalance:
+		return "rebalance " + p.Target
+	case ScaleConsumers:
+		return fmt.Sprintf("scale group %s from %d to %d replicas", p.Group, p.From, p.To)
+	default:
+		return fmt.Sprintf("scale %s from %d to %d brokers", p.Target, p.From, p.To)
+	}
+}
+
+func (t *tick) do(ctx context.Context, p Proposal) (string, error) {
+	if p.Kind == ScaleConsumers {
+		return t.scaleConsumers(ctx, p)
+	}
+	return t.startOperation(ctx, p)
+}
+
+// scaleConsumers sets a size. What was done is saved first: a crash in between
+// counts an action too many, never one too few.
+func (t *tick) scaleConsumers(ctx context.Context, p Proposal) (string, error) {
+	s := t.c.cfg.Scalers[p.Target]
+	if s == nil {
+		return "published the wish for " + fmt.Sprint(p.To) + " replicas", nil // via: metric
+	}
+	if err := t.c.fence(ctx); err != nil {
+		return "", fmt.Errorf("scaling %s: %w", p.Target, err)
+	}
+	t.remember(p)
+	if err := t.c.save(ctx); err != nil {
+		return "", err
+	}
+	if err := s.Set(ctx, Scale{Replicas: p.To}); err != nil {
+		return "", fmt.Errorf("scaling %s: %w", p.Target, err)
+	}
+	return "scaled group " + p.Group + fmt.Sprintf(" from %d to %d replicas", p.From, p.To), nil
+}
+
+// remember puts a change among those of the last day.
+func (t *tick) remember(p Proposal) {
+	past := PastScale{Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, At: t.now, Reactive: p.Reactive}
+	for _, g := range t.groupsNow {
+		if p.Kind == ScaleConsumers && g.policy.Group == p.Group {
+			past.Consumed, past.Lag = g.now.consumed, g.now.lag
+		}
+	}
+	t.c.state.Past = append(t.c.state.Past, past)
+}
+
+// conclude puts the decision into one line and one word.
+func (t *tick) conclude() {
+	d := &t.d
+	if op := t.c.state.Operation; op != nil {
+		o := op.clone()
+		d.Operation = &o
+	}
+	var failed, done, would string
+	for _, a := range d.Actions {
+		switch {
+		case a.Error != "":
+			failed = join(failed, a.Error)
+		case a.DryRun:
+			would = join(would, a.Done)
+		default:
+			done = join(done, a.Done)
+		}
+	}
+	against, refused := t.standsInTheWay()
+	switch {
+	case failed != "":
+		d.Reason, d.Outcome = ReasonActionFailed, failed
+	case done != "":
+		d.Reason, d.Outcome = ReasonScaled, done
+	case d.Operation != nil:
+		d.Reason, d.Outcome = ReasonMoving, describe(*d.Operation)
+	case refused:
+		d.Reason, d.Outcome = ReasonRefused, against
+	case would != "":
+		d.Reason, d.Outcome = ReasonRecommended, would
+	case against != "":
+		d.Reason, d.Outcome = ReasonHeld, against
+	case t.c.spec.Mode == policy.Observe:
+		d.Reason, d.Outcome = ReasonObserved, "observed; mode Observe proposes nothing"
+	case t.notFresh != "" || !d.Requirement.Complete:
+		d.Reason, d.Outcome = ReasonUnknown, fmt.Sprintf("kept at %d brokers: %s", t.currentBrokers(), orElse(t.notFresh, d.Requirement.Explain()))
+	default:
+		d.Reason, d.Outcome = ReasonSteady, "the size is right: "+d.Requirement.Explain()
+	}
+}
+
+// standsInTheWay tells which gate held or refused what.
+func (t *tick) standsInTheWay() (words string, refused bool) {
+	for i, p := range t.d.Proposals {
+		ok, v := Allowed(t.d.Verdicts, i)
+		if ok {
+			continue
+		}
+		how := "held"
+		if v.Ruling == Refuse {
+			how, refused = "refused", true
+		}
+		words = join(words, fmt.Sprintf("%s to %s: %s: %s", how, verb(p), v.Gate, orElse(v.Why, "could not tell")))
+	}
+	return words, refused
+}
+
+func join(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+// describe is an operation in words.
+func describe(o Operation) string {
+	var s string
+	switch {
+	case o.Kind == Rebalance:
+		s = "rebalancing " + o.Target
+	case o.To > o.From:
+		s = fmt.Sprintf("scaling %s out from %d to %d brokers", o.Target, o.From, o.To)
+	default:
+		s = fmt.Sprintf("scaling %s in from %d to %d brokers", o.Target, o.From, o.To)
+	}
+	s += ": " + string(o.Phase)
+	if o.Note != "" {
+		s += ": " + o.Note
+	}
+	return s
+}

@@ -1,0 +1,253 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/policy"
+)
+
+// startOperation begins the one operation there may be. It is saved before
+// anything is done, and its first steps are taken at once.
+func (t *tick) startOperation(ctx context.Context, p Proposal) (string, error) {
+	if t.c.state.Operation != nil {
+		return "", fmt.Errorf("starting an operation: %s is in flight", t.c.state.Operation.ID)
+	}
+	op := &Operation{
+		ID: t.d.ID, Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, Started: t.now, PhaseSince: t.now, Reactive: p.Reactive, Why: p.Why,
+		Before: aliveIDs(t.snap),
+	}
+	switch {
+	case p.Kind == Rebalance:
+		return t.startRebalance(ctx, op)
+	case t.c.cfg.Scalers[p.Target] == nil:
+		return "", fmt.Errorf("scaling %s: nothing is set up that can scale it", p.Target)
+	case p.To > p.From:
+		op.Phase = Scaling
+	default:
+		leaving, err := t.leaving(ctx, op)
+		if err != nil {
+			return "", err
+		}
+		op.Brokers, op.Phase = leaving, Cordoning
+	}
+	past := len(t.c.state.Past)
+	t.remember(p)
+	if err := t.begin(ctx, op); err != nil {
+		t.c.state.Past = t.c.state.Past[:past]
+		return "", err
+	}
+	t.steps(ctx)
+	return "started " + verb(p), nil
+}
+
+// begin makes op the operation in flight.
+func (t *tick) begin(ctx context.Context, op *Operation) error {
+	if err := t.c.fence(ctx); err != nil {
+		return fmt.Errorf("starting an operation: %w", err)
+	}
+	t.c.state.Operation = op
+	if err := t.c.save(ctx); err != nil {
+		t.c.state.Operation = nil
+		return err
+	}
+	return nil
+}
+
+// proceed takes the operation in flight as far as it goes now.
+func (t *tick) proceed(ctx context.Context) {
+	if err := t.adopt(ctx); err != nil {
+		t.note("whether moves are in flight could not be read: %v", err)
+	}
+	op := t.c.state.Operation
+	if op == nil {
+		return
+	}
+	if why := t.frozen(); why != "" {
+		op.Note = "held: " + why
+		return
+	}
+	if why := t.overtaken(op); why != "" {
+		t.note("%s is cancelled: %s", describe(*op), why)
+		if err := t.enter(ctx, op, Cancelling); err != nil {
+			op.Note = err.Error()
+			return
+		}
+	}
+	t.steps(ctx)
+}
+
+// adopt takes over moves that a process before this one left running and wrote
+// nothing down about.
+func (t *tick) adopt(ctx context.Context) error {
+	if t.c.adopted || t.c.cfg.Mover == nil || !t.c.spec.Mode.Acts() {
+		return nil
+	}
+	progress, err := t.c.cfg.Mover.Progress(ctx)
+	if err != nil {
+		return err
+	}
+	t.c.adopted = true
+	if t.c.state.Operation != nil || !moving(progress.State) {
+		return nil
+	}
+	return t.begin(ctx, &Operation{
+		ID: t.d.ID, Kind: Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
+		Phase: Moving, Started: t.now, PhaseSince: t.now, Why: "adopted: moves were in flight when this process began", Plans: 1,
+	})
+}
+
+// frozen says why an operation in flight may not take another step; "" when it may.
+func (t *tick) frozen() string {
+	if !t.c.spec.Mode.Acts() {
+		return "mode " + string(t.c.spec.Mode) + " changes nothing"
+	}
+	if t.c.spec.Gates.Hold {
+		return "gates.hold is set"
+	}
+	if why := HoldAnnotation(t.c.cfg.Policy); why != "" {
+		return why
+	}
+	for _, o := range t.d.Seen.Observations {
+		if o.Effect == EffectFreeze {
+			return "frozen by " + o.Source
+		}
+	}
+	return ""
+}
+
+// Annotation holds a policy by hand: its value is the reason.
+const Annotation = "tidetable.io/hold"
+
+// HoldAnnotation says that, and why, a policy is held by its annotation.
+func HoldAnnotation(p policy.Policy) string {
+	v, ok := p.Metadata.Annotations[Annotation]
+	if !ok || v == "false" {
+		return ""
+	}
+	return "the annotation " + Annotation + " says: " + orElse(v, "hold")
+}
+
+// overtaken says why an operation should be given up; "" when it should not.
+// Once the pods of empty brokers have been let go there is no way back.
+func (t *tick) overtaken(op *Operation) string {
+	if op.Phase == Cancelling || op.Phase == Shrinking || op.Phase == Unregistering {
+		return ""
+	}
+	switch {
+	case op.in() && op.To < t.c.spec.Brokers.Min:
+		return fmt.Sprintf("the policy now asks for at least %d brokers", t.c.spec.Brokers.Min)
+	case op.in() && t.demand.LoadUnknown == "" && t.needNow > op.To:
+		return fmt.Sprintf("the load has come back: it needs %d brokers", t.needNow)
+	case op.Kind == Rebalance && t.demand.LoadUnknown == "" && t.needNow > t.currentBrokers() && (t.c.spec.Brokers.Max == 0 || t.currentBrokers() < t.c.spec.Brokers.Max):
+		return fmt.Sprintf("the load needs %d brokers, which comes first", t.needNow)
+	default:
+		return ""
+	}
+}
+
+// steps goes from phase to phase for as long as each is done.
+func (t *tick) steps(ctx context.Context) {
+	const phases = 10 // more than any operation has
+	for range phases {
+		op := t.c.state.Operation
+		if op == nil {
+			return
+		}
+		next, err := t.step(ctx, op)
+		if err != nil {
+			op.Note = err.Error()
+			t.c.cfg.Logger.WarnContext(ctx, "an operation waits", "operation", op.ID, "phase", op.Phase, "error", err)
+			return
+		}
+		if next == op.Phase {
+			return
+		}
+		if next == "" {
+			t.finish(ctx)
+			return
+		}
+		if err := t.enter(ctx, op, next); err != nil {
+			op.Note = err.Error()
+			return
+		}
+	}
+}
+
+// enter saves a phase before anything is done in it.
+func (t *tick) enter(ctx context.Context, op *Operation, next Phase) error {
+	before := *op
+	op.Phase, op.PhaseSince, op.Note, op.Tried = next, t.now, "", t.now.AddDate(-1, 0, 0)
+	if err := t.c.save(ctx); err != nil {
+		*op = before
+		return err
+	}
+	return nil
+}
+
+// step does what a phase asks for, and says which phase is next; the same one
+// while it lasts, none when the operation is done.
+func (t *tick) step(ctx context.Context, op *Operation) (Phase, error) {
+	if err := t.c.fence(ctx); err != nil {
+		return op.Phase, err
+	}
+	switch op.Phase {
+	case Scaling:
+		return t.scaling(ctx, op)
+	case Joining:
+		return t.joining(op)
+	case Filling:
+		return t.filling(ctx, op)
+	case Cordoning:
+		return t.cordoning(ctx, op)
+	case Draining:
+		return t.draining(ctx, op)
+	case Proving:
+		return t.proving(ctx, op)
+	case Shrinking:
+		return t.shrinking(ctx, op)
+	case Unregistering:
+		return t.unregistering(ctx, op)
+	case Moving:
+		return t.movingOn(ctx, op)
+	case Cancelling:
+		return t.cancelling(ctx, op)
+	default:
+		return op.Phase, fmt.Errorf("phase %q is not known to this version", op.Phase)
+	}
+}
+
+// finish clears the operation. If that cannot be saved, the last phase is
+// simply found done again.
+func (t *tick) finish(ctx context.Context) {
+	op := t.c.state.Operation
+	for i := len(t.c.state.Past) - 1; i >= 0; i-- {
+		if p := &t.c.state.Past[i]; p.Target == op.Target && p.Kind == op.Kind {
+			p.Ended = t.now
+			break
+		}
+	}
+	t.note("done in %s: %s", round(t.now.Sub(op.Started)), describe(Operation{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Phase: op.Phase}))
+	t.c.state.Operation = nil
+	if err := t.c.save(ctx); err != nil {
+		t.c.state.Operation = op
+		op.Note = err.Error()
+	}
+}
+
+func aliveIDs(s cluster.Snapshot) []int {
+	var ids []int
+	for i := range s.Brokers {
+		if s.Brokers[i].State == cluster.BrokerAlive {
+			ids = append(ids, s.Brokers[i].ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func moving(state string) bool {
+	return state == "moving" || state == "holding" || state == "cancelling"
+}

@@ -1,0 +1,60 @@
+package controller
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// Phase is where an operation stands. The state is saved on entering a phase,
+// before anything is done in it, and everything done in a phase may be done
+// twice: whoever leads next goes on from there.
+type Phase string
+
+// The phases, in the order each kind of operation goes through them.
+const (
+	Scaling       Phase = "Scaling"       // out: ask for the replicas
+	Joining       Phase = "Joining"       // out: wait until the brokers are registered and alive
+	Filling       Phase = "Filling"       // out: move their share to them
+	Cordoning     Phase = "Cordoning"     // in: keep new replicas off those that leave
+	Draining      Phase = "Draining"      // in: move everything off them
+	Proving       Phase = "Proving"       // in: prove them empty
+	Shrinking     Phase = "Shrinking"     // in: let the pods go
+	Unregistering Phase = "Unregistering" // in: forget the brokers
+	Moving        Phase = "Moving"        // rebalance: carry the plan out
+	Cancelling    Phase = "Cancelling"    // stop moving, undo the cordon
+)
+
+// Operation is the one change of placement or broker count that is in flight.
+type Operation struct {
+	ID     string       `json:"id"`
+	Kind   ProposalKind `json:"kind"`
+	Target string       `json:"target"`
+	From   int          `json:"from"`
+	To     int          `json:"to"`
+	// Brokers are those that join or leave; for a scale-out they are known
+	// once they have joined.
+	Brokers []int `json:"brokers,omitempty"`
+	// Before are the brokers there were, so that those who joined are told.
+	Before     []int         `json:"before,omitempty"`
+	Phase      Phase         `json:"phase"`
+	Started    time.Time     `json:"started"`
+	PhaseSince time.Time     `json:"phaseSince"`
+	Reactive   bool          `json:"reactive,omitempty"`
+	Why        string        `json:"why"`
+	Note       string        `json:"note,omitempty"` // what it waits for
+	BytesMoved cluster.Bytes `json:"bytesMoved,omitempty"`
+	// Plans counts the plans that were started, and Tried is when the last was.
+	Plans int       `json:"plans,omitempty"`
+	Tried time.Time `json:"tried,omitzero"`
+}
+
+// in tells whether the operation removes brokers.
+func (o *Operation) in() bool { return o.Kind == ScaleBrokers && o.To < o.From }
+
+func (o Operation) clone() Operation {
+	o.Brokers = slices.Clone(o.Brokers)
+	o.Before = slices.Clone(o.Before)
+	return o
+}

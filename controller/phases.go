@@ -1,0 +1,384 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
+)
+
+// retryPlan is how long a plan that could not be made or started is left alone.
+const retryPlan = time.Minute
+
+func (t *tick) scaling(ctx context.Context, op *Operation) (Phase, error) {
+	if err := t.c.cfg.Scalers[op.Target].Set(ctx, Scale{Replicas: op.To}); err != nil {
+		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
+	}
+	return Joining, nil
+}
+
+func (t *tick) joining(op *Operation) (Phase, error) {
+	var joined []int
+	for _, id := range aliveIDs(t.snap) {
+		if !slices.Contains(op.Before, id) {
+			joined = append(joined, id)
+		}
+	}
+	if want := op.To - op.From; len(joined) < want {
+		op.Note = fmt.Sprintf("%d of %d brokers have joined after %s", len(joined), want, round(t.now.Sub(op.PhaseSince)))
+		return op.Phase, nil
+	}
+	op.Brokers = joined
+	t.c.state.Learned.Start = blend(t.c.state.Learned.Start, t.now.Sub(op.PhaseSince))
+	return Filling, nil
+}
+
+func (t *tick) filling(ctx context.Context, op *Operation) (Phase, error) {
+	if s := t.scales[op.Target]; s.Delegated || t.c.cfg.Planner == nil || t.c.cfg.Mover == nil {
+		return "", nil // the operator fills them, or a person does
+	}
+	busy, err := t.poll(ctx, op)
+	if busy || err != nil {
+		return op.Phase, err
+	}
+	if op.Plans > 0 && !t.anyEmpty(op.Brokers) {
+		t.learnRate(op)
+		return "", nil
+	}
+	o := t.planOptions()
+	for _, id := range op.Brokers {
+		o.Add = append(o.Add, rebalance.NewBroker{ID: id})
+	}
+	o.MinGain = -1 // a broker that was asked for is filled whatever the gain
+	plan, started, err := t.start(ctx, op, o)
+	if err == nil && !started && plan != nil && len(plan.Moves) == 0 {
+		return "", nil // there is nothing to put on them
+	}
+	return op.Phase, err
+}
+
+// poll asks the mover how far it is; busy means that it is at work.
+func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
+	p, err := t.c.cfg.Mover.Progress(ctx)
+	if err != nil {
+		return false, fmt.Errorf("asking how far the moves are: %w", err)
+	}
+	if moving(p.State) {
+		op.BytesMoved = p.BytesMoved
+		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, round(p.ETA))
+		if p.Why != "" {
+			op.Note += ": " + p.Why
+		}
+		return true, nil
+	}
+	if p.State == "done" {
+		op.BytesMoved = max(op.BytesMoved, p.BytesMoved)
+	}
+	if p.State == "failed" {
+		op.Note = "the moves failed and are planned anew: " + p.Why
+	}
+	return false, nil
+}
+
+// start plans and starts moves. It is tried at most once a minute.
+func (t *tick) start(ctx context.Context, op *Operation, o rebalance.Options) (*rebalance.Plan, bool, error) {
+	if t.now.Sub(op.Tried) < retryPlan {
+		return nil, false, nil
+	}
+	op.Tried = t.now
+	plan, err := t.c.cfg.Planner.Plan(ctx, t.snap, o)
+	if err != nil {
+		return nil, false, fmt.Errorf("planning moves: %w", err)
+	}
+	if len(plan.Moves) == 0 {
+		return &plan, false, nil
+	}
+	op.Plans++
+	if err := t.c.save(ctx); err != nil {
+		return nil, false, err
+	}
+	if err := t.c.cfg.Mover.Start(ctx, plan); err != nil {
+		return nil, false, fmt.Errorf("starting moves: %w", err)
+	}
+	op.Note = fmt.Sprintf("moving %s in %d moves", plan.BytesToMove, len(plan.Moves))
+	return &plan, true, nil
+}
+
+// planOptions are what the policy says about any plan.
+func (t *tick) planOptions() rebalance.Options {
+	r := t.c.spec.Rebalance
+	o := rebalance.Options{ExcludeBrokers: r.Exclude.Brokers, Throttle: t.c.fillRate()}
+	for _, e := range r.Exclude.Topics {
+		if re, err := regexp.Compile(e); err == nil { // validated with the policy
+			o.ExcludeTopics = append(o.ExcludeTopics, re)
+		}
+	}
+	if most, err := r.MaxPlanBytes(); err == nil && most > 0 {
+		o.Budget = &rebalance.Budget{Bytes: most}
+	}
+	return o
+}
+
+func (t *tick) cordoning(ctx context.Context, op *Operation) (Phase, error) {
+	if t.scales[op.Target].Delegated {
+		return Shrinking, nil // the operator drains, and refuses while it has not
+	}
+	if t.c.cfg.Planner == nil || t.c.cfg.Mover == nil {
+		return op.Phase, fmt.Errorf("brokers %v cannot be drained: no mover is set up", op.Brokers)
+	}
+	if t.c.cfg.Admin != nil {
+		if err := t.c.cfg.Admin.Cordon(ctx, op.Brokers); err != nil {
+			return op.Phase, fmt.Errorf("cordoning brokers %v: %w", op.Brokers, err)
+		}
+	}
+	return Draining, nil
+}
+
+func (t *tick) draining(ctx context.Context, op *Operation) (Phase, error) {
+	busy, err := t.poll(ctx, op)
+	if err != nil {
+		return op.Phase, err
+	}
+	if late := t.now.Sub(op.Started); late > t.c.spec.Brokers.DrainTimeout.D() {
+		// Nothing but a word: a drain that takes long is a drain that goes on.
+		t.note("the drain of brokers %v has taken %s; it goes on, and nothing is removed before they are empty", op.Brokers, round(late))
+	}
+	if busy {
+		return op.Phase, nil
+	}
+	if left := t.replicasOn(op.Brokers); left == 0 {
+		return Proving, nil
+	}
+	o := t.planOptions()
+	o.Remove, o.Budget, o.MinGain = op.Brokers, nil, -1
+	// Excluded topics may stay where they are, but not on a broker that leaves.
+	o.ExcludeTopics = nil
+	plan, started, err := t.start(ctx, op, o)
+	if err != nil {
+		return op.Phase, err
+	}
+	if plan != nil && (!started || len(plan.Violations) > 0) {
+		op.Note = fmt.Sprintf("brokers %v cannot be emptied: %s", op.Brokers, violations(plan.Violations))
+	}
+	return op.Phase, nil
+}
+
+func violations(vs []rebalance.Violation) string {
+	var words []string
+	for _, v := range vs {
+		s := v.Constraint + ": " + v.Detail
+		if v.Remedy != "" {
+			s += " (" + v.Remedy + ")"
+		}
+		words = append(words, s)
+	}
+	if len(words) == 0 {
+		return "no plan moves what is left on them"
+	}
+	return strings.Join(words, "; ")
+}
+
+// proven proves, here and now, that nothing is on the brokers that leave; why
+// says what speaks against it.
+func (t *tick) proven(ctx context.Context, op *Operation) (why string, err error) {
+	if t.notFresh != "" {
+		return t.notFresh, nil
+	}
+	if n := t.replicasOn(op.Brokers); n > 0 {
+		return fmt.Sprintf("%d replicas are on brokers %v", n, op.Brokers), nil
+	}
+	for _, r := range t.snap.Reassignments {
+		for _, id := range op.Brokers {
+			if slices.Contains(r.Replicas, id) || slices.Contains(r.Adding, id) || slices.Contains(r.Removing, id) {
+				return fmt.Sprintf("%s-%d is being moved on broker %d", r.Topic, r.Partition, id), nil
+			}
+		}
+	}
+	if t.c.cfg.Admin == nil {
+		return "", nil
+	}
+	empty, left, err := t.c.cfg.Admin.Empty(ctx, op.Brokers)
+	if err != nil {
+		return "", fmt.Errorf("proving brokers %v empty: %w", op.Brokers, err)
+	}
+	if !empty {
+		return orElse(left, "their log directories are not empty"), nil
+	}
+	return "", nil
+}
+
+func (t *tick) proving(ctx context.Context, op *Operation) (Phase, error) {
+	why, err := t.proven(ctx, op)
+	if err != nil {
+		return op.Phase, err
+	}
+	if why == "" {
+		return Shrinking, nil
+	}
+	op.Note = "not proven empty: " + why
+	if t.notFresh == "" && t.replicasOn(op.Brokers) > 0 {
+		return Draining, nil
+	}
+	return op.Phase, nil
+}
+
+func (t *tick) shrinking(ctx context.Context, op *Operation) (Phase, error) {
+	scale, known := t.scales[op.Target]
+	if !known {
+		op.Note = "the size of " + op.Target + " could not be read"
+		return op.Phase, nil
+	}
+	if scale.Replicas > op.To {
+		return t.letGo(ctx, op, scale)
+	}
+	for _, id := range op.Brokers {
+		if slices.Contains(aliveIDs(t.snap), id) {
+			op.Note = fmt.Sprintf("waiting until broker %d is gone", id)
+			return op.Phase, nil
+		}
+	}
+	if scale.Ready > op.To {
+		op.Note = fmt.Sprintf("waiting until %d pods are left of %d", op.To, scale.Ready)
+		return op.Phase, nil
+	}
+	return Unregistering, nil
+}
+
+// letGo lowers the replicas: only here, and only after the proof has been
+// given again in this very tick, for the very brokers that the workload will
+// let go.
+func (t *tick) letGo(ctx context.Context, op *Operation, scale Scale) (Phase, error) {
+	if !scale.Delegated {
+		leaving, err := t.leaving(ctx, op)
+		if err != nil {
+			return op.Phase, err
+		}
+		if !slices.Equal(leaving, op.Brokers) {
+			op.Brokers = leaving
+			return Cordoning, nil
+		}
+		why, err := t.proven(ctx, op)
+		if err != nil {
+			return op.Phase, err
+		}
+		if why != "" {
+			op.Note = "not proven empty: " + why
+			return Proving, nil
+		}
+	} else if t.notFresh != "" {
+		op.Note = t.notFresh
+		return op.Phase, nil
+	}
+	if err := t.c.cfg.Scalers[op.Target].Set(ctx, Scale{Replicas: op.To}); err != nil {
+		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
+	}
+	op.Note = fmt.Sprintf("waiting until brokers %v are gone", op.Brokers)
+	return op.Phase, nil
+}
+
+func (t *tick) unregistering(ctx context.Context, op *Operation) (Phase, error) {
+	if t.c.cfg.Admin == nil || t.scales[op.Target].Delegated {
+		return "", nil
+	}
+	if err := t.c.cfg.Admin.Unregister(ctx, op.Brokers); err != nil {
+		return op.Phase, fmt.Errorf("unregistering brokers %v: %w", op.Brokers, err)
+	}
+	return "", nil
+}
+
+func (t *tick) cancelling(ctx context.Context, op *Operation) (Phase, error) {
+	if t.c.cfg.Mover != nil {
+		busy, err := t.poll(ctx, op)
+		if err != nil {
+			return op.Phase, err
+		}
+		if busy {
+			if err := t.c.cfg.Mover.Cancel(ctx); err != nil {
+				return op.Phase, fmt.Errorf("cancelling moves: %w", err)
+			}
+			if busy, err = t.poll(ctx, op); busy || err != nil {
+				return op.Phase, err
+			}
+		}
+	}
+	if t.c.cfg.Admin != nil && op.in() {
+		if err := t.c.cfg.Admin.Uncordon(ctx, op.Brokers); err != nil {
+			return op.Phase, fmt.Errorf("uncordoning brokers %v: %w", op.Brokers, err)
+		}
+	}
+	return "", nil
+}
+
+// leaving is which brokers go when the workload shrinks to op.To.
+func (t *tick) leaving(ctx context.Context, op *Operation) ([]int, error) {
+	s := t.c.cfg.Scalers[op.Target]
+	for s != nil {
+		if l, ok := s.(Leaver); ok {
+			ids, err := l.Leaving(ctx, op.To)
+			if err != nil {
+				return nil, fmt.Errorf("asking which brokers would leave %s: %w", op.Target, err)
+			}
+			slices.Sort(ids)
+			return ids, nil
+		}
+		u, ok := s.(Unwrapper)
+		if !ok {
+			break
+		}
+		s = u.Unwrap()
+	}
+	ids := make([]int, 0, len(t.snap.Brokers))
+	for i := range t.snap.Brokers {
+		if t.snap.Brokers[i].State != cluster.BrokerDead {
+			ids = append(ids, t.snap.Brokers[i].ID)
+		}
+	}
+	slices.Sort(ids)
+	n := op.From - op.To
+	if len(ids) <= n {
+		return nil, fmt.Errorf("choosing %d brokers to leave: there are only %d", n, len(ids))
+	}
+	return ids[len(ids)-n:], nil
+}
+
+// replicasOn counts the replicas on brokers, internal topics' too.
+func (t *tick) replicasOn(ids []int) int {
+	n := 0
+	for i := range t.snap.Topics {
+		for j := range t.snap.Topics[i].Partitions {
+			for _, id := range t.snap.Topics[i].Partitions[j].Replicas {
+				if slices.Contains(ids, id) {
+					n++
+				}
+			}
+		}
+	}
+	return n
+}
+
+func (t *tick) anyEmpty(ids []int) bool {
+	for _, id := range ids {
+		if t.replicasOn([]int{id}) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// learnRate notes how fast the brokers that joined were filled.
+func (t *tick) learnRate(op *Operation) {
+	took := t.now.Sub(op.PhaseSince).Seconds()
+	if op.BytesMoved <= 0 || took <= 0 || len(op.Brokers) == 0 {
+		return
+	}
+	seen := cluster.BytesPerSecond(float64(op.BytesMoved) / took / float64(len(op.Brokers)))
+	if have := t.c.state.Learned.MoveRate; have > 0 {
+		seen = (have + seen) / 2
+	}
+	t.c.state.Learned.MoveRate = seen
+}

@@ -1,0 +1,282 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/policy"
+)
+
+// ClusterSubject is the subject of forecasts of the whole cluster.
+const ClusterSubject = "cluster"
+
+// predictors keeps the forecasts between ticks: they are made anew when they
+// are older than the policy's refresh, or do not reach far enough.
+type predictors struct {
+	spec      policy.Forecast
+	quantiles []float64
+	cache     map[string]*predictor
+}
+
+type predictor struct {
+	signal metrics.Signal
+	madeAt time.Time
+	ahead  time.Duration
+	p      forecast.Prediction
+	mean   float64 // of the last day of history; NaN when unknown
+	last   float64
+	lastAt time.Time
+	err    error
+}
+
+func (p *predictors) init(spec policy.Forecast) {
+	p.spec = spec
+	p.cache = map[string]*predictor{}
+	q := float64(spec.Quantile)
+	p.quantiles = []float64{0.05, 0.5, q}
+	slices.Sort(p.quantiles)
+	p.quantiles = slices.Compact(p.quantiles)
+}
+
+// errNoForecaster says that the loop was built without one.
+var errNoForecaster = errors.New("no forecaster is set up")
+
+// predict is the forecast of a subject, from the cache when it is fresh.
+func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahead time.Duration, read func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error)) *predictor {
+	p := c.predictors.cache[key]
+	spec := c.predictors.spec
+	if p != nil && now.Sub(p.madeAt) < spec.Refresh.D() && p.ahead >= ahead {
+		return p
+	}
+	step := spec.Step.D()
+	p = &predictor{madeAt: now, ahead: ahead, mean: math.NaN(), last: math.NaN()}
+	c.predictors.cache[key] = p
+	if c.cfg.Forecaster == nil || c.cfg.History == nil {
+		p.err = errNoForecaster
+		return p
+	}
+	to := now.Truncate(step)
+	signal, series, err := read(ctx, metrics.Window{From: to.Add(-spec.History.D()), To: to, Step: step})
+	p.signal = signal
+	if err != nil {
+		p.err = err
+		return p
+	}
+	p.summarise(series)
+	h := forecast.Horizon{Ahead: ceilTo(ahead+spec.Refresh.D(), step) + step, Quantiles: c.predictors.quantiles}
+	p.p, p.err = c.cfg.Forecaster.Forecast(ctx, series, h)
+	return p
+}
+
+func ceilTo(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
+
+// summarise keeps what else the series says: its last value and daily mean.
+func (p *predictor) summarise(s metrics.Series) {
+	v, i := s.Last()
+	if i >= 0 {
+		p.last, p.lastAt = v, s.TimeAt(i)
+	}
+	day := len(s.Values)
+	if s.Step > 0 {
+		day = min(day, int(24*time.Hour/s.Step))
+	}
+	sum, n := 0.0, 0
+	for _, v := range s.Values[len(s.Values)-day:] {
+		if !math.IsNaN(v) {
+			sum += v
+			n++
+		}
+	}
+	if n > 0 {
+		p.mean = sum / float64(n)
+	}
+}
+
+// peak is the highest the sized-for quantile gets in (now, now+within], and
+// when; ok is false when there is no forecast that covers it.
+func (p *predictor) peak(now time.Time, within time.Duration) (high float64, at time.Time, ok bool) {
+	if p == nil || p.err != nil || len(p.p.Points) == 0 {
+		return 0, time.Time{}, false
+	}
+	until := now.Add(within)
+	k := len(p.p.Quantiles) - 1
+	for _, pt := range p.p.Points {
+		if pt.Time.Before(now.Add(-p.p.Step)) {
+			continue
+		}
+		if pt.Time.After(until) && ok {
+			break
+		}
+		if v := pt.Values[k]; !ok || v > high {
+			high, at, ok = v, pt.Time, true
+		}
+	}
+	return high, at, ok
+}
+
+// upperNow is the sized-for quantile of the forecast at now, as it was made
+// before now; false when there is none.
+func (p *predictor) upperNow(now time.Time) (float64, bool) {
+	if p == nil || p.err != nil {
+		return 0, false
+	}
+	k := len(p.p.Quantiles) - 1
+	for _, pt := range p.p.Points {
+		if !pt.Time.Before(now) {
+			return pt.Values[k], true
+		}
+	}
+	return 0, false
+}
+
+// summary is the forecast as a Decision shows it.
+func (p *predictor) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) ForecastSummary {
+	f := ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTime: within, Quantiles: map[string]float64{}}
+	if p.err != nil {
+		f.Why = "no forecast: " + p.err.Error()
+		return f
+	}
+	f.Model, f.Trusted, f.Why = p.p.Model, p.p.Trusted, p.p.Why
+	_, f.PeakAt, _ = p.peak(now, within)
+	until := now.Add(within)
+	highest := make([]float64, len(p.p.Quantiles))
+	for _, pt := range p.p.Points {
+		if pt.Time.Before(now.Add(-p.p.Step)) || pt.Time.After(until) {
+			continue
+		}
+		for i, v := range pt.Values {
+			highest[i] = max(highest[i], v)
+		}
+	}
+	for i, q := range p.p.Quantiles {
+		f.Quantiles[strconv.FormatFloat(q, 'g', -1, 64)] = highest[i]
+	}
+	if curves {
+		f.Curve = p.curve()
+	}
+	return f
+}
+
+// curve thins the forecast to at most 200 points; each keeps the highest of
+// what it stands for, so that a peak is never thinned away.
+func (p *predictor) curve() []CurvePoint {
+	const most = 200
+	pts := p.p.Points
+	every := (len(pts) + most - 1) / most
+	var out []CurvePoint
+	mid := len(p.p.Quantiles) / 2
+	for i := 0; i < len(pts); i += every {
+		best := pts[i]
+		for _, x := range pts[i:min(i+every, len(pts))] {
+			if x.Values[len(x.Values)-1] > best.Values[len(best.Values)-1] {
+				best = x
+			}
+		}
+		out = append(out, CurvePoint{Time: best.Time, Low: best.Values[0], Mid: best.Values[mid], High: best.Values[len(best.Values)-1]})
+	}
+	return out
+}
+
+// clusterSeries reads a signal of the whole cluster: the sum over topics, or
+// over brokers where topics are not measured.
+func (c *Controller) clusterSeries(perTopic, perBroker metrics.Signal) func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error) {
+	return func(ctx context.Context, w metrics.Window) (metrics.Signal, metrics.Series, error) {
+		list, err := c.cfg.History.History(ctx, perTopic, w)
+		if err == nil && len(list) > 0 {
+			return perTopic, sumSeries(perTopic, list, w), nil
+		}
+		byBroker, err2 := c.cfg.History.History(ctx, perBroker, w)
+		if err2 == nil && len(byBroker) > 0 {
+			return perBroker, sumSeries(perBroker, byBroker, w), nil
+		}
+		if err = errors.Join(err, err2); err != nil {
+			return perTopic, metrics.Series{}, fmt.Errorf("reading the history of %s: %w", perTopic, err)
+		}
+		return perTopic, metrics.Series{}, fmt.Errorf("reading the history of %s: there is none", perTopic)
+	}
+}
+
+// groupSeries reads what arrives for a group: the records written to the
+// topics it reads, or what it consumed where that is not measured.
+func (c *Controller) groupSeries(group string, topics []string) func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error) {
+	return func(ctx context.Context, w metrics.Window) (metrics.Signal, metrics.Series, error) {
+		list, err := c.cfg.History.History(ctx, metrics.TopicMessagesIn, w)
+		list = withLabel(list, "topic", topics...)
+		if err == nil && len(list) == len(topics) {
+			return metrics.TopicMessagesIn, sumSeries(metrics.TopicMessagesIn, list, w), nil
+		}
+		consumed, err2 := c.cfg.History.History(ctx, metrics.GroupConsumed, w)
+		consumed = withLabel(consumed, "group", group)
+		if err2 == nil && len(consumed) > 0 {
+			return metrics.GroupConsumed, sumSeries(metrics.GroupConsumed, consumed, w), nil
+		}
+		if err = errors.Join(err, err2); err != nil {
+			return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf("reading what arrives for %s: %w", group, err)
+		}
+		return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf("reading what arrives for %s: neither %s of %s nor %s has a history", group, metrics.TopicMessagesIn, strings.Join(topics, ", "), metrics.GroupConsumed)
+	}
+}
+
+func withLabel(list []metrics.Series, label string, values ...string) []metrics.Series {
+	var out []metrics.Series
+	for _, s := range list {
+		if slices.Contains(values, s.Labels[label]) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// sumSeries adds series up. A series counts as nothing before it first
+// appeared and after it went for good; a gap inside it, or a short one at its
+// end, makes the sum a gap too: a missing exporter must not look like a dip.
+func sumSeries(signal metrics.Signal, list []metrics.Series, w metrics.Window) metrics.Series {
+	if len(list) == 1 && list[0].Step == w.Step {
+		return list[0]
+	}
+	n := int(w.To.Sub(w.From)/w.Step) + 1
+	out := metrics.Series{Signal: signal, Start: w.From, Step: w.Step, Values: make([]float64, n)}
+	seen := make([]bool, n)
+	const gone = time.Hour
+	for _, s := range list {
+		if s.Step != w.Step || len(s.Values) == 0 {
+			continue
+		}
+		shift := int(s.Start.Sub(w.From) / w.Step)
+		first := slices.IndexFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
+		_, last := s.Last()
+		if first < 0 {
+			continue
+		}
+		until := last
+		if w.To.Sub(s.TimeAt(last)) < gone {
+			until = n - 1 - shift
+		}
+		for i := first; i <= until; i++ {
+			k := i + shift
+			if k < 0 || k >= n {
+				continue
+			}
+			v := math.NaN()
+			if i < len(s.Values) {
+				v = s.Values[i]
+			}
+			out.Values[k] += v // a gap stays a gap
+			seen[k] = true
+		}
+	}
+	for i, ok := range seen {
+		if !ok {
+			out.Values[i] = math.NaN()
+		}
+	}
+	return out
+}

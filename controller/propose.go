@@ -1,0 +1,219 @@
+package controller
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/policy"
+)
+
+// propose says what should change. It bounds and steps; whether it may happen
+// is the gates' business.
+func (t *tick) propose() {
+	t.need = map[string]NeedWindow{}
+	if t.c.spec.Mode == policy.Observe {
+		t.d.Recommended = t.currentBrokers()
+		return
+	}
+	t.proposeBrokers()
+	for i := range t.groupsNow {
+		t.proposeConsumers(&t.groupsNow[i])
+	}
+	t.proposeRebalance()
+}
+
+// window notes a need and gives the highest of the stabilisation window.
+func (t *tick) window(target string, need int, span time.Duration) NeedWindow {
+	n := t.c.needs[target]
+	if n == nil {
+		n = &needs{}
+		t.c.needs[target] = n
+	}
+	w := n.add(t.now, need, span)
+	t.need[target] = w
+	return w
+}
+
+func (t *tick) proposeBrokers() {
+	b, r := t.c.spec.Brokers, &t.d.Requirement
+	target, current := BrokerTarget(t.c.spec), t.currentBrokers()
+	need := max(r.Brokers, b.Min)
+	if b.Max > 0 && need > b.Max {
+		t.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
+		need = b.Max
+	}
+	w := t.window(target, need, b.Stabilisation.D())
+	t.d.Recommended = need
+	if need < current {
+		if why := t.noScaleIn(r); why != "" {
+			t.d.Recommended = current
+			t.note("%d brokers would do for what is known, %d are kept: %s", need, current, why)
+			return
+		}
+		t.d.Recommended = min(current, max(need, w.Highest))
+	}
+	if t.c.state.Operation != nil || t.d.Recommended == current {
+		return
+	}
+	to := min(max(t.d.Recommended, current-b.MaxStep), current+b.MaxStep)
+	p := Proposal{Kind: ScaleBrokers, Target: target, From: current, To: to, Why: r.Explain()}
+	if to > current && min(t.needNow, need) > current {
+		p.Reactive = true
+		p.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", t.needNow, p.Why)
+	}
+	if to < current {
+		p.Why = fmt.Sprintf("the highest need of the last %s is %d; %s", b.Stabilisation, w.Highest, p.Why)
+	}
+	t.lateFor(&p, r)
+	t.d.Proposals = append(t.d.Proposals, p)
+}
+
+// noScaleIn says why nothing may get smaller; "" when everything is known.
+func (t *tick) noScaleIn(r *capacity.Requirement) string {
+	switch {
+	case t.notFresh != "":
+		return t.notFresh
+	case !r.Complete:
+		return "not every constraint could be computed"
+	case !t.predicted.trusted:
+		return "there is no forecast to trust: " + t.predicted.why
+	default:
+		return ""
+	}
+}
+
+// lateFor says when a scale-out comes too late for the peak it is for.
+func (t *tick) lateFor(p *Proposal, r *capacity.Requirement) {
+	if p.To <= p.From {
+		return
+	}
+	_, at, ok := t.predicted.in.peak(t.now, t.d.Horizon)
+	if left := at.Sub(t.now); ok && !p.Reactive && left >= r.LeadTime {
+		return
+	}
+	if p.Reactive || ok {
+		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; leaders and hot partitions move first", round(r.LeadTime))
+	}
+}
+
+// scaleInDeadband is the least part of a group that is worth a rebalance of
+// all its members.
+const scaleInDeadband = 0.1
+
+func (t *tick) proposeConsumers(g *groupSize) {
+	i := slices.IndexFunc(t.d.Requirement.Consumers, func(r capacity.ConsumerRequirement) bool { return r.Group == g.policy.Group })
+	r := &t.d.Requirement.Consumers[i]
+	target := ConsumerTarget(g.policy)
+	need := max(r.Replicas, g.needNow)
+	w := t.window(target, need, g.policy.Stabilisation.D())
+	if r.Unknown != "" {
+		t.note("group %s is kept at %d: %s", g.policy.Group, g.current, r.Unknown)
+		return
+	}
+	if g.now.parts > 0 && need >= g.now.parts && lagSeconds(g.now.lag, g.now.arriving) > g.policy.Lag.MaxSeconds {
+		t.note("group %s is at its %d partitions: more replicas would idle; more partitions, or faster consumers, would help", g.policy.Group, g.now.parts)
+	}
+	to := need
+	if need < g.current {
+		if t.notFresh != "" {
+			t.note("group %s is kept at %d: %s", g.policy.Group, g.current, t.notFresh)
+			return
+		}
+		to = min(g.current, max(need, w.Highest))
+		if float64(g.current-to) < scaleInDeadband*float64(g.current) {
+			return
+		}
+		to = max(to, g.current-max(1, g.policy.MaxStep))
+		if g.policy.MaxStep == 0 {
+			to = min(g.current, max(need, w.Highest))
+		}
+	} else if g.policy.MaxStep > 0 {
+		to = min(to, g.current+g.policy.MaxStep)
+	}
+	if to == g.current {
+		return
+	}
+	t.d.Proposals = append(t.d.Proposals, Proposal{Kind: ScaleConsumers, Target: target, Group: g.policy.Group, From: g.current, To: to, Why: r.Why, Reactive: g.reactive && to > g.current})
+}
+
+// rebalanceEvery is how often the balance is looked at: a plan is worth more
+// than a minute's noise.
+const rebalanceEvery = 10 * time.Minute
+
+// proposeRebalance looks for hot spots: a broker whose load at the predicted
+// peak exceeds its fair share by more than the tolerance.
+func (t *tick) proposeRebalance() {
+	r := t.c.spec.Rebalance
+	if r.Disabled || t.c.cfg.Planner == nil || t.c.state.Operation != nil || t.now.Sub(t.c.balanceSeen) < rebalanceEvery {
+		return
+	}
+	for _, p := range t.d.Proposals {
+		if p.Kind == ScaleBrokers {
+			return // the scale-out or scale-in rebalances anyway
+		}
+	}
+	t.c.balanceSeen = t.now
+	hot := HottestBroker(t.snap)
+	if hot.Over <= float64(r.Tolerance) {
+		return
+	}
+	t.d.Proposals = append(t.d.Proposals, Proposal{
+		Kind: Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
+		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*float64(r.Tolerance)),
+	})
+}
+
+// Hot is the broker furthest above its fair share of some resource.
+type Hot struct {
+	ID       int
+	Resource string
+	Over     float64 // 0.2: 20 % above
+}
+
+// HottestBroker looks at what alive brokers carry by the partitions on them.
+func HottestBroker(s cluster.Snapshot) Hot {
+	resources := []string{"bytes in", "bytes out", "disk"}
+	load := map[int]*[3]float64{}
+	for i := range s.Brokers {
+		if s.Brokers[i].State == cluster.BrokerAlive {
+			load[s.Brokers[i].ID] = &[3]float64{}
+		}
+	}
+	for i := range s.Topics {
+		for j := range s.Topics[i].Partitions {
+			addLoad(load, &s.Topics[i].Partitions[j])
+		}
+	}
+	var hot Hot
+	for k, name := range resources {
+		sum := 0.0
+		for _, l := range load {
+			sum += l[k]
+		}
+		if fair := sum / float64(len(load)); fair > 0 {
+			for id, l := range load {
+				if over := l[k]/fair - 1; over > hot.Over || over == hot.Over && over > 0 && id < hot.ID {
+					hot = Hot{id, name, over}
+				}
+			}
+		}
+	}
+	return hot
+}
+
+func addLoad(load map[int]*[3]float64, p *cluster.Partition) {
+	for _, id := range p.Replicas {
+		l := load[id]
+		if l == nil {
+			continue
+		}
+		l[0] += float64(p.Load.BytesInPerSecond)
+		l[2] += float64(p.Load.SizeBytes)
+		if id == p.Leader {
+			l[1] += float64(p.Load.BytesOutPerSecond) + float64(p.Load.BytesInPerSecond)*float64(len(p.Replicas)-1)
+		}
+	}
+}

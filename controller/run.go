@@ -1,0 +1,82 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// stopGrace is how long the tick in hand may go on after the loop was told to
+// stop: long enough to end a call, short enough for a pod's shutdown.
+const stopGrace = 5 * time.Second
+
+// tickLimit is how long one tick may take before it is cancelled.
+func (c *Controller) tickLimit() time.Duration { return max(2*time.Minute, c.spec.Interval.D()) }
+
+// Run ticks at once and then every interval until ctx ends. The tick in hand
+// is given a little time to end by itself; what it has not done by then is
+// picked up by whoever runs next, since every step is saved before it is taken.
+func (c *Controller) Run(ctx context.Context) error {
+	ticker := time.NewTicker(c.spec.Interval.D())
+	defer ticker.Stop()
+	for {
+		c.tickOnce(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// tickOnce runs one tick, bounded in time, and logs what came of it.
+func (c *Controller) tickOnce(ctx context.Context) {
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.tickLimit())
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(stopGrace, cancel)
+		context.AfterFunc(work, func() { timer.Stop() })
+	})
+	defer stop()
+	d, err := c.Tick(work)
+	log := c.cfg.Logger.With("decision", d.ID, "reason", d.Reason, "outcome", d.Outcome)
+	switch {
+	case err != nil:
+		log.ErrorContext(ctx, "tick failed", "error", err)
+	case d.Reason == ReasonSteady || d.Reason == ReasonObserved:
+		log.DebugContext(ctx, "tick")
+	default:
+		log.InfoContext(ctx, "tick", "brokers", d.Seen.AliveBrokers, "recommended", d.Recommended, "bottleneck", d.Requirement.Bottleneck)
+	}
+}
+
+// Alive tells whether the loop still turns: an error says since when it has
+// been stuck. Before the first tick it is alive.
+func (c *Controller) Alive() error {
+	now, started, ended := c.cfg.Clock.Now(), c.tickStarted.Load(), c.tickEnded.Load()
+	if started == 0 {
+		return nil
+	}
+	if since := now.Sub(time.Unix(0, started)); ended < started && since > 2*c.tickLimit() {
+		return fmt.Errorf("the loop has been stuck in one tick for %s", round(since))
+	}
+	if since := now.Sub(time.Unix(0, ended)); ended >= started && since > 3*c.spec.Interval.D()+c.tickLimit() {
+		return fmt.Errorf("the loop has not turned for %s", round(since))
+	}
+	return nil
+}
+
+// Ready tells whether the loop has lately seen the cluster.
+func (c *Controller) Ready() error {
+	good := c.lastGood.Load()
+	if good == 0 {
+		return fmt.Errorf("the cluster has not been observed yet")
+	}
+	if age := c.cfg.Clock.Now().Sub(time.Unix(0, good)); age > 5*c.spec.Interval.D()+c.tickLimit() {
+		return fmt.Errorf("the cluster was last observed %s ago", round(age))
+	}
+	return nil
+}

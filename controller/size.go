@@ -1,0 +1,219 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/metrics"
+)
+
+// predicted is the forecast of the whole cluster at the lead time.
+type predicted struct {
+	in, out *predictor
+	// inFactor and outFactor are the highest predicted load over the load now;
+	// at least 1, since the load now has to be carried too.
+	inFactor, outFactor float64
+	peakIn, peakOut     float64
+	trusted             bool
+	why                 string // why it is not trusted
+}
+
+// longestHorizon bounds how far the loop looks: further ahead a forecast of
+// load by the minute says little, and plan is the tool.
+const longestHorizon = 7 * 24 * time.Hour
+
+// forecast predicts the cluster's load and every group's.
+func (t *tick) forecast(ctx context.Context) {
+	lead := t.leadTime()
+	t.d.Requirement.LeadTime = lead
+	t.d.Horizon = min(max(t.c.spec.Forecast.Horizon.D(), lead), longestHorizon)
+	if lead > longestHorizon {
+		t.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; leaders and hot partitions move first, and a higher throttle shortens it", round(lead), round(longestHorizon))
+	}
+	p := &t.predicted
+	p.in = t.c.predict(ctx, t.now, "in", t.d.Horizon, t.c.clusterSeries(metrics.TopicBytesIn, metrics.BrokerBytesIn))
+	p.out = t.c.predict(ctx, t.now, "out", t.d.Horizon, t.c.clusterSeries(metrics.TopicBytesOut, metrics.BrokerBytesOut))
+	p.peakIn, p.inFactor = t.expect("in", p.in, float64(t.demand.Produced))
+	p.peakOut, p.outFactor = t.expect("out", p.out, float64(t.demand.Consumed))
+	switch {
+	case p.in.err != nil:
+		p.why = p.in.err.Error()
+	case !p.in.p.Trusted:
+		p.why = p.in.p.Why
+	default:
+		p.trusted = true
+	}
+	curves := !t.c.cfg.NoCurves
+	t.d.Forecasts = append(t.d.Forecasts,
+		p.in.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves),
+		p.out.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
+}
+
+// surgeTicks is how many ticks in a row the load must be above its forecast
+// before the forecast is raised by that much; surgeAtOnce is the ratio that is
+// believed at once.
+const (
+	surgeTicks  = 2
+	surgeAtOnce = 1.2
+	surgeMost   = 10.0
+)
+
+// expect is the highest load within the horizon, and its ratio to now. A load
+// above its forecast raises the whole forecast: the reactive guard trusts what
+// it sees over what was said.
+func (t *tick) expect(key string, p *predictor, now float64) (peak, factor float64) {
+	peak, _, ok := p.peak(t.now, t.d.Horizon)
+	if !ok {
+		peak = now
+	}
+	if ok {
+		peak *= t.surge(key, p, now)
+	}
+	peak = max(peak, now) * t.uplift(ClusterSubject)
+	if now > 0 {
+		return peak, peak / now
+	}
+	return peak, 1
+}
+
+func (t *tick) surge(key string, p *predictor, now float64) float64 {
+	upper, ok := p.upperNow(t.now)
+	if !ok || !(upper > 0) || now <= upper {
+		delete(t.c.surges, key)
+		return 1
+	}
+	t.c.surges[key]++
+	ratio := min(now/upper, surgeMost)
+	if t.c.surges[key] < surgeTicks && ratio < surgeAtOnce {
+		return 1
+	}
+	return ratio
+}
+
+// leadTime is what one more broker takes until it carries its share.
+func (t *tick) leadTime() time.Duration {
+	b, learned := t.c.spec.Brokers, t.c.state.Learned
+	start := b.Startup.Pod.D() + b.Startup.Join.D()
+	if learned.Start > 0 {
+		start = learned.Start
+	}
+	if t.demand.Stored <= 0 || t.facts.Brokers == 0 {
+		return start
+	}
+	return capacity.LeadTime(start, 0, capacity.DataToFill(t.demand.Stored, t.facts.Brokers, t.facts.Brokers+1), t.c.fillRate())
+}
+
+// fillRate is how fast a broker that joins fills: what was seen, and what the
+// policy allows until then.
+func (c *Controller) fillRate() cluster.BytesPerSecond {
+	if r := c.state.Learned.MoveRate; r > 0 {
+		return r
+	}
+	return moveRate(c.spec.Rebalance)
+}
+
+// size turns the demand into the requirement, at the peak and as it is now.
+func (t *tick) size() {
+	now := t.demand
+	if stored := t.c.stored(t); stored > 0 {
+		now.Stored = stored
+	}
+	peak := now.Scale(t.predicted.inFactor, t.predicted.outFactor)
+	if now.Produced <= 0 && t.predicted.peakIn > 0 {
+		peak = assumeLoad(peak, t.predicted.peakIn, t.predicted.peakOut)
+	}
+	lead := t.d.Requirement.LeadTime
+	r := t.c.model.Size(peak, t.facts)
+	r.LeadTime = lead
+	if t.partlyUnknown() {
+		r.Complete = false
+	}
+	t.needNow = t.c.model.Size(now, t.facts).Brokers
+	if current := t.currentBrokers(); !r.Complete && r.Brokers < current {
+		r.Brokers, r.Bottleneck = current, capacity.BottleneckUnknown
+	}
+	r.Consumers = t.consumers()
+	t.d.Requirement = r
+}
+
+// assumeLoad puts a predicted load in the place of one that is not measured.
+func assumeLoad(d capacity.Demand, in, out float64) capacity.Demand {
+	rf := 1.0
+	if d.Partitions > 0 {
+		rf = float64(d.Replicas) / float64(d.Partitions)
+	}
+	d.Produced = cluster.BytesPerSecond(in)
+	d.Replicated = cluster.BytesPerSecond(in * rf)
+	d.Consumed = cluster.BytesPerSecond(out)
+	d.LoadUnknown = ""
+	return d
+}
+
+// partlyUnknown tells whether the measured load may be only part of the load.
+func (t *tick) partlyUnknown() bool {
+	for _, s := range t.snap.Stale {
+		for _, name := range loadSignals {
+			if s.Signal == name {
+				return true
+			}
+		}
+	}
+	return t.demand.LoadUnknown != ""
+}
+
+// storedCache keeps the steady-state size of the topics between refreshes:
+// it changes with configs and mean rates, not from minute to minute.
+type storedCache struct {
+	at         time.Time
+	partitions int
+	value      cluster.Bytes
+}
+
+// stored is what the topics will hold once their retention is filled, and
+// never less than they hold now; 0 when it is not known.
+func (c *Controller) stored(t *tick) cluster.Bytes {
+	s := &c.storedSeen
+	if s.partitions != t.demand.Partitions || t.now.Sub(s.at) >= c.spec.Forecast.Refresh.D() {
+		share := 1.0
+		if mean := t.predicted.in.mean; !math.IsNaN(mean) && t.demand.Produced > 0 {
+			share = mean / float64(t.demand.Produced)
+		}
+		*s = storedCache{at: t.now, partitions: t.demand.Partitions, value: capacity.StoredAt(t.snap, share, 1)}
+	}
+	return max(s.value, t.demand.Stored)
+}
+
+// currentBrokers is how many brokers are asked for now.
+func (t *tick) currentBrokers() int {
+	if s, ok := t.scales[BrokerTarget(t.c.spec)]; ok {
+		return s.Replicas
+	}
+	n := 0
+	for i := range t.snap.Brokers {
+		if t.snap.Brokers[i].State != cluster.BrokerDead {
+			n++
+		}
+	}
+	return n
+}
+
+// note adds what a reader should know.
+func (t *tick) note(format string, args ...any) {
+	t.d.Notes = append(t.d.Notes, fmt.Sprintf(format, args...))
+}
+
+// round drops what nobody reads of a duration.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d > time.Hour:
+		return d.Round(time.Minute)
+	case d > time.Minute:
+		return d.Round(time.Second)
+	default:
+		return d.Round(time.Millisecond)
+	}
+}

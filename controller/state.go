@@ -1,0 +1,99 @@
+package controller
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// StateVersion is the version of State that this package writes and reads.
+const StateVersion = 1
+
+// State is what must outlive a process: the operation in flight, what was done
+// lately, and what was learned. It is small, so that it fits on an object.
+type State struct {
+	Version   int         `json:"version"`
+	Operation *Operation  `json:"operation,omitempty"`
+	Past      []PastScale `json:"past,omitempty"` // oldest first, of the last day
+	Learned   Learned     `json:"learned,omitzero"`
+}
+
+// PastScale is a change of size that was made.
+type PastScale struct {
+	Kind     ProposalKind `json:"kind"`
+	Target   string       `json:"target"`
+	From     int          `json:"from"`
+	To       int          `json:"to"`
+	At       time.Time    `json:"at"`
+	Ended    time.Time    `json:"ended,omitzero"` // of an operation that took time
+	Reactive bool         `json:"reactive,omitempty"`
+	// Consumed and Lag are what the group did then, so that a scale-out that
+	// did not help is noticed.
+	Consumed float64 `json:"consumedRecordsPerSecond,omitempty"`
+	Lag      int64   `json:"lagRecords,omitempty"`
+}
+
+// Learned is what operations have taught about the lead time. A zero means
+// that none has been seen yet.
+type Learned struct {
+	// Start is how long pods took until their brokers were registered and alive.
+	Start time.Duration `json:"startNanoseconds,omitempty"`
+	// MoveRate is how fast data has moved to the brokers that joined.
+	MoveRate cluster.BytesPerSecond `json:"moveBytesPerSecond,omitempty"`
+}
+
+// blend moves what is learned towards what was just seen: quickly up, slowly
+// down, since a lead time that is too short costs more than one too long.
+func blend(have, seen time.Duration) time.Duration {
+	switch {
+	case have == 0:
+		return seen
+	case seen > have:
+		return (have + seen) / 2
+	default:
+		return (3*have + seen) / 4
+	}
+}
+
+// prune forgets what is older than a day, and keeps the list bounded.
+func (s *State) prune(now time.Time) {
+	const most = 1000
+	cut := 0
+	for cut < len(s.Past) && (now.Sub(s.Past[cut].At) > 24*time.Hour || len(s.Past)-cut > most) {
+		cut++
+	}
+	s.Past = s.Past[cut:]
+}
+
+// MemoryStore keeps the state in the process: right for a simulation, and for
+// a mode that never acts.
+type MemoryStore struct {
+	mu    sync.Mutex
+	state State
+}
+
+// Load gives what was saved last.
+func (m *MemoryStore) Load(context.Context) (State, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.state.clone(), nil
+}
+
+// Save keeps a copy.
+func (m *MemoryStore) Save(_ context.Context, s State) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.state = s.clone()
+	return nil
+}
+
+func (s State) clone() State {
+	if s.Operation != nil {
+		op := s.Operation.clone()
+		s.Operation = &op
+	}
+	s.Past = append([]PastScale(nil), s.Past...)
+	return s
+}
