@@ -1,91 +1,125 @@
 package forecast
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // core is what is known about one series: its history, the candidates fitted
 // to it, how well each did, and the calibration of its intervals. It takes
-// samples one by one and never looks ahead.
+// samples one by one and never looks ahead. All values inside are in units of
+// scale.
 type core struct {
 	s      seasons
 	scale  float64
-	stride int
+	stride int // origins are scored every so many steps
 	knots  []int
 	h      *history
+	fill   filler
 
 	experts []expert
-	names   []string
+	prior   []float64 // how much each expert is believed before it was tried
 	directs []*direct
 
-	pend  [][]float64 // per knot: ring of rows, one value an expert and the mix
-	err   [][]float64 // per knot and expert: discounted absolute error
-	seen  []float64   // per knot: discounted count
-	w     [][]float64 // per knot: weights of the experts
-	power float64
-	decay []float64
-	resid [][]float64 // per knot: recent errors of the mix
-	from  int         // absolute index of the first prediction
+	pend  []pending     // per knot: what was said, waiting for its outcome
+	err   [][]float64   // per knot and expert: discounted absolute error
+	w     [][]float64   // per knot: weights of the experts
+	seen  []float64     // per knot: discounted number of outcomes
+	decay []float64     // per knot: discount per outcome
+	band  []*calibrator // per knot
+	trust trust
+
+	fits  int // days on which the direct models were solved
+	posed bool
+	buf   []float64
 }
 
+const (
+	// weightPower makes weights out of errors: an expert twice as wrong as the
+	// best one has 1/256 of its weight.
+	weightPower = 8
+	// errorMemoryDays and bandMemoryDays are how long errors count.
+	errorMemoryDays = 4
+	bandMemoryDays  = 3
+	// weekPrior favours experts that know the week: people's load has one, and
+	// a short history can show it only once.
+	weekPrior = 1.5
+	// forgetHalfLifeDays is the half-life of a row in the direct models.
+	forgetHalfLifeDays = 14
+	directRidge        = 0.002
+)
+
 func newCore(s seasons, scale float64, ahead int) *core {
-	c := &core{s: s, scale: scale, power: 6}
-	c.h = newHistory(s, 0.05)
+	c := &core{s: s, scale: scale}
+	c.h = newHistory(s)
 	c.stride = max(1, s.day/96)
 	c.knots = knotsFor(s.day, ahead)
 	c.addExperts()
 	n := len(c.experts)
+	c.buf = make([]float64, len(c.knots))
 	for _, k := range c.knots {
-		c.pend = append(c.pend, make([]float64, (k/c.stride+2)*(n+1)))
+		c.pend = append(c.pend, newPending(k/c.stride+2, n))
 		c.err = append(c.err, make([]float64, n))
 		c.w = append(c.w, make([]float64, n))
 		c.seen = append(c.seen, 0)
-		c.resid = append(c.resid, nil)
-		// Errors at long horizons overlap, so they are remembered longer.
-		c.decay = append(c.decay, 1-float64(c.stride)/float64(4*s.day+k))
+		// Errors far ahead overlap, so they are remembered longer.
+		c.decay = append(c.decay, 1-float64(c.stride)/float64(errorMemoryDays*s.day+k))
+		c.band = append(c.band, newCalibrator(bandMemoryDays*float64(s.day)/float64(c.stride)))
 	}
+	c.trust = newTrust(c)
 	return c
 }
 
+// addExperts is the registry of candidates.
 func (c *core) addExperts() {
 	s := c.s
 	hour := max(1, s.day/24)
-	add := func(e expert) { c.experts = append(c.experts, e); c.names = append(c.names, e.name()) }
-	add(naive{})
-	add(&level{label: "level-1h", span: 2 * hour})
-	add(&seasonal{label: "day", lag: s.day, periods: 1})
-	add(&seasonal{label: "day+level", lag: s.day, periods: 1, shift: true, span: hour})
-	add(&seasonal{label: "mean-4d", lag: s.day, periods: 4})
-	if s.week > 0 {
-		add(&seasonal{label: "week", lag: s.week, periods: 1})
-		add(&seasonal{label: "week+level", lag: s.week, periods: 1, shift: true, span: hour})
-		add(&seasonal{label: "mean-4w", lag: s.week, periods: 4})
+	day := seasons{day: s.day}
+	add := func(e expert) {
+		c.experts = append(c.experts, e)
+		p := 1.0
+		if strings.Contains(e.name(), "week") {
+			p = weekPrior
+		}
+		c.prior = append(c.prior, p)
 	}
-	add(newHoltWinters("hw-slow", seasons{day: s.day}, 0.02, 0.15, 0.9))
-	add(newHoltWinters("hw-fast", seasons{day: s.day}, 0.3, 0.15, 0.3))
+	add(naive{})
+	add(&level{label: "level", span: 2 * hour})
+	add(&seasonal{label: "yesterday", lag: s.day, periods: 1, need: 1})
+	add(&seasonal{label: "yesterday-levelled", lag: s.day, periods: 1, need: 1, shift: true, span: hour})
+	add(&seasonal{label: "mean-of-days", lag: s.day, periods: 4, need: 2})
+	add(newHoltWinters("holt-winters-slow", day, 0.02, 0.15, 0.9))
+	add(newHoltWinters("holt-winters-fast", day, 0.3, 0.15, 0.3))
 	if s.week > 0 {
-		add(newHoltWinters("hw-week", s, 0.02, 0.15, 0.9))
+		add(&seasonal{label: "last-week", lag: s.week, periods: 1, need: 1})
+		add(&seasonal{label: "last-week-levelled", lag: s.week, periods: 1, need: 1, shift: true, span: hour})
+		add(&seasonal{label: "mean-of-weeks", lag: s.week, periods: 4, need: 2})
+		add(&stepped{day: s.day, week: s.week, half: max(1, s.day/48)})
+		add(newHoltWinters("holt-winters-week", s, 0.02, 0.15, 0.9))
 	}
 	for _, logs := range []bool{false, true} {
-		d := newDirect(s, c.knots, logs)
+		d := newDirect(s, c.knots, c.stride, logs)
 		c.directs = append(c.directs, d)
-		p := "direct"
+		label := "direct"
 		if logs {
-			p = "direct-log"
+			label = "direct-log"
 		}
-		add(d.output(p+"(d)", false, 0.002))
+		add(d.output(label, false, directRidge))
 		if s.week > 0 {
-			add(d.output(p+"(d+w)", true, 0.002))
+			add(d.output(label+"-week", true, directRidge))
 		}
 	}
 }
 
 // observe takes the next sample, NaN when it is missing.
 func (c *core) observe(raw float64) {
-	y := raw / c.scale
+	y := usable(raw) / c.scale
 	clean := y
-	if math.IsNaN(y) || y < 0 {
-		y, clean = math.NaN(), c.fill()
+	if math.IsNaN(y) {
+		clean = c.fill.guess(c.h)
 	}
 	c.h.append(y, clean)
+	c.fill.update(c.h, y)
 	t := c.h.n() - 1
 	for _, d := range c.directs {
 		d.update(c.h)
@@ -96,52 +130,60 @@ func (c *core) observe(raw float64) {
 	if !math.IsNaN(y) {
 		c.score(t, y)
 	}
-	if t%c.s.day == c.s.day-1 && t >= 2*c.s.day-1 {
+	if t%c.s.day == c.s.day-1 && t >= 2*c.s.day-1 && c.refitNow() {
 		for _, d := range c.directs {
-			d.refit(math.Pow(0.5, 1.0/14))
+			d.refit()
 		}
+	}
+	if t%c.s.day == c.s.day-1 {
+		c.trust.day(c)
 	}
 	if t%c.stride == 0 && t >= c.s.day {
 		c.pose(t)
 	}
 }
 
-// fill stands in for a missing sample.
-func (c *core) fill() float64 {
-	if c.h.n() == 0 {
-		return 0
+// usable is a sample as a load, NaN when it cannot be one: not finite,
+// negative, or so large that sums of squares overflow.
+func usable(v float64) float64 {
+	if v >= 0 && v < 1e120 {
+		return v
 	}
-	v := c.h.linear()
-	last := v.at(c.h.n() - 1)
-	if i := c.h.n() - c.s.day; v.has(i) && v.has(i-1) {
-		return max(0, last+v.at(i)-v.at(i-1))
-	}
-	return last
+	return math.NaN()
 }
 
-func (c *core) slot(k, o int) []float64 {
-	n := len(c.experts) + 1
-	rows := len(c.pend[k]) / n
-	i := (o / c.stride) % rows
-	return c.pend[k][i*n : (i+1)*n]
+// refitNow spaces the fits of the direct models: every day at first and then
+// ever more rarely as what a day adds gets smaller, at most three days apart.
+func (c *core) refitNow() bool {
+	c.fits++
+	d := c.fits
+	return d <= 8 || d%2 == 0
 }
 
 // pose records what every expert says now, to be scored when outcomes come.
+// Nothing is asked after a long gap: what is said then is a guess on guesses.
 func (c *core) pose(t int) {
-	if c.from == 0 {
-		c.from = t
-	}
-	n := len(c.experts)
-	buf := make([]float64, len(c.knots))
+	quiet := c.fill.gap > max(2, c.s.day/48)
+	c.posed = true
 	for e, x := range c.experts {
-		x.predict(c.h, c.knots, buf)
+		if awake := x.ready() && !quiet; awake {
+			x.predict(c.h, c.knots, c.buf)
+		} else {
+			for k := range c.buf {
+				c.buf[k] = math.NaN()
+			}
+		}
 		for k := range c.knots {
-			c.slot(k, t)[e] = buf[k]
+			c.row(k, t).experts[e] = float32(c.buf[k])
 		}
 	}
-	for k := range c.knots {
-		s := c.slot(k, t)
-		s[n] = dot(c.w[k], s[:n])
+	for k, ahead := range c.knots {
+		r := c.row(k, t)
+		*r.mix = float32(c.mix(k, r.experts))
+		*r.phase = float32(c.band[k].phaseScale(c.phaseAt(t + ahead)))
+		if quiet {
+			*r.mix = float32(math.NaN())
+		}
 	}
 }
 
@@ -149,75 +191,162 @@ func (c *core) pose(t int) {
 func (c *core) score(t int, y float64) {
 	for k, ahead := range c.knots {
 		o := t - ahead
-		if o < 0 || o%c.stride != 0 {
+		if o < c.s.day || o%c.stride != 0 || !c.posed {
 			continue
 		}
-		if o > 2*c.s.day/2 {
-			for _, d := range c.directs {
-				d.learn(c.h, k, o)
-			}
-		}
-		if c.from == 0 || o < c.from {
+		r := c.row(k, o)
+		if math.IsNaN(float64(*r.mix)) {
 			continue
 		}
-		s := c.slot(k, o)
-		f := c.decay[k]
-		for e := range c.experts {
-			c.err[k][e] = f*c.err[k][e] + math.Abs(y-s[e])
+		for _, d := range c.directs {
+			d.learn(c.h, k, o)
 		}
-		c.seen[k] = f*c.seen[k] + 1
+		c.scoreExperts(k, y, r)
 		if c.seen[k] > 10 {
-			c.remember(k, y-s[len(c.experts)])
+			s := r.said()
+			c.band[k].observe(y, s, c.phaseAt(t))
+			c.trust.observe(k, y, r)
 		}
-		c.weigh(k)
 	}
 }
 
-// remember keeps the latest errors of the mix at a knot.
-func (c *core) remember(k int, r float64) {
-	const window = 600
-	if len(c.resid[k]) == window {
-		copy(c.resid[k], c.resid[k][1:])
-		c.resid[k] = c.resid[k][:window-1]
+func (c *core) scoreExperts(k int, y float64, r pendingRow) {
+	f := c.decay[k]
+	for e, v := range r.experts {
+		p := float64(v)
+		if math.IsNaN(p) {
+			// An expert that had nothing to say is taken for as good as the rest.
+			p = float64(*r.mix)
+		}
+		c.err[k][e] = f*c.err[k][e] + math.Abs(y-p)
 	}
-	c.resid[k] = append(c.resid[k], r)
+	c.seen[k] = f*c.seen[k] + 1
+	c.weigh(k)
 }
 
 // weigh turns discounted errors into weights.
 func (c *core) weigh(k int) {
 	best := math.Inf(1)
-	for e := range c.experts {
-		best = min(best, c.err[k][e])
+	for _, v := range c.err[k] {
+		best = min(best, v)
 	}
 	sum := 0.0
-	for e := range c.experts {
-		c.w[k][e] = math.Pow((best+1e-9)/(c.err[k][e]+1e-9), c.power)
-		if o, ok := c.experts[e].(*directOutput); ok && !o.fit {
-			c.w[k][e] = 0
+	for e, x := range c.experts {
+		w := 0.0
+		if x.ready() {
+			r := (best + 1e-9) / (c.err[k][e] + 1e-9)
+			r *= r // 2
+			r *= r // 4
+			w = c.prior[e] * r * r
 		}
-		sum += c.w[k][e]
+		c.w[k][e] = w
+		sum += w
 	}
-	for e := range c.experts {
+	for e := range c.w[k] {
 		c.w[k][e] /= sum
 	}
 }
 
-// path is the mix's forecast for each of ahead.
+// mix is the weighted mean of what the experts say at a knot.
+func (c *core) mix(k int, said []float32) float64 {
+	sum, w := 0.0, 0.0
+	for e, v := range said {
+		if v == v {
+			sum += c.w[k][e] * float64(v)
+			w += c.w[k][e]
+		}
+	}
+	if w == 0 {
+		return float64(said[0])
+	}
+	return sum / w
+}
+
+// path is the mix's forecast for each of ahead. each, when not nil, takes
+// every expert's.
 func (c *core) path(ahead []int, dst []float64, each [][]float64) {
 	clear(dst)
 	buf := make([]float64, len(ahead))
+	ws := make([]float64, len(ahead))
 	for e, x := range c.experts {
+		if !x.ready() {
+			continue
+		}
 		x.predict(c.h, ahead, buf)
 		if each != nil {
 			copy(each[e], buf)
 		}
 		for i, a := range ahead {
-			lo, hi, s := bracket(c.knots, a)
+			lo, hi, s := bracket(c.knots, a+c.fill.gap)
 			w := c.w[lo][e] + s*(c.w[hi][e]-c.w[lo][e])
-			dst[i] += w * buf[i]
+			if w > 0 && !math.IsNaN(buf[i]) {
+				dst[i] += w * buf[i]
+				ws[i] += w
+			}
 		}
 	}
+	last := c.h.clean[len(c.h.clean)-1]
 	for i := range dst {
+		if dst[i] /= ws[i]; ws[i] == 0 || math.IsNaN(dst[i]) {
+			dst[i] = last
+		}
 		dst[i] = max(0, dst[i])
 	}
+}
+
+// quantile fills dst with the q quantile at each of ahead, given the mix.
+func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
+	qs := make([]quantiles, len(c.band))
+	for k := range c.band {
+		qs[k] = c.band[k].at(q)
+	}
+	now := c.h.n() - 1
+	last := c.h.clean[len(c.h.clean)-1]
+	for i, a := range ahead {
+		// After a gap of g steps, a step ahead is as uncertain as g+1 were.
+		lo, hi, s := bracket(c.knots, a+c.fill.gap)
+		ph := c.phaseAt(now + a)
+		v := qs[lo].value(said{mix[i], last, c.band[lo].phaseScale(ph)})
+		if s > 0 {
+			w := qs[hi].value(said{mix[i], last, c.band[hi].phaseScale(ph)})
+			v += s * (w - v)
+		}
+		if math.IsNaN(v) {
+			v = mix[i]
+		}
+		dst[i] = max(0, v)
+	}
+}
+
+// phaseAt is where in its day index i lies, in [0, 1).
+func (c *core) phaseAt(i int) float64 {
+	return float64(i%c.s.day) / float64(c.s.day)
+}
+
+// row is where what is said at origin o for knot k is kept.
+func (c *core) row(k, o int) pendingRow { return c.pend[k].row(o / c.stride) }
+
+// pending is a ring of forecasts waiting for their outcomes.
+type pending struct {
+	rows, n int
+	v       []float32
+}
+
+func newPending(rows, experts int) pending {
+	return pending{rows: rows, n: experts, v: make([]float32, rows*(experts+2))}
+}
+
+// pendingRow is what was said at one origin for one knot.
+type pendingRow struct {
+	experts    []float32
+	mix, phase *float32
+}
+
+func (p pending) row(i int) pendingRow {
+	i = i % p.rows * (p.n + 2)
+	return pendingRow{p.v[i : i+p.n], &p.v[i+p.n], &p.v[i+p.n+1]}
+}
+
+func (r pendingRow) said() said {
+	return said{float64(*r.mix), float64(r.experts[0]), float64(*r.phase)}
 }

@@ -21,6 +21,7 @@ const (
 	fFlatDay           // the day's level over the target's reference
 	fWeek1             // target's last week over the reference
 	fWeekDev           // how last week differed from the reference at the origin
+	fWeekStep          // the day before last week's target over the reference
 	fOne               // constant
 	fDayFourier        // sine and cosine pairs
 )
@@ -35,15 +36,15 @@ const (
 // all from one pass, with coefficients interpolated between knots. It works on
 // the values or on their logarithms.
 type direct struct {
-	s     seasons
-	logs  bool
-	knots []int
-
-	dayMean *seasonal
-	ref     []float64 // ring of references by absolute index
-	ema     [4]float64
-	span    [4]int
-	t       int
+	s      seasons
+	logs   bool
+	knots  []int
+	stride int
+	ref    []float64 // ring of references by absolute index
+	ema    [4]float64
+	span   [4]int
+	t      int
+	forgot int // t at the last forgetting
 
 	origins [][nOrigin]float64 // ring of origin features
 	grams   []*gram
@@ -64,8 +65,8 @@ type directOutput struct {
 	d     *direct
 }
 
-func newDirect(s seasons, knots []int, logs bool) *direct {
-	d := &direct{s: s, logs: logs, knots: knots}
+func newDirect(s seasons, knots []int, stride int, logs bool) *direct {
+	d := &direct{s: s, logs: logs, knots: knots, stride: stride}
 	top := knots[len(knots)-1]
 	d.ref = make([]float64, nextPow2(top+1+s.day))
 	d.origins = make([][nOrigin]float64, nextPow2(top+1))
@@ -91,7 +92,7 @@ func nextPow2(n int) int {
 func (d *direct) output(label string, week bool, lam float64) *directOutput {
 	o := &directOutput{label: label, lam: lam, d: d}
 	for c := range directP {
-		isWeek := c == fWeek1 || c == fWeekDev || c >= fDayFourier+2*dayPairs
+		isWeek := c == fWeek1 || c == fWeekStep || c == fWeekDev || c >= fDayFourier+2*dayPairs
 		if isWeek && (!week || d.s.week == 0) {
 			continue
 		}
@@ -219,11 +220,14 @@ func (d *direct) features(v view, o, ahead int, x []float64) (ref float64) {
 	if j -= d.s.day; v.has(j) {
 		x[fDay2] = d.smooth(v, j, o) - ref
 	}
-	x[fWeek1] = 0
+	x[fWeek1], x[fWeekStep] = 0, 0
 	if d.s.week > 0 {
 		m := (ahead + d.s.week - 1) / d.s.week * d.s.week
 		if j := o + ahead - m; v.has(j) {
 			x[fWeek1] = d.smooth(v, j, o) - ref
+			if j -= (ahead + d.s.day - 1) / d.s.day * d.s.day; v.has(j) {
+				x[fWeekStep] = d.smooth(v, j, o) - ref
+			}
 		}
 	}
 	x[fOne] = 1
@@ -281,22 +285,33 @@ func dot(a, b []float64) float64 {
 	return s
 }
 
-// refit solves every knot anew and forgets by f.
-func (d *direct) refit(f float64) {
+// refit solves every knot anew, and forgets.
+func (d *direct) refit() {
 	for k, g := range d.grams {
+		if g.weight < minRows {
+			continue
+		}
+		// Rows of one day at the same distance say nearly the same: a knot far
+		// ahead has fewer independent rows, and its penalty weighs more.
+		overlap := 1 + float64(min(d.knots[k], d.s.day))/float64(d.stride)
 		for _, o := range d.outs {
-			if g.weight < 20 {
-				continue
-			}
-			if g.ridge(o.cols, o.lam+3/g.weight, o.coef[k]) == nil {
+			if g.ridge(o.cols, o.lam+overlap/g.weight, o.coef[k]) == nil {
 				o.fit = true
 			}
 		}
+	}
+	days := float64(d.t-d.forgot) / float64(d.s.day)
+	d.forgot = d.t
+	f := math.Pow(0.5, days/forgetHalfLifeDays)
+	for _, g := range d.grams {
 		g.scale(f)
 	}
 }
 
+const minRows = 20
+
 func (o *directOutput) name() string    { return o.label }
+func (o *directOutput) ready() bool     { return o.fit }
 func (o *directOutput) update(*history) {}
 
 func (o *directOutput) predict(h *history, ahead []int, dst []float64) {

@@ -2,9 +2,10 @@ package forecast
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/tidetable/tidetable/metrics"
@@ -13,116 +14,146 @@ import (
 // Options tune an Engine. The zero value is right for most: seasons are found
 // from the data and there are no events.
 type Options struct {
-	// MaxAhead is the longest horizon that will be asked for; zero stands for
-	// 24 hours, and a longer request is answered with the last calibration
-	// widened.
+	// MaxAhead is the longest horizon intervals are calibrated for; zero stands
+	// for 24 hours. A longer request gets the last calibration.
 	MaxAhead time.Duration
 }
 
 // Engine is the Forecaster that needs no tuning: it tries every candidate on
 // the series' own past, weighs them per horizon by how they did, and
-// calibrates its quantiles on its own errors.
+// calibrates its quantiles on its own errors. It remembers the series it has
+// seen, so that a series that only grew costs its new samples. It is safe for
+// concurrent use.
 type Engine struct {
 	opts Options
+
+	mu    sync.Mutex
+	known map[string]*remembered
+	calls int64
 }
+
+// remembered is a series' state and enough to know the series again.
+type remembered struct {
+	mu    sync.Mutex
+	state *State
+	tail  []float64 // the last values it was fed, ending at state.End()
+	used  int64
+}
+
+// maxRemembered bounds the states an Engine keeps; the longest unused goes.
+const maxRemembered = 4096
 
 // New makes an Engine.
 func New(opts Options) *Engine {
 	if opts.MaxAhead <= 0 {
 		opts.MaxAhead = 24 * time.Hour
 	}
-	return &Engine{opts: opts}
+	return &Engine{opts: opts, known: map[string]*remembered{}}
 }
 
-// Forecast replays the series and predicts every step up to h.Ahead.
+// Forecast predicts every step after the end of s up to h.Ahead. It answers
+// ErrTooShort when s does not show two seasons.
+//
+// A series it has seen before (same signal, labels and step, and the same last
+// values where the two overlap) is caught up with; any other is replayed from
+// its beginning.
 func (e *Engine) Forecast(ctx context.Context, s metrics.Series, h Horizon) (Prediction, error) {
-	if err := checkHorizon(s, h); err != nil {
+	if err := checkHorizon(s.Step, h); err != nil {
 		return Prediction{}, err
 	}
-	c, err := e.replay(ctx, s)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
 		return Prediction{}, err
 	}
-	return c.prediction(s, h), nil
+	r := e.recall(s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == nil || !r.continues(s) {
+		r.state = e.NewState(s.Start, s.Step)
+		for i, v := range s.Values {
+			if i%4096 == 4095 && ctx.Err() != nil {
+				r.state = nil
+				return Prediction{}, ctx.Err()
+			}
+			r.state.Observe(v)
+		}
+	} else {
+		r.state.catchUp(s)
+	}
+	r.tail = slices.Clone(s.Values[max(0, len(s.Values)-16):])
+	return r.state.Predict(h)
 }
 
-func checkHorizon(s metrics.Series, h Horizon) error {
-	switch {
-	case s.Step <= 0:
-		return fmt.Errorf("checking the series: step is %v, want more than zero", s.Step)
-	case h.Ahead < s.Step:
-		return fmt.Errorf("checking the horizon: %v is less than one step of %v", h.Ahead, s.Step)
-	case len(h.Quantiles) == 0:
-		return fmt.Errorf("checking the horizon: no quantiles")
+// recall finds or makes the place where the state of a series is kept.
+func (e *Engine) recall(s metrics.Series) *remembered {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.calls++
+	k := key(s)
+	r := e.known[k]
+	if r == nil {
+		if len(e.known) >= maxRemembered {
+			e.forgetOldest()
+		}
+		r = &remembered{}
+		e.known[k] = r
 	}
-	for i, q := range h.Quantiles {
-		if !(q > 0 && q < 1) || i > 0 && q <= h.Quantiles[i-1] {
-			return fmt.Errorf("checking the horizon: quantiles %v are not increasing within (0, 1)", h.Quantiles)
+	r.used = e.calls
+	return r
+}
+
+func (e *Engine) forgetOldest() {
+	var oldest string
+	at := int64(math.MaxInt64)
+	for k, r := range e.known {
+		if r.used < at {
+			oldest, at = k, r.used
 		}
 	}
-	return nil
+	delete(e.known, oldest)
 }
 
-// replay builds the state of a series from nothing.
-func (e *Engine) replay(ctx context.Context, s metrics.Series) (*core, error) {
-	sum, n := 0.0, 0
-	for _, v := range s.Values {
-		if v >= 0 && !math.IsInf(v, 0) {
-			sum += v
-			n++
+func key(s metrics.Series) string {
+	names := make([]string, 0, len(s.Labels))
+	for n := range s.Labels {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	var b strings.Builder
+	b.WriteString(string(s.Signal))
+	b.WriteByte(0)
+	b.WriteString(s.Step.String())
+	for _, n := range names {
+		b.WriteByte(0)
+		b.WriteString(n)
+		b.WriteByte(0)
+		b.WriteString(s.Labels[n])
+	}
+	return b.String()
+}
+
+// continues says whether s is the remembered series grown by some samples: on
+// the same grid, and with the same values where the state ends. A series
+// without labels is anybody's, so its values must prove it.
+func (r *remembered) continues(s metrics.Series) bool {
+	st := r.state
+	if s.Step != st.step || st.n == 0 || s.Start.Before(st.start) {
+		return false
+	}
+	d := st.End().Sub(s.Start)
+	i := int(d / s.Step)
+	if d%s.Step != 0 || d < 0 || i >= len(s.Values) || i+1 < len(r.tail) {
+		return false
+	}
+	for k := range r.tail {
+		a, b := r.tail[len(r.tail)-1-k], s.Values[i-k]
+		if a != b && !(math.IsNaN(a) && math.IsNaN(b)) {
+			return false
 		}
 	}
-	found := calendarSeasons(s.Step, len(s.Values))
-	if found.day == 0 || n < found.day {
-		return nil, fmt.Errorf("%w: %d measured points of %v, want two seasons", ErrTooShort, n, s.Step)
-	}
-	scale := sum / float64(n)
-	if scale == 0 {
-		scale = 1
-	}
-	c := newCore(found, scale, int(e.opts.MaxAhead/s.Step))
-	for i, v := range s.Values {
-		if i%1024 == 0 && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		c.observe(v)
-	}
-	return c, nil
+	return true
 }
 
-func (c *core) prediction(s metrics.Series, h Horizon) Prediction {
-	p := Prediction{Origin: s.End(), Step: s.Step, Model: "ensemble", Quantiles: slices.Clone(h.Quantiles), Trusted: true}
-	n := int(h.Ahead / s.Step)
-	ahead := make([]int, n)
-	for i := range ahead {
-		ahead[i] = i + 1
-	}
-	mid := make([]float64, n)
-	c.path(ahead, mid, nil)
-	for i, a := range ahead {
-		pt := Point{Time: p.Origin.Add(time.Duration(a) * s.Step), Values: make([]float64, len(h.Quantiles))}
-		for j, q := range h.Quantiles {
-			pt.Values[j] = max(0, mid[i]+c.offset(a, q)) * c.scale
-		}
-		p.Points = append(p.Points, pt)
-	}
-	return p
-}
-
-// offset is the q quantile of the mix's recent errors at ahead.
-func (c *core) offset(ahead int, q float64) float64 {
-	lo, hi, s := bracket(c.knots, ahead)
-	a, b := c.errorQuantile(lo, q), c.errorQuantile(hi, q)
-	return a + s*(b-a)
-}
-
-func (c *core) errorQuantile(k int, q float64) float64 {
-	r := slices.Clone(c.resid[k])
-	if len(r) == 0 {
-		return 0
-	}
-	slices.Sort(r)
-	// Split conformal: the (n+1)q-th smallest.
-	i := min(len(r)-1, int(q*float64(len(r)+1)))
-	return r[i]
+// label names the mix after its strongest candidate.
+func (c *core) label() string {
+	return "ensemble"
 }

@@ -1,9 +1,13 @@
 package forecast
 
+import "math"
+
 // expert is one candidate model, updated sample by sample. Predictions are in
 // the history's units.
 type expert interface {
 	name() string
+	// ready says whether it has seen enough to speak.
+	ready() bool
 	// update is called after a sample was appended.
 	update(h *history)
 	// predict writes the forecasts made now for each number of steps ahead.
@@ -14,6 +18,7 @@ type expert interface {
 type naive struct{}
 
 func (naive) name() string    { return "naive" }
+func (naive) ready() bool     { return true }
 func (naive) update(*history) {}
 func (naive) predict(h *history, ahead []int, dst []float64) {
 	v := h.clean[len(h.clean)-1]
@@ -31,6 +36,7 @@ type level struct {
 }
 
 func (l *level) name() string { return l.label }
+func (l *level) ready() bool  { return true }
 func (l *level) update(h *history) {
 	l.n++
 	a := max(1/float64(l.n), 2/float64(l.span+1))
@@ -51,16 +57,21 @@ type seasonal struct {
 	shift   bool // moves by how the last hour differed from its own earlier seasons
 	span    int
 	dev     float64
+	need    int // seasons it must have seen
+	seen    int
 }
 
 func (s *seasonal) name() string { return s.label }
 
+func (s *seasonal) ready() bool { return s.seen >= s.lag*s.need }
+
 func (s *seasonal) update(h *history) {
+	s.seen++
 	if !s.shift {
 		return
 	}
 	t := h.n() - 1
-	d := h.linear().at(t) - s.ref(h, t, t-1)
+	d := math.Log((h.linear().at(t) + 0.02) / (s.ref(h, t, t-1) + 0.02))
 	s.dev += 2 / float64(s.span+1) * (d - s.dev)
 }
 
@@ -95,7 +106,32 @@ func (s *seasonal) predict(h *history, ahead []int, dst []float64) {
 	for i, a := range ahead {
 		dst[i] = s.ref(h, now+a, now)
 		if s.shift {
-			dst[i] += s.dev
+			dst[i] = (dst[i]+0.02)*math.Exp(s.dev) - 0.02
 		}
+	}
+}
+
+// stepped is yesterday moved by the step the same two days made a week ago, so
+// that a Saturday is not a Friday.
+type stepped struct {
+	day, week, half, seen int
+}
+
+func (s *stepped) name() string      { return "day+weekstep" }
+func (s *stepped) ready() bool       { return s.seen > s.day+s.week+s.half }
+func (s *stepped) update(h *history) { s.seen++ }
+
+func (s *stepped) predict(h *history, ahead []int, dst []float64) {
+	v := h.log()
+	now := h.n() - 1
+	for i, a := range ahead {
+		back := (a + s.day - 1) / s.day * s.day
+		j := now + a - back
+		k := now + a - (a+s.week-1)/s.week*s.week
+		step := v.mean(k-s.half, min(now, k+s.half)) - v.mean(k-back-s.half, k-back+s.half)
+		if math.IsNaN(step) {
+			step = 0
+		}
+		dst[i] = math.Exp(v.at(j)+step) - h.offset
 	}
 }

@@ -17,7 +17,11 @@ type history struct {
 	offset float64 // of the logarithm
 }
 
-func newHistory(s seasons, offset float64) *history {
+// logOffset keeps logarithms of small and zero loads finite, as a share of the
+// series' mean.
+const logOffset = 0.05
+
+func newHistory(s seasons) *history {
 	keep := 5*s.week + s.day
 	if s.week == 0 {
 		keep = 9 * s.day
@@ -25,7 +29,7 @@ func newHistory(s seasons, offset float64) *history {
 	if s.day == 0 {
 		keep = 2016
 	}
-	return &history{day: s.day, week: s.week, keep: keep, offset: offset}
+	return &history{day: s.day, week: s.week, keep: keep, offset: logOffset}
 }
 
 // n is the number of samples ever appended.

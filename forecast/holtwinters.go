@@ -22,6 +22,8 @@ func newHoltWinters(label string, s seasons, alpha, gamma, rho float64) *holtWin
 
 func (m *holtWinters) name() string { return m.label }
 
+func (m *holtWinters) ready() bool { return m.t >= 2*len(m.day) && m.t >= 2*len(m.week) }
+
 func (m *holtWinters) update(h *history) {
 	y := h.clean[len(h.clean)-1]
 	if m.t < len(m.day) {

@@ -5,27 +5,28 @@ import "math"
 // knotsFor gives the steps ahead at which direct models are fitted, experts
 // are scored and intervals are calibrated; between knots everything is
 // interpolated. They are dense near the origin, where a forecast changes most.
+//
+// No knot lies at a whole season: there the last value is also yesterday's, and
+// what is learned holds for no other step.
 func knotsFor(day, ahead int) []int {
-	if day <= 0 {
-		day = ahead
-	}
+	top := min(day*7/8, ahead)
 	var ks []int
 	last := 0
 	for i := 0; ; i++ {
-		k := int(math.Round(math.Pow(1.55, float64(i))))
+		k := int(math.Round(math.Pow(1.5, float64(i))))
 		if k <= last {
 			continue
 		}
-		if k*4 >= day*3 || k >= ahead {
+		if float64(k)*1.2 >= float64(top) {
 			break
 		}
 		ks = append(ks, k)
 		last = k
 	}
-	ks = append(ks, min(day, ahead))
-	for _, m := range []int{2, 4, 7} {
-		if m*day < ahead*5/4 && ahead > day {
-			ks = append(ks, m*day)
+	ks = append(ks, top)
+	for _, halves := range []int{3, 7, 13} {
+		if k := halves * day / 2; k-day/2 < ahead {
+			ks = append(ks, k)
 		}
 	}
 	return ks

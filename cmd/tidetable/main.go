@@ -71,6 +71,8 @@ func newRootCmd() *cobra.Command {
 	}
 	// One line a subcommand, sorted.
 	root.AddCommand(
+		newBacktestCmd(),
+		newForecastCmd(),
 		newJournalCmd(),
 		newVersionCmd(),
 	)

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/spf13/cobra"
+
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/internal/files"
+	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/metrics/archive"
+)
+
+// seriesFlags are what forecast and backtest ask alike.
+type seriesFlags struct {
+	input     string
+	columns   []string
+	horizon   time.Duration
+	quantiles []float64
+}
+
+func (f *seriesFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.input, "input", "", "trace as CSV: timestamp and one column a series (- for stdin; .gz and .zst are read as they are)")
+	fl.StringSliceVar(&f.columns, "column", nil, "columns to forecast (default: all)")
+	fl.DurationVar(&f.horizon, "horizon", 24*time.Hour, "how far ahead")
+	fl.Float64SliceVar(&f.quantiles, "quantiles", []float64{0.05, 0.5, 0.95}, "quantiles to give")
+	_ = cmd.MarkFlagRequired("input")
+}
+
+func (f *seriesFlags) engineOptions() forecast.Options {
+	return forecast.Options{MaxAhead: f.horizon}
+}
+
+// read checks the flags and reads the wanted columns of the trace.
+func (f *seriesFlags) read(cmd *cobra.Command) ([]metrics.Series, error) {
+	if f.horizon <= 0 {
+		return nil, fmt.Errorf("checking flags: --horizon is %v, want a positive duration such as 24h", f.horizon)
+	}
+	for _, q := range f.quantiles {
+		if !(q > 0 && q < 1) {
+			return nil, fmt.Errorf("checking flags: --quantiles has %v, want numbers between 0 and 1 such as 0.05,0.5,0.95", q)
+		}
+	}
+	f.quantiles = withQuantile(f.quantiles)
+	r, err := files.Open(f.input, cmd.InOrStdin(), 0)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	t, err := archive.ReadTrace(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.input, err)
+	}
+	if f.horizon < t.Step {
+		return nil, fmt.Errorf("checking flags: --horizon %v is less than the trace's step of %v", f.horizon, t.Step)
+	}
+	if len(f.columns) == 0 {
+		return t.Series, nil
+	}
+	var out []metrics.Series
+	for _, name := range f.columns {
+		s, ok := t.Column(name)
+		if !ok {
+			var have []string
+			for _, s := range t.Series {
+				have = append(have, s.Labels["column"])
+			}
+			return nil, fmt.Errorf("%s: there is no column %q, only %q", f.input, name, have)
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func newForecastCmd() *cobra.Command {
+	var in seriesFlags
+	cmd := &cobra.Command{
+		Use:   "forecast",
+		Short: "forecast a trace with calibrated quantiles",
+		Long: "forecast reads a trace and says what comes after its last row, at every step up to\n" +
+			"the horizon, as quantiles calibrated on the forecaster's own past errors.",
+		Example: "  tidetable forecast --input trace.csv --horizon 24h\n" +
+			"  tidetable forecast --input trace.csv --column value --horizon 6h --quantiles 0.5,0.95 --output json",
+		Args: cobra.NoArgs,
+	}
+	in.register(cmd)
+	out := outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		series, err := in.read(cmd)
+		if err != nil {
+			return err
+		}
+		if len(series) > 1 {
+			return fmt.Errorf("checking flags: %s has %d columns, name one with --column", in.input, len(series))
+		}
+		p, err := forecast.New(in.engineOptions()).Forecast(cmd.Context(), series[0], forecast.Horizon{Ahead: in.horizon, Quantiles: in.quantiles})
+		if err != nil {
+			return fmt.Errorf("%s: forecasting: %w", in.input, err)
+		}
+		if *out == "json" {
+			return writeJSON(cmd.OutOrStdout(), forecastJSON(p))
+		}
+		return writeForecastTable(cmd, p)
+	}
+	return cmd
+}
+
+type pointJSON struct {
+	Time      time.Time          `json:"time"`
+	Quantiles map[string]float64 `json:"quantiles"`
+}
+
+type predictionJSON struct {
+	Step    string      `json:"step"`
+	Seconds float64     `json:"stepSeconds"`
+	Origin  time.Time   `json:"origin"`
+	Model   string      `json:"model"`
+	Trusted bool        `json:"trusted"`
+	Why     string      `json:"why,omitempty"`
+	Points  []pointJSON `json:"points"`
+}
+
+func forecastJSON(p forecast.Prediction) predictionJSON {
+	out := predictionJSON{Step: p.Step.String(), Seconds: p.Step.Seconds(), Origin: p.Origin, Model: p.Model, Trusted: p.Trusted, Why: p.Why}
+	for _, pt := range p.Points {
+		qs := map[string]float64{}
+		for i, q := range p.Quantiles {
+			qs[strconv.FormatFloat(q, 'g', -1, 64)] = pt.Values[i]
+		}
+		out.Points = append(out.Points, pointJSON{pt.Time, qs})
+	}
+	return out
+}
+
+func writeForecastTable(cmd *cobra.Command, p forecast.Prediction) error {
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	head := table.Row{"time"}
+	for _, q := range p.Quantiles {
+		head = append(head, strconv.FormatFloat(q, 'g', -1, 64))
+	}
+	t.AppendHeader(head)
+	for _, pt := range p.Points {
+		row := table.Row{pt.Time.UTC().Format(time.RFC3339)}
+		for _, v := range pt.Values {
+			row = append(row, strconv.FormatFloat(v, 'g', 6, 64))
+		}
+		t.AppendRow(row)
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), t.Render())
+	if err == nil && !p.Trusted {
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), p.Why)
+	}
+	return err
+}

@@ -1,0 +1,190 @@
+package forecast
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/tidetable/tidetable/metrics"
+)
+
+// State is everything known about one series. It takes samples one by one, at
+// the series' step, and can say at any time what comes next. It never looks
+// ahead and is not safe for concurrent use.
+type State struct {
+	start time.Time
+	step  time.Duration
+	ahead int // longest horizon calibrated, in steps
+	n     int // samples taken
+
+	early []float64 // samples until there are enough for a core
+	core  *core
+}
+
+// NewState makes the state of a series that begins at start.
+func (e *Engine) NewState(start time.Time, step time.Duration) *State {
+	return &State{start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step))}
+}
+
+// Len is the number of samples taken, missing ones included.
+func (s *State) Len() int { return s.n }
+
+// End is the time of the last sample taken.
+func (s *State) End() time.Time { return s.start.Add(time.Duration(s.n-1) * s.step) }
+
+// Observe takes the next sample; NaN, infinite and negative ones are missing.
+func (s *State) Observe(v float64) {
+	s.n++
+	if s.core != nil {
+		s.core.observe(v)
+		if t := s.core.h.n(); t%s.core.s.day == 0 {
+			s.review()
+		}
+		return
+	}
+	s.early = append(s.early, v)
+	if s.due() {
+		s.begin(s.early)
+	}
+}
+
+// due says when to look whether the early samples are enough: at every eighth
+// more, so that looking stays cheap.
+func (s *State) due() bool {
+	n := len(s.early)
+	if n == minPoints || n == 2*calendarDay(s.step) {
+		return true
+	}
+	return n > minPoints && n%max(1, n/8) == 0
+}
+
+// begin makes a core of the samples if they show two seasons.
+func (s *State) begin(samples []float64) {
+	found := findSeasons(s.step, samples)
+	scale, measured := meanOf(samples)
+	if found.day == 0 || measured < max(minPoints/2, found.day/4) {
+		return
+	}
+	s.rebuild(found, scale, samples)
+}
+
+func (s *State) rebuild(found seasons, scale float64, samples []float64) {
+	c := newCore(found, scale, s.ahead)
+	for _, v := range samples {
+		c.observe(v)
+	}
+	s.core, s.early = c, nil
+}
+
+// review looks once a day whether the series outgrew how it is modelled: a
+// longer season can be seen now, or the load is another order of magnitude.
+func (s *State) review() {
+	c := s.core
+	raw := slices.Clone(c.h.raw)
+	for i := range raw {
+		raw[i] *= c.scale
+	}
+	found := c.s
+	if found.week == 0 {
+		if f := findSeasons(s.step, raw); f.day == found.day {
+			found = f
+		}
+	}
+	scale, n := meanOf(raw)
+	if r := scale / c.scale; n == 0 || r > 1.0/8 && r < 8 {
+		scale = c.scale
+	}
+	if found != c.s || scale != c.scale {
+		s.rebuild(found, scale, raw)
+	}
+}
+
+// minPoints is the least number of samples that is looked at.
+const minPoints = 32
+
+// meanOf is the mean of the usable samples, one if they are all zero.
+func meanOf(samples []float64) (mean float64, n int) {
+	sum := 0.0
+	for _, v := range samples {
+		if v = usable(v); !math.IsNaN(v) {
+			sum += v
+			n++
+		}
+	}
+	if sum == 0 {
+		return 1, n
+	}
+	return sum / float64(n), n
+}
+
+// Predict says what comes after the last sample, at every step up to h.Ahead.
+func (s *State) Predict(h Horizon) (Prediction, error) {
+	if err := checkHorizon(s.step, h); err != nil {
+		return Prediction{}, err
+	}
+	if s.core == nil {
+		return Prediction{}, s.tooShort()
+	}
+	c := s.core
+	p := Prediction{Origin: s.End(), Step: s.step, Model: c.label(), Quantiles: slices.Clone(h.Quantiles), Trusted: true}
+	n := int(h.Ahead / s.step)
+	ahead := make([]int, n)
+	for i := range ahead {
+		ahead[i] = i + 1
+	}
+	mix := make([]float64, n)
+	c.path(ahead, mix, nil)
+	cols := make([][]float64, len(h.Quantiles))
+	for j, q := range h.Quantiles {
+		cols[j] = make([]float64, n)
+		c.quantile(q, ahead, mix, cols[j])
+	}
+	p.Points = make([]Point, n)
+	values := make([]float64, n*len(cols))
+	for i := range p.Points {
+		v := values[i*len(cols) : (i+1)*len(cols) : (i+1)*len(cols)]
+		low := 0.0
+		for j := range cols {
+			low = max(low, cols[j][i])
+			v[j] = low * c.scale
+		}
+		p.Points[i] = Point{Time: p.Origin.Add(time.Duration(i+1) * s.step), Values: v}
+	}
+	return p, nil
+}
+
+func (s *State) tooShort() error {
+	_, measured := meanOf(s.early)
+	return fmt.Errorf("%w: %d measured of %d points of %v; two whole days are needed, or three rounds of a shorter rhythm", ErrTooShort, measured, s.n, s.step)
+}
+
+func checkHorizon(step time.Duration, h Horizon) error {
+	switch {
+	case step <= 0:
+		return fmt.Errorf("checking the series: step is %v, want more than zero", step)
+	case h.Ahead < step:
+		return fmt.Errorf("checking the horizon: %v is less than one step of %v", h.Ahead, step)
+	case h.Ahead/step > maxSteps:
+		return fmt.Errorf("checking the horizon: %v is %d steps of %v, more than %d", h.Ahead, h.Ahead/step, step, maxSteps)
+	case len(h.Quantiles) == 0:
+		return fmt.Errorf("checking the horizon: no quantiles")
+	}
+	for i, q := range h.Quantiles {
+		if !(q > 0 && q < 1) || i > 0 && q <= h.Quantiles[i-1] {
+			return fmt.Errorf("checking the horizon: quantiles %v are not increasing within (0, 1)", h.Quantiles)
+		}
+	}
+	return nil
+}
+
+// maxSteps bounds a forecast: a year of 5-minute steps.
+const maxSteps = 366 * 288
+
+// catchUp feeds what s has and the state has not.
+func (st *State) catchUp(s metrics.Series) {
+	from := int(st.End().Sub(s.Start)/s.Step) + 1
+	for _, v := range s.Values[min(max(from, 0), len(s.Values)):] {
+		st.Observe(v)
+	}
+}
