@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // Decision is the one value that runs through the house: what was seen, what
@@ -22,6 +23,7 @@ type Decision struct {
 	ClusterID string    `json:"clusterId"`
 	Mode      string    `json:"mode"`
 
+	Limits      Limits               `json:"limits"`
 	Seen        Seen                 `json:"seen"`
 	Forecasts   []ForecastSummary    `json:"forecasts"`
 	Requirement capacity.Requirement `json:"requirement"`
@@ -40,6 +42,44 @@ type Decision struct {
 	Notes   []string `json:"notes,omitempty"`
 	Outcome string   `json:"outcome"` // one line a person reads first
 	Reason  string   `json:"reason"`  // stable CamelCase word
+
+	// Moving is the rebalance in flight, if there is one.
+	Moving *rebalance.Progress `json:"moving,omitempty"`
+	// Accuracy is how past forecasts came out, where enough have.
+	Accuracy []Accuracy `json:"accuracy,omitempty"`
+	// Concerns is what the loop wants people to know beyond what Concerns
+	// reads from the rest of the decision.
+	Concerns []Concern `json:"concerns,omitempty"`
+}
+
+// Limits are the policy's bounds that the decision was made within.
+type Limits struct {
+	MinBrokers     int           `json:"minBrokers"`
+	MaxBrokers     int           `json:"maxBrokers"`
+	Tolerance      cluster.Ratio `json:"tolerance"` // of a broker's load over the average
+	SurviveZones   int           `json:"surviveZones,omitempty"`
+	SurviveBrokers int           `json:"surviveBrokers,omitempty"`
+}
+
+// BrokerLoad is how full one broker is: a row of the heat map.
+type BrokerLoad struct {
+	ID    int                 `json:"id"`
+	Zone  string              `json:"zone"`
+	State cluster.BrokerState `json:"state"`
+	// Utilisation by resource: "cpu", "disk", "networkIn", "networkOut". A
+	// resource that is not known is absent.
+	Utilisation map[string]cluster.Ratio `json:"utilisation"`
+}
+
+// Accuracy is how the forecasts of one signal came out lately.
+type Accuracy struct {
+	Signal   string        `json:"signal"`
+	Subject  string        `json:"subject,omitempty"`
+	Since    time.Time     `json:"since"`
+	Points   int           `json:"points"`
+	WAPE     cluster.Ratio `json:"wape"`     // of the median
+	Coverage cluster.Ratio `json:"coverage"` // share of points at or below the sizing quantile
+	Nominal  cluster.Ratio `json:"nominal"`  // what the coverage should be
 }
 
 // Seen is what the tick observed.
@@ -53,6 +93,7 @@ type Seen struct {
 	DiskBytes    cluster.Bytes          `json:"diskBytes"`
 	Stale        []cluster.StaleSignal  `json:"stale,omitempty"`
 	Observations []Observation          `json:"observations,omitempty"`
+	BrokerLoads  []BrokerLoad           `json:"brokerLoads,omitempty"` // sorted by id
 }
 
 // Observation is something said from outside, such as by Alertmanager. It may
@@ -60,10 +101,19 @@ type Seen struct {
 type Observation struct {
 	Source  string    `json:"source"`
 	Effect  string    `json:"effect"`
-	Subject string    `json:"subject,omitempty"`
-	Value   float64   `json:"value,omitempty"`
+	Subject string    `json:"subject,omitempty"` // the broker's id for EffectBrokerDown
+	Value   float64   `json:"value,omitempty"`   // the factor for EffectUplift, above 1
 	Until   time.Time `json:"until"`
 }
+
+// The effects an observation can have. There is none that makes anything smaller.
+const (
+	EffectHold       = "hold"       // no scale-in
+	EffectFreeze     = "freeze"     // no change of any kind
+	EffectUplift     = "uplift"     // expect the load times Value
+	EffectBrokerDown = "brokerDown" // treat a broker as lost
+	EffectCheck      = "check"      // look now, do not wait for the next tick
+)
 
 // ForecastSummary is one signal's forecast at the lead time.
 type ForecastSummary struct {
@@ -77,6 +127,11 @@ type ForecastSummary struct {
 	Model     string             `json:"model"`
 	Trusted   bool               `json:"trusted"`
 	Why       string             `json:"why,omitempty"`
+	// Capacity is what the present brokers may carry of the signal, in Unit; 0
+	// where it is not known. ExhaustedAt is when the sizing quantile exceeds
+	// what the policy's largest size could carry.
+	Capacity    float64   `json:"capacity,omitempty"`
+	ExhaustedAt time.Time `json:"exhaustedAt,omitzero"`
 	// Curve is the quantile the policy sizes for, step by step; it may be thinned.
 	Curve []CurvePoint `json:"curve,omitempty"`
 }

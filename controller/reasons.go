@@ -21,10 +21,3 @@ var Reasons = []string{
 	ReasonFailed, ReasonObservationFailed, ReasonObserved, ReasonSteady, ReasonRecommended, ReasonHeld,
 	ReasonRefused, ReasonScaled, ReasonMoving, ReasonActionFailed, ReasonUnknown,
 }
-
-// The effects an Observation can have.
-const (
-	EffectHold   = "hold"   // nothing is changed on its subject
-	EffectFreeze = "freeze" // nothing is changed at all, and moves stop starting
-	EffectUplift = "uplift" // the need is raised by Value
-)

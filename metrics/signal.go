@@ -1,5 +1,7 @@
 package metrics
 
+import "errors"
+
 // Signal is what a series measures, independent of which exporter says it.
 type Signal string
 
@@ -76,3 +78,8 @@ var Signals = map[Signal]SignalInfo{
 	GroupLag:                 {"records", []string{"group", "topic", "partition"}},
 	GroupConsumed:            {"records_per_second", []string{"group", "topic", "partition"}},
 }
+
+// ErrSource says that the source of a signal failed, not the signal's query:
+// it could not be reached, did not answer in time, or refused the credentials.
+// Whoever asks for many signals need not ask for the others.
+var ErrSource = errors.New("source failed")

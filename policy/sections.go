@@ -148,9 +148,11 @@ type Webhook struct {
 // AlertRule says what a matching alert does.
 type AlertRule struct {
 	Match  map[string]string `json:"match" yaml:"match"`   // label: value, all must hold
-	Effect string            `json:"effect" yaml:"effect"` // hold, freeze, uplift
+	Effect string            `json:"effect" yaml:"effect"` // hold, freeze, uplift, brokerDown, check
 	For    Duration          `json:"for,omitempty" yaml:"for,omitempty"`
 	Uplift float64           `json:"uplift,omitempty" yaml:"uplift,omitempty"`
+	// SubjectLabel is the label that holds the broker's id, for brokerDown.
+	SubjectLabel string `json:"subjectLabel,omitempty" yaml:"subjectLabel,omitempty"`
 }
 
 // Journal says where decisions are written.

@@ -233,7 +233,7 @@ func (c *checker) alerts(path string, a Alerts) {
 	c.secret(path+".webhook.token", a.Webhook.Token, false)
 	for i, r := range a.Webhook.Rules {
 		at := fmt.Sprintf("%s.webhook.rules[%d]", path, i)
-		c.oneOf(at+".effect", r.Effect, "hold", "freeze", "uplift")
+		c.oneOf(at+".effect", r.Effect, "hold", "freeze", "uplift", "brokerDown", "check")
 		if len(r.Match) == 0 {
 			c.failf(at+".match", "is empty: it would match every alert")
 		}
@@ -242,6 +242,9 @@ func (c *checker) alerts(path string, a Alerts) {
 		}
 		if r.Effect != "uplift" && r.Uplift != 0 {
 			c.failf(at+".uplift", "belongs to the effect uplift")
+		}
+		if (r.Effect == "brokerDown") != (r.SubjectLabel != "") {
+			c.failf(at+".subjectLabel", "belongs to the effect brokerDown, which needs it: the label that holds the broker's id")
 		}
 	}
 }

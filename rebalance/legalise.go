@@ -26,7 +26,7 @@ func (w *sweeper) legalise() (stuck []int) {
 		}
 		return 0
 	})
-	w.refresh()
+	w.renew()
 	for n, i := range todo {
 		for w.broken(i) {
 			if !w.mend(i) {
@@ -36,7 +36,7 @@ func (w *sweeper) legalise() (stuck []int) {
 			}
 		}
 		if n%w.refreshN == w.refreshN-1 {
-			w.refresh()
+			w.renew()
 		}
 	}
 	slices.Sort(stuck)
@@ -97,7 +97,7 @@ func (w *sweeper) cheapest(i int, slots []int, mustWiden, roomy bool) (found cha
 	now := w.distinctZones(reps, -1, -1)
 	best := inf
 	for _, k := range slots {
-		for z, to := range w.receivers {
+		for z, to := range w.all {
 			if mustWiden && w.distinctZones(reps, k, int32(z)) <= now {
 				continue
 			}

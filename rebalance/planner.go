@@ -12,6 +12,8 @@ import (
 type Planner struct {
 	// Progress, where set, is told how much of the search is done, from 0 to 1.
 	Progress func(share float64)
+
+	trace bool // prints every step, for tuning
 }
 
 // Plan finds the moves that are worth making. A rule that no plan can meet is
@@ -27,6 +29,9 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	st := newState(p)
 	before := p.currentLoad()
 	sr := newSearch(ctx, st, o, pl.Progress)
+	if pl.trace {
+		sr.trace = sr.printStep
+	}
 	if err := sr.run(); err != nil {
 		return Plan{}, fmt.Errorf("searching for a plan: %w", err)
 	}

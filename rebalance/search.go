@@ -13,11 +13,35 @@ type search struct {
 	o        Options
 	st       *state
 	w        *sweeper
-	stuck    []int // partitions that break a rule and cannot be mended
-	forced   float64
+	stuck    []int   // partitions that break a rule and cannot be mended
+	forced   float64 // bytes that must move
 	progress func(float64)
-	price    float64 // per byte
+	price    float64 // points a byte moved costs
+	minGain  float64
+	trace    func(what string) // for tuning
+	frontier []FrontierPoint
+	carrier  saved
 }
+
+// The schedule. A smooth surrogate (low sharpness) is convex in a way that
+// single moves can descend; a sharp one tells the truth but has ridges where
+// every single move looks bad. So the byte price falls first, below what is
+// asked, on a smooth surrogate, which then sharpens; the last sweeps are at
+// the true price and take back what was not worth it.
+var (
+	priceSteps = []float64{8, 4, 2.8, 2, 1.4, 1, 0.6}
+)
+
+const (
+	undershoot   = 0.6
+	smooth       = 1.0
+	sharpen      = 1.6
+	sharpest     = 1000.0
+	sharpenings  = 11
+	truePriced   = 3
+	probeSharp   = 5.0
+	hotSpotPrice = 50.0 // points for a broker twice as far over as it should be
+)
 
 func newSearch(ctx context.Context, st *state, o Options, progress func(float64)) *search {
 	sr := &search{ctx: ctx, o: o, st: st, w: newSweeper(newSurrogate(st)), progress: progress}
@@ -31,45 +55,173 @@ func newSearch(ctx context.Context, st *state, o Options, progress func(float64)
 	if st.np > 0 {
 		sr.w.leadPrice = leaderPrice / float64(st.np)
 	}
+	sr.minGain = o.MinGain
+	if sr.minGain == 0 {
+		sr.minGain = defaultMinGain(len(st.slots))
+	}
 	return sr
 }
 
-var debug bool
-
-func (sr *search) note(what string) {
-	if debug {
-		fmt.Printf("%-12s bytes %.4f imb %.3f lead %d ev %d K %.0f obj %.4f\n", what, (sr.st.bytes-sr.forced)/sr.st.problem.bytes, sr.st.imbalancePoints(sr.st.load), sr.st.leaderOnly, sr.w.evaluations, sr.w.sharpness, sr.st.imbalancePoints(sr.st.load)+(sr.st.bytes-sr.forced)*sr.price+float64(sr.st.leaderOnly)*sr.w.leadPrice)
-	}
+// defaultMinGain is what a plan must gain to be worth carrying out: a point,
+// which is what moving two percent of all bytes costs. Small clusters are
+// searched more thoroughly, so less is noise there.
+func defaultMinGain(replicas int) float64 {
+	return min(1, float64(replicas)/2000)
 }
 
 func (sr *search) run() error {
-	w := sr.w
-	w.sharpness = 20
-	w.bytePrice = sr.price
-	sr.stuck = w.legalise()
-	sr.forced = sr.st.bytes
-	factors := []float64{16, 8, 5.6, 4, 2.8, 2, 1.4, 1, 1, 1}
-	sharp := sharp0
-	for n, f := range factors {
-		if err := sr.ctx.Err(); err != nil {
-			return err
-		}
-		w.sharpness = sharp
-		w.bytePrice = sr.price * f
-		w.sweep(uint64(n * 8))
-		sr.note(fmt.Sprint(f))
+	sr.w.sharpness = smooth
+	sr.w.bytePrice = sr.price
+	if sr.o.LeadersOnly {
+		return sr.leadersOnly()
 	}
-	for n := range 30 {
-		if err := sr.ctx.Err(); err != nil {
+	sr.stuck = sr.w.legalise()
+	sr.forced = sr.st.bytes
+	if sr.o.Budget != nil {
+		return sr.budgeted()
+	}
+	return sr.free()
+}
+
+// objective is what the plan is judged by, in points: imbalance, what is left
+// of hot spots, and the price of getting there.
+func (sr *search) objective() float64 {
+	return sr.quality() + float64((sr.st.bytes-sr.forced)*sr.price) + float64(float64(sr.st.leaderOnly)*sr.w.leadPrice)
+}
+
+// quality is the part of the objective that the placement alone decides.
+func (sr *search) quality() float64 {
+	v := sr.st.imbalancePoints(sr.st.load)
+	for r, g := range goals {
+		if g.hard {
+			v += hotSpotPrice * max(0, sr.st.measure(sr.st.load, r).over-hotSpot)
+		}
+	}
+	return v
+}
+
+// free plans without a byte budget.
+func (sr *search) free() error {
+	start := sr.st.save()
+	before := sr.objective()
+	if sr.forced == 0 && sr.nothingToGain(before) {
+		sr.restore(start)
+		return sr.ctx.Err()
+	}
+	if err := sr.descend(); err != nil {
+		return err
+	}
+	if sr.minGain < 0 || before-sr.objective() >= sr.minGain {
+		return nil
+	}
+	sr.restore(start)
+	if sr.forced == 0 {
+		return nil
+	}
+	// Nothing but what is forced is worth its bytes: place that well.
+	return sr.placeForced()
+}
+
+// nothingToGain tries one sweep at the true price. The first sweep finds most
+// of what there is, so one that finds next to nothing saves all the others.
+func (sr *search) nothingToGain(before float64) bool {
+	if sr.minGain < 0 {
+		return false
+	}
+	start := sr.st.save()
+	sr.w.sharpness = probeSharp
+	sr.w.bytePrice = sr.price
+	sr.w.sweep(0)
+	sr.note("probe")
+	gain := before - sr.objective()
+	sr.restore(start)
+	return gain < sr.minGain/3
+}
+
+// descend runs the whole schedule.
+func (sr *search) descend() error {
+	steps := len(priceSteps) + sharpenings + truePriced
+	step := func(n int, factor, sharp float64) error {
+		sr.w.bytePrice = sr.price * factor
+		sr.w.sharpness = sharp
+		sr.w.sweep(uint64(n + 1))
+		sr.note(fmt.Sprintf("price %.2g", factor))
+		if sr.progress != nil {
+			sr.progress(float64(n+1) / float64(steps))
+		}
+		return sr.ctx.Err()
+	}
+	n := 0
+	for _, f := range priceSteps {
+		if err := step(n, f, smooth); err != nil {
 			return err
 		}
-		w.bytePrice = sr.price
-		w.sharpness = sharp
-		w.sweep(uint64(1000 + n))
-		sr.note("final")
-		sharp = min(1000, sharp*1.2)
+		n++
+	}
+	sharp := smooth
+	for range sharpenings {
+		if err := step(n, undershoot, sharp); err != nil {
+			return err
+		}
+		sharp = min(sharpest, sharp*sharpen)
+		n++
+	}
+	for range truePriced {
+		if err := step(n, 1, sharp); err != nil {
+			return err
+		}
+		sharp = min(sharpest, sharp*sharpen)
+		n++
 	}
 	return nil
 }
 
-var sharp0 = 5.0
+// prohibitive is a byte price factor at which nothing moves that need not.
+const prohibitive = 1e6
+
+// placeForced finds the best places for what must move, and nothing else.
+func (sr *search) placeForced() error {
+	sr.w.maxBytes = sr.forced
+	seed := uint64(2000)
+	for sharp := 0.25; sharp < 400; sharp *= 2.2 {
+		for range 2 {
+			sr.w.bytePrice, sr.w.sharpness = sr.price*prohibitive, sharp
+			sr.w.sweep(seed)
+			seed++
+			if err := sr.ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (sr *search) note(what string) {
+	if sr.trace != nil {
+		sr.trace(what)
+	}
+}
+
+func (sr *search) printStep(what string) {
+	fmt.Printf("%-12s bytes %.4f imbalance %.3f leaders %d evaluations %d sharpness %.0f objective %.4f\n", what,
+		(sr.st.bytes-sr.forced)/max(1, sr.st.problem.bytes), sr.st.imbalancePoints(sr.st.load), sr.st.leaderOnly,
+		sr.w.evaluations, sr.w.sharpness, sr.objective())
+}
+
+// saved is a placement to come back to.
+type saved struct {
+	slots, leader []int32
+}
+
+func (s *state) save() saved {
+	return saved{append([]int32(nil), s.slots...), append([]int32(nil), s.leader...)}
+}
+
+func (sr *search) restore(v saved) {
+	copy(sr.st.slots, v.slots)
+	copy(sr.st.leader, v.leader)
+	sr.st.reload()
+	clear(sr.w.idle)
+	clear(sr.w.rest)
+	sr.w.renew()
+}

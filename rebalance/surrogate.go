@@ -39,9 +39,20 @@ type cell struct {
 	over     float64 // coefficient of (x-M)₊²
 	low      float64
 	under    float64 // coefficient of (m-x)₊²
+	hot      float64 // what makes a hot spot, in x
+	cool     float64 // coefficient of (x-hot)₊²
 	hard     float64 // the capacity, in x
 	overload float64 // coefficient of (x-hard)₊² and (x-hard)₊
 }
+
+// A hot spot is a broker more than a tenth over what zones allow at best. The
+// price of one is high enough to move any byte for, so it stays only where
+// nothing can be done; it comes in gradually, as it blocks the way for others.
+const (
+	hotSpot      = 1.095
+	hotPrice     = 8000.0
+	hotSharpness = 50.0
+)
 
 // overloadPrice makes a broken capacity dearer than any balance.
 const overloadPrice = 1e4
@@ -67,8 +78,11 @@ func (c *cell) value(load float64) float64 {
 	if u := c.low - x; u > 0 {
 		v += float64(c.under * u * u)
 	}
-	if h := x - c.hard; h > 0 {
-		v += float64(c.overload * (h*h + h))
+	if h := x - c.hot; h > 0 {
+		v += float64(c.cool * h * h)
+		if h := x - c.hard; h > 0 {
+			v += float64(c.overload * (h*h + h))
+		}
 	}
 	return v
 }
@@ -83,8 +97,11 @@ func (c *cell) slope(load float64) float64 {
 	if u := c.low - x; u > 0 {
 		v -= 2 * float64(c.under*u)
 	}
-	if h := x - c.hard; h > 0 {
-		v += float64(c.overload * (2*h + 1))
+	if h := x - c.hot; h > 0 {
+		v += 2 * float64(c.cool*h)
+		if h := x - c.hard; h > 0 {
+			v += float64(c.overload * (2*h + 1))
+		}
 	}
 	return v * c.inv
 }
@@ -129,7 +146,7 @@ func (g *surrogate) fit(r int) {
 		*c = cell{}
 		ideal := g.ideal[int(g.zone[b])*g.nd+r]
 		if !g.alive[b] || ideal <= 0 || g.total[r] <= 0 {
-			c.hard = inf
+			c.hard, c.hot = inf, inf
 			continue
 		}
 		scale := ideal / max(ideal, g.floor[r])
@@ -140,6 +157,10 @@ func (g *surrogate) fit(r int) {
 		c.low = low
 		c.under = w * underShare * g.sharpness / 2
 		c.hard = g.hard[at] * c.inv
+		c.hot = min(hotSpot/scale, c.hard)
+		if goals[r].hard {
+			c.cool = hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
+		}
 		c.overload = overloadPrice
 	}
 }

@@ -5,7 +5,10 @@ package rebalance
 // of multiplications.
 type sweeper struct {
 	*surrogate
-	receivers [][]int32 // zone -> brokers that may receive
+	all       [][]int32 // zone -> brokers that may receive
+	receivers [][]int32 // zone -> those of them worth looking at now
+	mixes     [][]float64
+	turn      int
 	// eps is the least gain worth a change.
 	eps float64
 	// maxBytes bounds what is moved; +Inf without a budget.
@@ -14,29 +17,43 @@ type sweeper struct {
 	onCommit func()
 	since    int // changes since the last refresh
 	refreshN int
+	// A partition that had nothing to gain idle times running rests for so many
+	// sweeps, as prices move slowly.
+	idle, rest []int8
 }
 
+const maxIdle = 4
+
 func newSweeper(g *surrogate) *sweeper {
-	w := &sweeper{surrogate: g, receivers: make([][]int32, g.nz), eps: 1e-9, maxBytes: inf}
+	w := &sweeper{surrogate: g, all: make([][]int32, g.nz), receivers: make([][]int32, g.nz), eps: 1e-9, maxBytes: inf}
 	for b := 0; b < g.nb; b++ {
 		if g.alive[b] && !g.frozen[b] {
-			w.receivers[g.zone[b]] = append(w.receivers[g.zone[b]], int32(b))
+			w.all[g.zone[b]] = append(w.all[g.zone[b]], int32(b))
 		}
 	}
 	w.refreshN = max(20, g.nb/2)
+	w.findMixes()
+	w.idle, w.rest = make([]int8, g.np), make([]int8, g.np)
 	return w
 }
 
 // sweep visits every partition once, in an order that a seed fixes, and
 // returns how many changes it made.
 func (w *sweeper) sweep(seed uint64) int {
-	w.refresh()
+	w.renew()
 	made := 0
 	step := stride(w.np, seed)
 	at := int(mix(seed) % uint64(max(1, w.np)))
 	for range w.np {
-		if w.improve(at) {
+		switch {
+		case w.rest[at] > 0:
+			w.rest[at]--
+		case w.improve(at):
+			w.idle[at] = 0
 			made++
+		default:
+			w.idle[at] = min(w.idle[at]+1, maxIdle)
+			w.rest[at] = w.idle[at] - 1
 		}
 		at += step
 		if at >= w.np {
@@ -44,6 +61,12 @@ func (w *sweeper) sweep(seed uint64) int {
 		}
 	}
 	return made
+}
+
+// renew fits the surrogate to the present loads and chooses destinations.
+func (w *sweeper) renew() {
+	w.refresh()
+	w.shortlist()
 }
 
 // improve takes partition i's best change, if it gains anything.
@@ -61,7 +84,7 @@ func (w *sweeper) improve(i int) bool {
 	}
 	if w.since++; w.since >= w.refreshN {
 		w.since = 0
-		w.refresh()
+		w.renew()
 	}
 	return true
 }
@@ -101,6 +124,18 @@ func (w *sweeper) best(i int) (change, float64) {
 func (w *sweeper) dot(v []float64, b int32) float64 {
 	at := int(b) * w.nd
 	row := w.price[at : at+len(v)]
+	return dotRow(v, row)
+}
+
+// dotRow is the scalar product; six dimensions, the usual number, go without a
+// loop. The conversions keep a compiler from fusing the multiplications, which
+// would make plans differ between machines.
+func dotRow(v, row []float64) float64 {
+	if len(v) == 6 && len(row) == 6 {
+		v, row := (*[6]float64)(v), (*[6]float64)(row)
+		return float64(v[0]*row[0]) + float64(v[1]*row[1]) + float64(v[2]*row[2]) +
+			float64(v[3]*row[3]) + float64(v[4]*row[4]) + float64(v[5]*row[5])
+	}
 	s := 0.0
 	for r, x := range v {
 		s += float64(x * row[r])
@@ -110,12 +145,7 @@ func (w *sweeper) dot(v []float64, b int32) float64 {
 
 // dotLeast is the same with the least price of the zone in each dimension.
 func (w *sweeper) dotLeast(v []float64, z int) float64 {
-	row := w.least[z*w.nd : z*w.nd+len(v)]
-	s := 0.0
-	for r, x := range v {
-		s += float64(x * row[r])
-	}
-	return s
+	return dotRow(v, w.least[z*w.nd:z*w.nd+len(v)])
 }
 
 // candidate is a destination and its first-order gain.
@@ -188,9 +218,10 @@ func (w *sweeper) scan(i int, to []int32, fixedGain, leadNow float64, other int3
 	reps, orig := w.replicas(w.slots, i), w.replicas(w.orig, i)
 	moved := w.moved[i] > 0
 	for _, d := range to {
-		v := fixedGain - w.dot(fol, d)
+		row := w.price[int(d)*w.nd : int(d)*w.nd+w.nd]
+		v := fixedGain - dotRow(fol, row)
 		lead, leadCost := other, otherCost
-		if x := w.dot(led, d); x < otherCost {
+		if x := dotRow(led, row); x < otherCost {
 			lead, leadCost = d, x
 		}
 		v += leadNow - leadCost

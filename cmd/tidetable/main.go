@@ -74,6 +74,8 @@ func newRootCmd() *cobra.Command {
 		newBacktestCmd(),
 		newForecastCmd(),
 		newJournalCmd(),
+		newRebalanceCmd(),
+		newSimulateCmd(),
 		newVersionCmd(),
 	)
 	return root

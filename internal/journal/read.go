@@ -15,6 +15,17 @@ import (
 // files before it, oldest first, from sequence number since on. It checks each
 // entry's own hash; Verify checks the chain. An incomplete last line is left out.
 func Read(ctx context.Context, path string, since uint64, fn func(Entry) error) error {
+	return readLines(ctx, path, since, func(seq uint64, line []byte) error {
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("reading entry %d: %w", seq, err)
+		}
+		return fn(e)
+	})
+}
+
+// readLines is Read for those who want the bytes; line is good until fn returns.
+func readLines(ctx context.Context, path string, since uint64, fn func(seq uint64, line []byte) error) error {
 	chain, err := chainOf(path)
 	if err != nil {
 		return err
@@ -37,7 +48,7 @@ func Read(ctx context.Context, path string, since uint64, fn func(Entry) error) 
 	return nil
 }
 
-func readFile(ctx context.Context, name string, since uint64, fn func(Entry) error) error {
+func readFile(ctx context.Context, name string, since uint64, fn func(uint64, []byte) error) error {
 	in, err := files.Open(name, nil, 1<<40)
 	if err != nil {
 		return err
@@ -62,11 +73,7 @@ func readFile(ctx context.Context, name string, since uint64, fn func(Entry) err
 		if f.seq < since {
 			continue
 		}
-		var e Entry
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("reading %s: line %d: %w", name, n, err)
-		}
-		if err := fn(e); err != nil {
+		if err := fn(f.seq, line); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"os"
 )
@@ -12,17 +13,30 @@ import (
 // LoadSigningKey reads an Ed25519 private key in PKCS #8 PEM, as written by
 // "openssl genpkey -algorithm ed25519". The key itself is in no error.
 func LoadSigningKey(path string) (ed25519.PrivateKey, error) {
-	der, err := readPEM(path, "PRIVATE KEY")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the signing key: %w", err)
+	}
+	key, err := ParseSigningKey(b)
+	if err != nil {
+		return nil, fmt.Errorf("%w (%s)", err, path)
+	}
+	return key, nil
+}
+
+// ParseSigningKey is LoadSigningKey for a key that comes from a Secret.
+func ParseSigningKey(b []byte) (ed25519.PrivateKey, error) {
+	der, err := decodePEM(b, "PRIVATE KEY")
 	if err != nil {
 		return nil, fmt.Errorf("reading the signing key: %w", err)
 	}
 	k, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("reading the signing key %s: it is not PKCS #8", path)
+		return nil, errors.New("reading the signing key: it is not PKCS #8")
 	}
 	key, ok := k.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("reading the signing key %s: it is a %T, not an Ed25519 key", path, k)
+		return nil, fmt.Errorf("reading the signing key: it is a %T, not an Ed25519 key", k)
 	}
 	return key, nil
 }
@@ -30,9 +44,13 @@ func LoadSigningKey(path string) (ed25519.PrivateKey, error) {
 // LoadPublicKey reads an Ed25519 public key in PEM, as written by
 // "openssl pkey -pubout".
 func LoadPublicKey(path string) (ed25519.PublicKey, error) {
-	der, err := readPEM(path, "PUBLIC KEY")
+	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the public key: %w", err)
+	}
+	der, err := decodePEM(b, "PUBLIC KEY")
+	if err != nil {
+		return nil, fmt.Errorf("reading the public key %s: %w", path, err)
 	}
 	k, err := x509.ParsePKIXPublicKey(der)
 	if err != nil {
@@ -45,14 +63,10 @@ func LoadPublicKey(path string) (ed25519.PublicKey, error) {
 	return key, nil
 }
 
-func readPEM(path, block string) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
+func decodePEM(b []byte, block string) ([]byte, error) {
 	p, _ := pem.Decode(b)
 	if p == nil || p.Type != block {
-		return nil, fmt.Errorf("%s has no PEM block %q", path, block)
+		return nil, fmt.Errorf("it has no PEM block %q", block)
 	}
 	return p.Bytes, nil
 }

@@ -130,6 +130,9 @@ type Event struct {
 const (
 	coresPerByteIn  = 1 / (5.0 * 1024 * 1024)
 	coresPerByteOut = 1 / (15.0 * 1024 * 1024)
+	// bulkShare of that is what a byte of a move or of catch-up costs: few large
+	// fetches instead of many small requests. It is an assumption.
+	bulkShare = 0.25
 )
 
 const (

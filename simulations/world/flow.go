@@ -64,7 +64,7 @@ func (b *broker) load(p []float64) {
 		in += b.moveIn
 		out += b.moveOut
 		write += b.moveIn + b.moveOut // what is copied away is old, so it is read from the disk
-		cpu += b.moveIn*coresPerByteIn + b.moveOut*coresPerByteOut
+		cpu += bulkShare * (b.moveIn*coresPerByteIn + b.moveOut*coresPerByteOut)
 	}
 	u, name := 0.0, "cpu"
 	consider := func(load, limit float64, resource string) {

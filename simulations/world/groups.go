@@ -46,13 +46,9 @@ func (w *World) addGroups() {
 		g.spec, g.want, g.calm = s, max(s.Replicas, 1), true
 		for _, t := range s.Topics {
 			tp := &w.topics[t]
-			size := tp.spec.MessageBytes
-			if size <= 0 {
-				size = 1000
-			}
 			for j := range tp.spec.Partitions {
 				id := tp.first + int32(j)
-				g.parts = append(g.parts, groupPart{part: id, class: tp.class, rate: w.parts[id].share / size})
+				g.parts = append(g.parts, groupPart{part: id, class: tp.class, rate: w.parts[id].share / tp.messageBytes})
 			}
 		}
 		g.ready = g.want

@@ -138,7 +138,9 @@ func (w *World) end(e Event) {
 			w.brokers[e.Broker].slow(e, 1)
 		}
 	case MetricsOutage:
-		w.faults.metrics--
+		if w.faults.metrics--; w.faults.metrics == 0 {
+			w.outages = append(w.outages, outage{w.faults.metricsSince, w.now})
+		}
 	case LoopOutage:
 		w.faults.loop--
 	case PodStartFails:
@@ -162,6 +164,7 @@ func (w *World) scaleRetention(e Event) {
 			w.classes[i].scaleRetention(e.Factor)
 		}
 	}
+	w.shot.topics = nil // their configuration says the new retention
 }
 
 func (w *World) brokerDown(id int) {

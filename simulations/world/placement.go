@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/metrics"
 )
 
 const maxReplicas = 16 // bits of partition.isr
@@ -35,7 +36,10 @@ func (w *World) addTopics() error {
 			classes[k] = c
 			w.classes = append(w.classes, class{profile: s.Profile, retention: s.Retention, cap: k.cap})
 		}
-		t := topic{spec: s, class: c, first: int32(len(w.parts))}
+		t := topic{spec: s, class: c, first: int32(len(w.parts)), labels: metrics.Labels{"topic": s.Name}, messageBytes: s.MessageBytes}
+		if t.messageBytes <= 0 {
+			t.messageBytes = 1000
+		}
 		t.leaderCPU, t.followerCPU, t.readerCPU = s.LeaderCPU, s.FollowerCPU, 0
 		if s.LeaderCPU == 0 {
 			t.leaderCPU = coresPerByteIn + float64(s.ReplicationFactor-1)*coresPerByteOut
@@ -51,7 +55,7 @@ func (w *World) addTopics() error {
 			if s.Shares != nil {
 				share = s.Shares[j]
 			}
-			w.parts = append(w.parts, partition{topic: int32(i), leader: -1, share: share * s.Scale, bytes: share * s.Scale})
+			w.parts = append(w.parts, partition{id: int32(len(w.parts)), topic: int32(i), leader: -1, share: share * s.Scale, bytes: share * s.Scale})
 		}
 	}
 	return nil
@@ -71,7 +75,7 @@ func (w *World) addBroker(zone string, shape cluster.Capacity) *broker {
 
 // place puts every partition where its topic says, or spread over zones.
 func (w *World) place() error {
-	order := w.zoneOrder()
+	order, load := w.zoneOrder(), make([]float64, len(w.brokers))
 	for i := range w.parts {
 		p := &w.parts[i]
 		t := &w.topics[p.topic]
@@ -84,10 +88,13 @@ func (w *World) place() error {
 				p.replicas = append(p.replicas, int32(r))
 			}
 		} else {
-			p.replicas = w.spreadReplicas(order, i, t.spec.ReplicationFactor)
+			p.replicas = w.spreadReplicas(order, i, t.spec.ReplicationFactor, load)
 		}
-		if len(p.replicas) < t.spec.ReplicationFactor {
+		if len(p.replicas) < t.spec.ReplicationFactor && t.spec.Replicas == nil || len(p.replicas) == 0 {
 			return fmt.Errorf("placing %s-%d: %d brokers cannot hold %d replicas", t.spec.Name, j, len(w.brokers), t.spec.ReplicationFactor)
+		}
+		for _, r := range p.replicas {
+			load[r] += p.share
 		}
 		p.isr = 1<<len(p.replicas) - 1
 		p.leader = p.replicas[0]
@@ -122,32 +129,41 @@ func (w *World) zoneOrder() []int32 {
 	return order
 }
 
-// spreadReplicas picks rf brokers for the i-th partition, zone after zone.
-func (w *World) spreadReplicas(order []int32, i, rf int) []int32 {
-	n := len(order)
-	picked := make([]int32, 0, rf)
-	zones := map[string]bool{}
-	shift := i / n // so that followers of one leader differ
-	for pass := 0; pass < 2 && len(picked) < rf; pass++ {
-		for j := 0; j < n && len(picked) < rf; j++ {
-			at := i % n
-			if j > 0 {
-				at = (i + 1 + (j-1+shift)%max(n-1, 1)) % n
+// spreadReplicas picks rf brokers for the i-th partition: leaders in turn, and
+// followers where least is, a zone each.
+func (w *World) spreadReplicas(order []int32, i, rf int, load []float64) []int32 {
+	picked := append(make([]int32, 0, rf), order[i%len(order)])
+	for len(picked) < min(rf, len(order)) {
+		best := int32(-1)
+		for pass := 0; pass < 2 && best < 0; pass++ {
+			for j := range order {
+				b := order[(i+j)%len(order)] // ties go to the next in turn
+				if slices.Contains(picked, b) || pass == 0 && w.zoneOf(picked, b) {
+					continue
+				}
+				if best < 0 || load[b] < load[best] {
+					best = b
+				}
 			}
-			b := order[at]
-			if slices.Contains(picked, b) || (pass == 0 && zones[w.brokers[b].zone]) {
-				continue
-			}
-			zones[w.brokers[b].zone] = true
-			picked = append(picked, b)
 		}
+		picked = append(picked, best)
 	}
 	return picked
+}
+
+func (w *World) zoneOf(picked []int32, b int32) bool {
+	for _, r := range picked {
+		if w.brokers[r].zone == w.brokers[b].zone {
+			return true
+		}
+	}
+	return false
 }
 
 // weigh adds (sign 1) or takes away (−1) what a partition costs its brokers.
 // A change is: weigh −1, change, weigh +1.
 func (w *World) weigh(p *partition, sign float64) {
+	w.shot.dirty[p.id] = true
 	t := &w.topics[p.topic]
 	k := t.class
 	r := p.share * sign

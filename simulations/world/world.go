@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/metrics"
 )
 
 // World is a cluster in memory. It is not safe for concurrent use.
@@ -36,10 +37,15 @@ type World struct {
 	faults   faultState
 	catching int // brokers that catch up
 	extra    bool
+	units    []Demand // by class
+	unitsFor int
 	Totals   Totals
 	seen     Minute
-	history  recorder
 	actions  []ActionAt
+
+	shot    snapshotter
+	pasts   map[pastKey]*past
+	outages []outage
 }
 
 // class is the topics that share a profile and a retention: one unit of it
@@ -92,16 +98,19 @@ type use struct {
 }
 
 type topic struct {
-	spec    TopicSpec
-	class   int
-	first   int32 // index of its partition 0
-	readers int   // groups that read it now
+	spec         TopicSpec
+	class        int
+	first        int32 // index of its partition 0
+	readers      int   // groups that read it now
+	labels       metrics.Labels
+	messageBytes float64
 	// cores per byte per second on the leader without its readers, each
 	// reader's, and a follower's.
 	leaderCPU, readerCPU, followerCPU float64
 }
 
 type partition struct {
+	id       int32
 	topic    int32
 	leader   int32 // −1: none
 	isr      uint16
@@ -184,6 +193,7 @@ func New(cfg Config) (*World, error) {
 		w.brokers[i].state = cluster.BrokerAlive
 	}
 	w.addGroups()
+	w.shot.dirty = make([]bool, len(w.parts))
 	if err := w.place(); err != nil {
 		return nil, err
 	}
@@ -192,7 +202,6 @@ func New(cfg Config) (*World, error) {
 	}
 	w.demand()
 	w.flow()
-	w.history.record(w)
 	return w, nil
 }
 
@@ -223,7 +232,6 @@ func (w *World) Step() {
 	if w.now.Sub(w.start)%logResolution == 0 {
 		w.rollLogs()
 	}
-	w.history.record(w)
 }
 
 func (w *World) demand() {
@@ -279,3 +287,5 @@ func capOf(unit float64) float64 {
 	}
 	return unit
 }
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -17,7 +17,16 @@ need etcd etcd-server
 
 if [ -n "$packages" ]; then
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-		echo "testbed-deps: missing Debian packages:$packages; install them as root: apt-get install --no-install-recommends$packages" >&2
+		# The control plane: its name is a digest of its sources, so that a change of
+# version or main builds anew. About five minutes on two cores, once.
+digest=$(cat controlplane/go.mod controlplane/go.sum controlplane/main.go | sha256sum | cut -c1-16)
+binary=$cache/controlplane-$digest
+if [ ! -e "$binary" ]; then
+	echo "testbed-deps: building kube-apiserver and kube-controller-manager, some minutes" >&2
+	mkdir -p "$cache"
+	(cd controlplane && nice go build -trimpath -ldflags='-s -w' -o "$binary.part.$$" . && mv "$binary.part.$$" "$binary")
+fi
+echo "testbed-deps: missing Debian packages:$packages; install them as root: apt-get install --no-install-recommends$packages" >&2
 		exit 2
 	fi
 	# The testbed starts its own processes: no package may start a daemon.
@@ -49,5 +58,14 @@ if [ ! -e "$libs/kafka_2.13-$version.jar" ] || [ ! -e "$libs/jmx_prometheus_java
 	rm -rf "$libs"
 	mv "$part" "$libs"
 	chmod 755 "$libs"
+fi
+# The control plane: its name is a digest of its sources, so that a change of
+# version or main builds anew. About five minutes on two cores, once.
+digest=$(cat controlplane/go.mod controlplane/go.sum controlplane/main.go | sha256sum | cut -c1-16)
+binary=$cache/controlplane-$digest
+if [ ! -e "$binary" ]; then
+	echo "testbed-deps: building kube-apiserver and kube-controller-manager, some minutes" >&2
+	mkdir -p "$cache"
+	(cd controlplane && nice go build -trimpath -ldflags='-s -w' -o "$binary.part.$$" . && mv "$binary.part.$$" "$binary")
 fi
 echo "testbed-deps: $(java -version 2>&1 | head -n 1), Kafka $version, $(prometheus --version 2>&1 | head -n 1 | cut -d' ' -f1-3)"

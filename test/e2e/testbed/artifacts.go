@@ -1,7 +1,9 @@
 package testbed
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -74,7 +76,11 @@ func FindArtifacts() (Artifacts, error) {
 	a.Prometheus, a.Promtool = lookPath("prometheus"), lookPath("promtool")
 	a.Alertmanager = lookPath("prometheus-alertmanager", "alertmanager")
 	a.Etcd = lookPath("etcd")
-	a.ControlPlane = existing(filepath.Join(cache, "controlplane-"+kubernetesVersion()))
+	digest, err := controlPlaneDigest()
+	if err != nil {
+		return a, err
+	}
+	a.ControlPlane = existing(filepath.Join(cache, "controlplane-"+digest))
 
 	var missing []string
 	if a.Java == "" {
@@ -105,6 +111,42 @@ func Require(t testing.TB) Artifacts {
 	a, err := FindArtifacts()
 	skipOrFail(t, err)
 	return a
+}
+
+// RequireKubernetes is Require for the Kubernetes control plane too.
+func RequireKubernetes(t testing.TB) Artifacts {
+	t.Helper()
+	a := Require(t)
+	skipOrFail(t, a.kubernetesMissing())
+	return a
+}
+
+func (a Artifacts) kubernetesMissing() error {
+	var missing []string
+	if a.Etcd == "" {
+		missing = append(missing, "etcd (Debian: etcd-server)")
+	}
+	if a.ControlPlane == "" {
+		missing = append(missing, "the control plane's binary")
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("the testbed is missing %s; run `make testbed-deps`", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// controlPlaneDigest names the control plane's binary by its sources, as
+// deps.sh does.
+func controlPlaneDigest() (string, error) {
+	h := sha256.New()
+	for _, name := range []string{"go.mod", "go.sum", "main.go"} {
+		content, err := os.ReadFile(filepath.Join(moduleDir(), "controlplane", name))
+		if err != nil {
+			return "", fmt.Errorf("naming the control plane: %w", err)
+		}
+		_, _ = h.Write(content)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16], nil
 }
 
 func skipOrFail(t testing.TB, err error) {

@@ -39,6 +39,8 @@ type Options struct {
 	// CPULimit is each broker's limit in cores as kube-state-metrics would
 	// give it; no limit is exported when zero.
 	CPULimit float64
+	// Kubernetes starts a control plane.
+	Kubernetes bool
 	// NoKafka leaves Kafka out, for tests that bring it up in pods.
 	NoKafka bool
 	// StartTimeout bounds the start of all parts; two minutes when zero.
@@ -84,6 +86,8 @@ type Testbed struct {
 	Kafka *Kafka
 	// Prometheus is nil unless the options ask for it.
 	Prometheus *Prometheus
+	// Kubernetes is nil unless the options ask for it.
+	Kubernetes *Kubernetes
 
 	options   Options
 	artifacts Artifacts
@@ -143,6 +147,11 @@ func New(ctx context.Context, o Options) (*Testbed, error) {
 	defer cancel()
 	if !o.NoKafka {
 		if err := tb.startKafka(ctx); err != nil {
+			return tb, err
+		}
+	}
+	if o.Kubernetes {
+		if err := tb.startKubernetes(ctx); err != nil {
 			return tb, err
 		}
 	}

@@ -1,0 +1,62 @@
+package controller
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
+)
+
+func TestConcernsAreReadFromTheDecision(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	load := func(id int, u cluster.Ratio) BrokerLoad {
+		return BrokerLoad{ID: id, State: cluster.BrokerAlive, Utilisation: map[string]cluster.Ratio{"cpu": u}}
+	}
+	for name, c := range map[string]struct {
+		d    Decision
+		want []ConcernKind
+	}{
+		"a quiet cluster": {Decision{Seen: Seen{AliveBrokers: 6}, Requirement: capacity.Requirement{Brokers: 6}, Limits: Limits{MaxBrokers: 9, SurviveZones: 1}}, nil},
+		"more than allowed": {Decision{Time: at, Seen: Seen{AliveBrokers: 9}, Requirement: capacity.Requirement{Brokers: 11, Bottleneck: "cpu"}, Limits: Limits{MaxBrokers: 9}},
+			[]ConcernKind{CapacityExhaustedIn}},
+		"a zone not covered": {Decision{Seen: Seen{AliveBrokers: 5}, Requirement: capacity.Requirement{Brokers: 6}, Limits: Limits{MaxBrokers: 9, SurviveZones: 1}},
+			[]ConcernKind{ZoneLossNotCovered}},
+		"forecasts": {Decision{Forecasts: []ForecastSummary{{Signal: "bytesIn", Why: "too short"}, {Signal: "lag", Trusted: true, ExhaustedAt: at}}},
+			[]ConcernKind{CapacityExhaustedIn, ForecastUntrusted}},
+		"a peak, held": {Decision{
+			Proposals: []Proposal{{Kind: ScaleBrokers, Target: "kafka", From: 6, To: 7}},
+			Verdicts:  []Verdict{{Gate: "cooldown", Ruling: Hold}, {Gate: "windows", Ruling: Allow}, {Gate: "stale"}, {Gate: "odd", Proposal: 9}}},
+			[]ConcernKind{PeakExpected, ScaleHeld, ScaleHeld}},
+		"a reactive scale-out is no forecast": {Decision{Proposals: []Proposal{{Kind: ScaleBrokers, From: 6, To: 7, Reactive: true}}}, nil},
+		"a hot spot":                          {Decision{Limits: Limits{Tolerance: 0.1}, Seen: Seen{BrokerLoads: []BrokerLoad{load(1, 0.8), load(2, 0.4), load(3, 0.4)}}}, []ConcernKind{HotSpot}},
+		"idle brokers are not hot":            {Decision{Limits: Limits{Tolerance: 0.1}, Seen: Seen{BrokerLoads: []BrokerLoad{load(1, 0.08), load(2, 0.04)}}}, nil},
+		"a stalled rebalance":                 {Decision{Moving: &rebalance.Progress{State: "holding", Why: "throttle vanished"}}, []ConcernKind{RebalanceStalled}},
+		"told once": {Decision{Concerns: []Concern{{Kind: DrainCannotFinish, Subject: "broker 3"}, {Kind: DrainCannotFinish, Subject: "broker 3"}}},
+			[]ConcernKind{DrainCannotFinish}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []ConcernKind
+			for _, c := range Concerns(c.d) {
+				got = append(got, c.Kind)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAHeldScaleInIsLessUrgentThanAHeldScaleOut(t *testing.T) {
+	d := Decision{
+		Proposals: []Proposal{{Kind: ScaleBrokers, Target: "out", From: 6, To: 7, Reactive: true}, {Kind: ScaleBrokers, Target: "in", From: 6, To: 5}},
+		Verdicts:  []Verdict{{Gate: "g", Proposal: 0, Ruling: Hold}, {Gate: "g", Proposal: 1, Ruling: Refuse}},
+	}
+	for _, c := range Concerns(d) {
+		if want := map[string]Severity{"out": Warning, "in": Info}[c.Subject]; c.Severity != want {
+			t.Errorf("%s is %s, want %s", c.Subject, c.Severity, want)
+		}
+	}
+}

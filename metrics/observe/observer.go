@@ -1,0 +1,233 @@
+// Package observe puts a cluster's snapshot together from what Kafka says of
+// itself and what Prometheus measured: placement, sizes and lag from the one,
+// rates and CPU from the other. Either may be missing or fail; what is then
+// unknown is named in the snapshot's Stale, and never becomes a silent zero.
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/metrics"
+	"golang.org/x/sync/errgroup"
+)
+
+// Placement reads what Kafka knows: brokers, topics, partitions, sizes, groups
+// and lag. What it could not read, it names in Stale. metrics/kafka has it.
+type Placement interface {
+	Placement(ctx context.Context) (cluster.Snapshot, error)
+}
+
+// Readings reads the value of every series of a signal at one instant. An
+// error that wraps metrics.ErrSource stands for all signals. A signal that
+// nobody exports is an empty answer. metrics/prometheus and metrics/archive
+// have it.
+type Readings interface {
+	Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error)
+}
+
+// Names in Stale for what is not a metrics.Signal.
+const (
+	StalePlacement = "placement" // brokers, replicas and leaders
+	StaleISR       = "isr"
+	StaleConfigs   = "topic_configs"
+	StaleGroups    = "groups"
+)
+
+// Observer satisfies the controller's Observer. A nil Kafka or Metrics is a
+// source that was not configured.
+type Observer struct {
+	Kafka   Placement
+	Metrics Readings
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Capacity stands in, field by field, where nobody measures a broker's.
+	Capacity cluster.Capacity
+
+	mu       sync.Mutex
+	lastSeen map[string]time.Time
+	placed   *cluster.Snapshot // the last placement Kafka gave
+}
+
+// signals is what a snapshot is made of.
+var signals = []metrics.Signal{
+	metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn,
+	metrics.BrokerBytesIn, metrics.BrokerBytesOut, metrics.BrokerReplicationIn, metrics.BrokerReplicationOut,
+	metrics.BrokerCPU, metrics.BrokerRequestHandlerIdle, metrics.BrokerUnderReplicated, metrics.BrokerContainerCPULimit,
+	metrics.BrokerContainerMemLimit, metrics.PartitionBytesIn, metrics.PartitionMessagesIn, metrics.GroupConsumed,
+}
+
+// withoutKafka is what else is asked for when Kafka cannot say it.
+var withoutKafka = []metrics.Signal{
+	metrics.PartitionSize, metrics.BrokerDiskUsed, metrics.BrokerDiskCapacity, metrics.GroupLag,
+	metrics.ReplicaSize, metrics.PartitionLeader, metrics.BrokerZone,
+}
+
+// Observe reads both sources. It fails only when neither said anything.
+func (o *Observer) Observe(ctx context.Context) (cluster.Snapshot, error) {
+	now := time.Now
+	if o.Now != nil {
+		now = o.Now
+	}
+	at := now()
+	placed, kafkaErr := o.placement(ctx)
+	want := slices.Clone(signals)
+	if placed == nil {
+		want = append(want, withoutKafka...)
+	} else {
+		for _, s := range placed.Stale {
+			if signal := metrics.Signal(s.Signal); slices.Contains(withoutKafka, signal) {
+				want = append(want, signal)
+			}
+		}
+	}
+	readings := o.read(ctx, want, at)
+	if err := ctx.Err(); err != nil {
+		return cluster.Snapshot{}, fmt.Errorf("observing the cluster: %w", err)
+	}
+	if placed == nil && readings.empty() {
+		return cluster.Snapshot{}, fmt.Errorf("observing the cluster: nothing could be read: %w",
+			errors.Join(kafkaErr, readings.source))
+	}
+	s := Merge(placed, readings, at, o.Capacity)
+	if kafkaErr != nil {
+		addStale(&s, StalePlacement, kafkaErr.Error())
+	}
+	o.remember(&s, at)
+	s.Sort()
+	return s, nil
+}
+
+// placement is what Kafka says now, or what it said last when it fails now:
+// the loads still need brokers to lie on. The error makes it stale.
+func (o *Observer) placement(ctx context.Context) (*cluster.Snapshot, error) {
+	if o.Kafka == nil {
+		return nil, nil
+	}
+	s, err := o.Kafka.Placement(ctx)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err == nil {
+		o.placed = clone(s)
+		return &s, nil
+	}
+	if o.placed != nil {
+		return clone(*o.placed), err
+	}
+	return nil, err
+}
+
+// clone copies what Merge writes to.
+func clone(s cluster.Snapshot) *cluster.Snapshot {
+	s.Brokers = slices.Clone(s.Brokers)
+	s.Topics = slices.Clone(s.Topics)
+	for i := range s.Topics {
+		s.Topics[i].Partitions = slices.Clone(s.Topics[i].Partitions)
+	}
+	s.Groups = slices.Clone(s.Groups)
+	for i := range s.Groups {
+		s.Groups[i].Partitions = slices.Clone(s.Groups[i].Partitions)
+	}
+	s.Stale = slices.Clone(s.Stale)
+	return &s
+}
+
+// read asks for all signals at once; the reader bounds its own concurrency.
+func (o *Observer) read(ctx context.Context, want []metrics.Signal, at time.Time) Input {
+	in := Input{Points: map[metrics.Signal][]metrics.Point{}, Failed: map[metrics.Signal]error{}, Asked: want}
+	if o.Metrics == nil {
+		in.source = errors.New("no Prometheus was given")
+		return in
+	}
+	// The first signal tells whether the source answers at all.
+	points, err := o.Metrics.Read(ctx, want[0], at)
+	if errors.Is(err, metrics.ErrSource) {
+		in.source = err
+		return in
+	}
+	in.set(want[0], points, err)
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(8)
+	for _, signal := range want[1:] {
+		g.Go(func() error {
+			points, err := o.Metrics.Read(ctx, signal, at)
+			mu.Lock()
+			defer mu.Unlock()
+			in.set(signal, points, err)
+			return nil
+		})
+	}
+	_ = g.Wait() // failures are kept by signal
+	return in
+}
+
+// remember gives each stale signal the time it was last fresh.
+func (o *Observer) remember(s *cluster.Snapshot, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.lastSeen == nil {
+		o.lastSeen = map[string]time.Time{}
+	}
+	stale := map[string]bool{}
+	for i, x := range s.Stale {
+		stale[x.Signal] = true
+		if x.LastSeen.IsZero() {
+			s.Stale[i].LastSeen = o.lastSeen[x.Signal]
+		}
+	}
+	names := []string{StalePlacement, StaleISR, StaleConfigs, StaleGroups}
+	for signal := range maps.Keys(metrics.Signals) {
+		names = append(names, string(signal))
+	}
+	for _, name := range names {
+		if !stale[name] {
+			o.lastSeen[name] = at
+		}
+	}
+}
+
+// Input is what was measured: the points of each signal, and why a signal has
+// none.
+type Input struct {
+	Points map[metrics.Signal][]metrics.Point
+	Failed map[metrics.Signal]error
+	Asked  []metrics.Signal
+	source error // the whole source failed, or there is none
+}
+
+func (in *Input) set(signal metrics.Signal, points []metrics.Point, err error) {
+	if err != nil {
+		in.Failed[signal] = err
+		return
+	}
+	in.Points[signal] = points
+}
+
+func (in Input) empty() bool {
+	for _, p := range in.Points {
+		if len(p) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// why says why a signal has no points; empty when it has some.
+func (in Input) why(signal metrics.Signal) string {
+	switch {
+	case in.source != nil:
+		return in.source.Error()
+	case in.Failed[signal] != nil:
+		return in.Failed[signal].Error()
+	case len(in.Points[signal]) == 0:
+		return "no series: it is not exported, or the selector leaves it out"
+	}
+	return ""
+}

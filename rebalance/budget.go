@@ -1,0 +1,112 @@
+package rebalance
+
+import "fmt"
+
+// FrontierPoint is one trade of bytes for balance: the best balance found for
+// so many bytes.
+type FrontierPoint struct {
+	Bytes     float64 `json:"bytesToMove"`
+	Imbalance float64 `json:"imbalancePoints"`
+}
+
+// priceGrid are the byte prices, relative to the one asked, that a budget's
+// plan is sought at. A plan is found for each in turn, whatever the budget, and
+// the best one within the budget is taken: so a larger budget chooses from
+// more, and more bytes never make the balance worse.
+var priceGrid = []float64{2000, 1000, 600, 400, 250, 160, 100, 64, 45, 32, 22, 16, 11, 8, 5.6, 4, 2.8, 2, 1.4, 1, 0.6, 0.3, 0.1}
+
+// limit is the budget in bytes.
+func (sr *search) limit() float64 {
+	b := sr.o.Budget
+	if b.Relative {
+		return sr.forced * (1 + b.PercentOver/100)
+	}
+	return max(float64(b.Bytes), sr.forced)
+}
+
+// budgeted plans the best balance for a number of bytes.
+func (sr *search) budgeted() error {
+	legal := sr.st.save()
+	if err := sr.placeForced(); err != nil {
+		return err
+	}
+	limit := sr.limit()
+	best, quality := sr.st.save(), sr.quality()
+	sr.point()
+	sr.restore(legal)
+	for n, factor := range priceGrid {
+		bytes, err := sr.branch(n, factor)
+		if err != nil {
+			return err
+		}
+		if bytes > limit {
+			break
+		}
+		sr.point()
+		if q := sr.quality(); q < quality {
+			best, quality = sr.st.save(), q
+		}
+		sr.restore(sr.carrier)
+		if sr.progress != nil {
+			sr.progress(float64(n+1) / float64(len(priceGrid)))
+		}
+	}
+	sr.restore(best)
+	return sr.fill(limit, quality)
+}
+
+// branch goes on along the smooth road to a byte price, and from there to a
+// sharp end, which is the present state afterwards; sr.carrier is where the
+// road goes on.
+func (sr *search) branch(n int, factor float64) (bytes float64, err error) {
+	w := sr.w
+	w.maxBytes = inf
+	seed := uint64(3000 + 100*n)
+	sweep := func(price, sharp float64) {
+		if err == nil {
+			w.bytePrice, w.sharpness = sr.price*price, sharp
+			w.sweep(seed)
+			seed++
+			err = sr.ctx.Err()
+		}
+	}
+	sweep(factor, smooth)
+	sr.carrier = sr.st.save()
+	sweep(factor*undershoot, smooth)
+	for sharp := smooth; sharp < 200; sharp *= 2.2 {
+		sweep(factor*undershoot, sharp)
+	}
+	for range 3 {
+		sweep(factor, 300)
+	}
+	sr.note(fmt.Sprintf("branch %.2g", factor))
+	return sr.st.bytes, err
+}
+
+// fill spends what is left of the budget where it gains anything.
+func (sr *search) fill(limit, quality float64) error {
+	w := sr.w
+	before := sr.st.save()
+	w.maxBytes = limit
+	w.bytePrice = 0
+	for n, sharp := range []float64{30, 100, 300, 1000} {
+		w.sharpness = sharp
+		w.sweep(uint64(9000 + n))
+		if err := sr.ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if sr.quality() >= quality {
+		sr.restore(before)
+	}
+	sr.point()
+	return nil
+}
+
+// point adds the present state to the frontier.
+func (sr *search) point() {
+	sr.frontier = append(sr.frontier, FrontierPoint{
+		Bytes:     sr.st.bytes,
+		Imbalance: sr.st.imbalancePoints(sr.st.load),
+	})
+}

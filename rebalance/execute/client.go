@@ -1,0 +1,557 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// brokerTimeout bounds a question to one broker: a broker that is down must not
+// stop the poll.
+const brokerTimeout = 5 * time.Second
+
+// minISRAge is how long a topic's min.insync.replicas is remembered.
+const minISRAge = time.Minute
+
+// Client is the Kafka port on a real cluster.
+type Client struct {
+	cl  *kgo.Client
+	adm *kadm.Client
+
+	mu     sync.Mutex
+	minISR map[string]minISR // by topic name and id
+	alive  []int             // brokers that were alive at the last View
+}
+
+type minISR struct {
+	value int
+	read  time.Time
+}
+
+// NewClient wraps a client that stays the caller's to close.
+func NewClient(cl *kgo.Client) *Client {
+	return &Client{cl: cl, adm: kadm.NewClient(cl), minISR: map[string]minISR{}}
+}
+
+// View implements Kafka. Metadata is read raw: kadm leaves out the replicas of
+// a partition without a leader, and those are the ones that matter most.
+func (c *Client) View(ctx context.Context, topics []string) (View, error) {
+	v := View{Brokers: map[int]BrokerView{}, Topics: map[string]TopicView{}, Reassigning: map[TP]Reassigning{}}
+	req := kmsg.NewPtrMetadataRequest()
+	req.AllowAutoTopicCreation = false
+	if topics != nil {
+		req.Topics = []kmsg.MetadataRequestTopic{}
+	}
+	for _, t := range topics {
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = kmsg.StringPtr(t)
+		req.Topics = append(req.Topics, rt)
+	}
+	resp, err := req.RequestWith(ctx, c.cl)
+	if err != nil {
+		return v, fmt.Errorf("reading metadata: %w", err)
+	}
+	if resp.ClusterID != nil {
+		v.ClusterID = *resp.ClusterID
+	}
+	for _, b := range resp.Brokers {
+		v.Brokers[int(b.NodeID)] = BrokerView{Zone: deref(b.Rack), Alive: true}
+	}
+	for _, t := range resp.Topics {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
+			if errors.Is(err, kerr.UnknownTopicOrPartition) {
+				continue
+			}
+			return v, fmt.Errorf("reading metadata of topic %s: %w", deref(t.Topic), err)
+		}
+		v.Topics[deref(t.Topic)] = topicView(t)
+	}
+	c.addFenced(ctx, v)
+	if err := c.addMinISR(ctx, v); err != nil {
+		return v, err
+	}
+	if err := c.addReassigning(ctx, v); err != nil {
+		return v, err
+	}
+	c.remember(v)
+	return v, nil
+}
+
+func topicView(t kmsg.MetadataResponseTopic) TopicView {
+	out := TopicView{ID: kadm.TopicID(t.TopicID).String(), Internal: t.IsInternal}
+	for _, p := range t.Partitions {
+		for len(out.Partitions) <= int(p.Partition) {
+			out.Partitions = append(out.Partitions, PartitionView{Leader: -1})
+		}
+		out.Partitions[p.Partition] = PartitionView{Replicas: ints(p.Replicas), ISR: ints(p.ISR), Leader: int(p.Leader)}
+	}
+	return out
+}
+
+// addFenced adds brokers that are registered and fenced. Brokers before 4.0 do
+// not tell them; the view then knows the live ones only.
+func (c *Client) addFenced(ctx context.Context, v View) {
+	req := kmsg.NewPtrDescribeClusterRequest()
+	req.EndpointType = 1
+	req.IncludeFencedBrokers = true
+	resp, err := req.RequestWith(ctx, c.cl)
+	if err != nil || resp.ErrorCode != 0 {
+		return
+	}
+	for _, b := range resp.Brokers {
+		if _, ok := v.Brokers[int(b.NodeID)]; !ok || b.IsFenced {
+			v.Brokers[int(b.NodeID)] = BrokerView{Zone: deref(b.Rack), Alive: !b.IsFenced}
+		}
+	}
+}
+
+// addMinISR adds min.insync.replicas, remembered for a while: reading it for
+// every topic at every poll would cost more than all the rest.
+func (c *Client) addMinISR(ctx context.Context, v View) error {
+	c.mu.Lock()
+	var ask []string
+	now := time.Now()
+	for name, t := range v.Topics {
+		if m, ok := c.minISR[name+t.ID]; !ok || now.Sub(m.read) > minISRAge {
+			ask = append(ask, name)
+		}
+	}
+	c.mu.Unlock()
+	slices.Sort(ask)
+	for batch := range slices.Chunk(ask, 500) {
+		if err := c.readMinISR(ctx, v, batch, now); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, t := range v.Topics {
+		t.MinISR = max(1, c.minISR[name+t.ID].value)
+		v.Topics[name] = t
+	}
+	return nil
+}
+
+func (c *Client) readMinISR(ctx context.Context, v View, topics []string, now time.Time) error {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	for _, t := range topics {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType = kmsg.ConfigResourceTypeTopic
+		r.ResourceName = t
+		r.ConfigNames = []string{"min.insync.replicas"}
+		req.Resources = append(req.Resources, r)
+	}
+	resp, err := req.RequestWith(ctx, c.cl)
+	if err != nil {
+		return fmt.Errorf("reading min.insync.replicas: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range resp.Resources {
+		if r.ErrorCode != 0 { // deleted since the metadata was read
+			continue
+		}
+		for _, k := range r.Configs {
+			if n, err := strconv.Atoi(deref(k.Value)); err == nil && k.Name == "min.insync.replicas" {
+				c.minISR[r.ResourceName+v.Topics[r.ResourceName].ID] = minISR{n, now}
+			}
+		}
+	}
+	return nil
+}
+
+// addReassigning lists with Topics null, which means all. kadm's method returns
+// an empty list without asking when it is given none.
+func (c *Client) addReassigning(ctx context.Context, v View) error {
+	req := kmsg.NewPtrListPartitionReassignmentsRequest()
+	req.Topics = nil
+	req.TimeoutMillis = 15000
+	resp, err := req.RequestWith(ctx, c.cl)
+	if err != nil {
+		return fmt.Errorf("listing reassignments: %w", err)
+	}
+	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+		return fmt.Errorf("listing reassignments: %w", err)
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			v.Reassigning[TP{t.Topic, int(p.Partition)}] = Reassigning{ints(p.Replicas), ints(p.AddingReplicas), ints(p.RemovingReplicas)}
+		}
+	}
+	return nil
+}
+
+func (c *Client) remember(v View) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.alive = c.alive[:0]
+	for id, b := range v.Brokers {
+		if b.Alive {
+			c.alive = append(c.alive, id)
+		}
+	}
+	slices.Sort(c.alive)
+}
+
+// Sizes implements Kafka.
+func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []TP) (Sizes, error) {
+	var set kadm.TopicsSet
+	if partitions != nil {
+		set = kadm.TopicsSet{}
+		for _, p := range partitions {
+			set.Add(p.Topic, int32(p.Partition))
+		}
+	}
+	out := Sizes{Brokers: map[int]BrokerSizes{}}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(16)
+	for _, b := range brokers {
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+			defer cancel()
+			dirs, err := c.adm.DescribeBrokerLogDirs(ctx, int32(b), set)
+			if err != nil || len(dirs) == 0 || dirs.Error() != nil {
+				return nil // silent: absent from the result
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			out.Brokers[b] = brokerSizes(dirs)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return out, ctx.Err()
+}
+
+func brokerSizes(dirs kadm.DescribedLogDirs) BrokerSizes {
+	s := BrokerSizes{Replicas: map[TP]cluster.Bytes{}}
+	for _, d := range dirs {
+		if d.UsableBytes < 0 || s.Usable < 0 {
+			s.Usable, s.Total = -1, -1
+		} else if !d.IsCordoned {
+			s.Usable += cluster.Bytes(d.UsableBytes)
+			s.Total += cluster.Bytes(d.TotalBytes)
+		}
+	}
+	dirs.EachPartition(func(p kadm.DescribedLogDirPartition) {
+		s.Replicas[TP{p.Topic, int(p.Partition)}] += cluster.Bytes(p.Size)
+	})
+	return s
+}
+
+// Throttles implements Kafka.
+func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) (Throttles, error) {
+	out := Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}, Wild: map[string]bool{}, Unread: map[int]bool{}}
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(16)
+	for _, b := range brokers {
+		g.Go(func() error {
+			rates, err := c.brokerRates(ctx, b)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				out.Unread[b] = true
+			}
+			for s, v := range rates {
+				out.Rates[RateOn{b, s}] = v
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for batch := range slices.Chunk(topics, 500) {
+		if err := c.topicLists(ctx, batch, out); err != nil {
+			return out, err
+		}
+	}
+	return out, ctx.Err()
+}
+
+// brokerRates reads the rates set on one broker. Only that broker can tell.
+func (c *Client) brokerRates(ctx context.Context, broker int) (map[Side]cluster.BytesPerSecond, error) {
+	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+	defer cancel()
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	r := kmsg.NewDescribeConfigsRequestResource()
+	r.ResourceType = kmsg.ConfigResourceTypeBroker
+	r.ResourceName = strconv.Itoa(broker)
+	for _, s := range sides {
+		r.ConfigNames = append(r.ConfigNames, s.rateKey())
+	}
+	req.Resources = append(req.Resources, r)
+	kresp, err := c.cl.Broker(broker).Request(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	out := map[Side]cluster.BytesPerSecond{}
+	for _, r := range kresp.(*kmsg.DescribeConfigsResponse).Resources {
+		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
+			return nil, err
+		}
+		for _, k := range r.Configs {
+			// After a removal the answer shows a static or default value: the
+			// source tells, not the value.
+			if k.Source != kmsg.ConfigSourceDynamicBrokerConfig || k.Value == nil {
+				continue
+			}
+			for _, s := range sides {
+				if n, err := strconv.ParseFloat(*k.Value, 64); err == nil && k.Name == s.rateKey() {
+					out[s] = cluster.BytesPerSecond(n)
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+func (c *Client) topicLists(ctx context.Context, topics []string, out Throttles) error {
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	for _, t := range topics {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType = kmsg.ConfigResourceTypeTopic
+		r.ResourceName = t
+		for _, s := range sides {
+			r.ConfigNames = append(r.ConfigNames, s.listKey())
+		}
+		req.Resources = append(req.Resources, r)
+	}
+	resp, err := req.RequestWith(ctx, c.cl)
+	if err != nil {
+		return fmt.Errorf("reading throttle lists: %w", err)
+	}
+	for _, r := range resp.Resources {
+		if r.ErrorCode != 0 { // the topic is gone, and its list with it
+			continue
+		}
+		for _, k := range r.Configs {
+			if k.Source != kmsg.ConfigSourceDynamicTopicConfig {
+				continue
+			}
+			for _, s := range sides {
+				if k.Name == s.listKey() {
+					parseList(r.ResourceName, s, deref(k.Value), out)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// parseList reads "partition:broker,…" or "*".
+func parseList(topic string, s Side, value string, out Throttles) {
+	for item := range strings.SplitSeq(value, ",") {
+		item = strings.TrimSpace(item)
+		if item == "*" {
+			out.Wild[topic] = true
+			continue
+		}
+		p, b, ok := strings.Cut(item, ":")
+		pn, err1 := strconv.Atoi(p)
+		bn, err2 := strconv.Atoi(b)
+		if ok && err1 == nil && err2 == nil {
+			out.Entries[Entry{topic, s, pn, bn}] = true
+		}
+	}
+}
+
+// SetThrottles implements Kafka. The request goes to any live broker, which
+// hands it to the controller: so a throttle can be removed from a broker that
+// is down. Appending and subtracting leaves the entries of others alone.
+func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = append(rateResources(ch), listResources(ch)...)
+	if len(req.Resources) == 0 {
+		return nil
+	}
+	kresp, err := c.anyBroker().RetriableRequest(ctx, req)
+	if err != nil {
+		return fmt.Errorf("setting throttles: %w", err)
+	}
+	for _, r := range kresp.(*kmsg.IncrementalAlterConfigsResponse).Resources {
+		err := kerr.ErrorForCode(r.ErrorCode)
+		if err == nil || errors.Is(err, kerr.UnknownTopicOrPartition) {
+			continue
+		}
+		return fmt.Errorf("setting throttles of %s: %w: %s", r.ResourceName, err, deref(r.ErrorMessage))
+	}
+	return nil
+}
+
+func rateResources(ch ThrottleChange) []kmsg.IncrementalAlterConfigsRequestResource {
+	byBroker := map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig{}
+	add := func(r RateOn, op kmsg.IncrementalAlterConfigOp, value *string) {
+		byBroker[r.Broker] = append(byBroker[r.Broker], alteration(r.Side.rateKey(), op, value))
+	}
+	for r, v := range ch.Rates {
+		add(r, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(strconv.FormatInt(int64(v), 10)))
+	}
+	for _, r := range ch.Unset {
+		add(r, kmsg.IncrementalAlterConfigOpDelete, nil)
+	}
+	var out []kmsg.IncrementalAlterConfigsRequestResource
+	for b, cs := range byBroker {
+		out = append(out, resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(b), cs))
+	}
+	return out
+}
+
+func listResources(ch ThrottleChange) []kmsg.IncrementalAlterConfigsRequestResource {
+	type place struct {
+		topic string
+		side  Side
+		op    kmsg.IncrementalAlterConfigOp
+	}
+	lists := map[place][]string{}
+	for _, e := range ch.Append {
+		k := place{e.Topic, e.Side, kmsg.IncrementalAlterConfigOpAppend}
+		lists[k] = append(lists[k], e.value())
+	}
+	for _, e := range ch.Subtract {
+		k := place{e.Topic, e.Side, kmsg.IncrementalAlterConfigOpSubtract}
+		lists[k] = append(lists[k], e.value())
+	}
+	byTopic := map[string][]kmsg.IncrementalAlterConfigsRequestResourceConfig{}
+	for k, values := range lists {
+		byTopic[k.topic] = append(byTopic[k.topic], alteration(k.side.listKey(), k.op, kmsg.StringPtr(strings.Join(values, ","))))
+	}
+	var out []kmsg.IncrementalAlterConfigsRequestResource
+	for t, cs := range byTopic {
+		out = append(out, resource(kmsg.ConfigResourceTypeTopic, t, cs))
+	}
+	return out
+}
+
+func alteration(name string, op kmsg.IncrementalAlterConfigOp, value *string) kmsg.IncrementalAlterConfigsRequestResourceConfig {
+	c := kmsg.NewIncrementalAlterConfigsRequestResourceConfig()
+	c.Name, c.Op, c.Value = name, op, value
+	return c
+}
+
+func resource(kind kmsg.ConfigResourceType, name string, cs []kmsg.IncrementalAlterConfigsRequestResourceConfig) kmsg.IncrementalAlterConfigsRequestResource {
+	r := kmsg.NewIncrementalAlterConfigsRequestResource()
+	r.ResourceType, r.ResourceName, r.Configs = kind, name, cs
+	return r
+}
+
+// anyBroker is one that answered lately.
+func (c *Client) anyBroker() *kgo.Broker {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.alive) == 0 {
+		return c.cl.SeedBrokers()[0]
+	}
+	return c.cl.Broker(c.alive[time.Now().UnixNano()%int64(len(c.alive))])
+}
+
+// Reassign implements Kafka. Replication factors are forbidden to change, where
+// the broker knows the flag (4.1 and later).
+func (c *Client) Reassign(ctx context.Context, targets []Target) (map[TP]error, error) {
+	refused := map[TP]error{}
+	for _, shrink := range []bool{false, true} {
+		req := kadm.AlterPartitionAssignmentsReq{}
+		for _, t := range targets {
+			switch {
+			case t.Shrinks != shrink:
+			case t.Replicas == nil:
+				req.CancelAssign(t.Topic, int32(t.Partition))
+			default:
+				req.Assign(t.Topic, int32(t.Partition), int32s(t.Replicas))
+			}
+		}
+		if len(req) == 0 {
+			continue
+		}
+		rctx := ctx
+		if !shrink {
+			rctx = kadm.ForbidAlterRf(ctx)
+		}
+		resp, err := c.adm.AlterPartitionAssignments(rctx, req)
+		if err != nil {
+			return refused, fmt.Errorf("submitting reassignments: %w", err)
+		}
+		resp.Each(func(r kadm.AlterPartitionAssignmentsResponse) {
+			if r.Err != nil && !errors.Is(r.Err, kerr.NoReassignmentInProgress) {
+				refused[TP{r.Topic, int(r.Partition)}] = fmt.Errorf("%w: %s", r.Err, r.ErrMessage)
+			}
+		})
+	}
+	return refused, nil
+}
+
+// Elect implements Kafka.
+func (c *Client) Elect(ctx context.Context, partitions []TP) (map[TP]error, error) {
+	set := kadm.TopicsSet{}
+	for _, p := range partitions {
+		set.Add(p.Topic, int32(p.Partition))
+	}
+	refused := map[TP]error{}
+	if len(set) == 0 {
+		return refused, nil
+	}
+	resp, err := c.adm.ElectLeaders(ctx, kadm.ElectPreferredReplica, set)
+	if err != nil {
+		return refused, fmt.Errorf("electing preferred leaders: %w", err)
+	}
+	for topic, ps := range resp {
+		for n, r := range ps {
+			if r.Err != nil && !errors.Is(r.Err, kerr.ElectionNotNeeded) {
+				refused[TP{topic, int(n)}] = r.Err
+			}
+		}
+	}
+	return refused, nil
+}
+
+// Unregister implements Kafka.
+func (c *Client) Unregister(ctx context.Context, broker int) error {
+	req := kmsg.NewPtrUnregisterBrokerRequest()
+	req.BrokerID = int32(broker)
+	kresp, err := c.anyBroker().RetriableRequest(ctx, req)
+	if err != nil {
+		return fmt.Errorf("unregistering broker %d: %w", broker, err)
+	}
+	resp := kresp.(*kmsg.UnregisterBrokerResponse)
+	err = kerr.ErrorForCode(resp.ErrorCode)
+	if err == nil || errors.Is(err, kerr.BrokerIDNotRegistered) {
+		return nil
+	}
+	return fmt.Errorf("unregistering broker %d: %w: %s", broker, err, deref(resp.ErrorMessage))
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func ints(in []int32) []int {
+	out := make([]int, len(in))
+	for i, x := range in {
+		out[i] = int(x)
+	}
+	return out
+}
+
+func int32s(in []int) []int32 {
+	out := make([]int32, len(in))
+	for i, x := range in {
+		out[i] = int32(x)
+	}
+	return out
+}

@@ -1,0 +1,196 @@
+package execute
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Ruling is what is to be done about one move now. The zero value is the safe
+// one: nothing.
+type Ruling int
+
+// The rulings.
+const (
+	Hold    Ruling = iota // not now; Why says what it waits for
+	Running               // our step is in flight
+	Submit                // submit Step
+	Reorder               // the data is in: submit Step, a pure reorder
+	Elect                 // the order is right: ask for the preferred leader
+	Done                  // nothing is left to do
+	Revert                // cancel the step in flight, then judge again
+	Replan                // the target cannot be reached; it needs another
+	Drop                  // the move makes no sense any more; Why says so
+)
+
+func (r Ruling) String() string {
+	return [...]string{"hold", "running", "submit", "reorder", "elect", "done", "revert", "replan", "drop"}[r]
+}
+
+// Judgement is the ruling on one move.
+type Judgement struct {
+	Ruling Ruling
+	Step   []int // the replica list to submit
+	Add    int   // the broker that Step adds, -1 for none
+	Heals  bool  // Step takes a dead replica away
+	Why    string
+}
+
+// rules is what judge must know beside the move and the view.
+type rules struct {
+	// draining brokers may not keep a replica, whatever happens.
+	draining []int
+	// gone tells that a broker has been dead for longer than the grace given
+	// to a restart.
+	gone func(broker int) bool
+	// back is true while a cancel restores the original placement.
+	back bool
+}
+
+// judge validates one move against fresh metadata. It is a pure function; the
+// whole safety of a batch is here. What changed under us is never forced: it is
+// held, planned again or dropped, with the reason.
+func judge(m Move, v View, r rules) Judgement {
+	target := m.target(r.back)
+	t, ok := v.Topics[m.Topic]
+	if !ok {
+		return Judgement{Ruling: Drop, Why: "topic was deleted"}
+	}
+	if m.TopicID != "" && t.ID != "" && t.ID != m.TopicID {
+		return Judgement{Ruling: Drop, Why: "topic was deleted and created again"}
+	}
+	p, ok := v.Partition(m.tp())
+	if !ok {
+		return Judgement{Ruling: Hold, Why: "partition is not in the metadata"}
+	}
+	if re, ok := v.Reassigning[m.tp()]; ok {
+		return judgeRunning(m, re, p, v, r)
+	}
+	if sameSet(p.Replicas, target) {
+		return judgeLeader(p, target, r)
+	}
+	if j, ok := judgeForeignChange(m, p, target, r); !ok {
+		return j
+	}
+	return judgeStep(p, target, t.MinISR, v, r)
+}
+
+// judgeRunning rules on a move with a reassignment in flight.
+func judgeRunning(m Move, re Reassigning, p PartitionView, v View, r rules) Judgement {
+	target, from := m.target(r.back), m.source(r.back)
+	if !ours(re, from, target) {
+		if r.back && ours(re, m.Original, m.Target) {
+			return Judgement{Ruling: Revert, Why: "cancelling"}
+		}
+		return Judgement{Ruling: Hold, Why: fmt.Sprintf("somebody else is moving it to %v", re.Target())}
+	}
+	for _, b := range re.Adding {
+		switch {
+		case v.alive(b):
+		case r.gone(b):
+			return Judgement{Ruling: Revert, Why: fmt.Sprintf("destination broker %d has been down too long", b)}
+		default:
+			return Judgement{Ruling: Running, Why: fmt.Sprintf("destination broker %d is down: waiting for it", b)}
+		}
+	}
+	if p.Leader < 0 {
+		return Judgement{Ruling: Running, Why: "partition has no leader: waiting for one"}
+	}
+	for _, b := range without(re.Target(), p.ISR) {
+		if !v.alive(b) {
+			return Judgement{Ruling: Running, Why: fmt.Sprintf("replica on broker %d is down: waiting for it", b)}
+		}
+	}
+	return Judgement{Ruling: Running}
+}
+
+// judgeLeader rules on a move whose data is in place.
+func judgeLeader(p PartitionView, target []int, r rules) Judgement {
+	if !slices.Equal(p.Replicas, target) {
+		return Judgement{Ruling: Reorder, Step: slices.Clone(target), Add: -1}
+	}
+	if p.Leader == target[0] {
+		return Judgement{Ruling: Done}
+	}
+	if r.gone(target[0]) {
+		return Judgement{Ruling: Done, Why: fmt.Sprintf("preferred leader %d is gone", target[0])}
+	}
+	if !slices.Contains(p.ISR, target[0]) {
+		return Judgement{Ruling: Hold, Why: fmt.Sprintf("preferred leader %d is not in sync", target[0])}
+	}
+	return Judgement{Ruling: Elect}
+}
+
+// judgeForeignChange looks at where the partition is now: it may have been
+// moved, or its replication factor changed, by somebody else.
+func judgeForeignChange(m Move, p PartitionView, target []int, r rules) (Judgement, bool) {
+	drained := len(without(p.Replicas, r.draining)) == len(p.Replicas)
+	if !onPath(p.Replicas, m.Original, m.Target) {
+		why := fmt.Sprintf("somebody else moved it to %v", p.Replicas)
+		if drained || r.back {
+			return Judgement{Ruling: Drop, Why: why}, false
+		}
+		return Judgement{Ruling: Replan, Why: why}, false
+	}
+	if len(p.Replicas) > len(target) && subset(target, p.Replicas) {
+		return Judgement{Ruling: Submit, Step: slices.Clone(target), Add: -1, Why: "taking away what a cancelled move has left"}, false
+	}
+	if len(p.Replicas) != len(target) {
+		return Judgement{Ruling: Drop, Why: fmt.Sprintf("replication factor was changed from %d to %d", len(m.Original), len(p.Replicas))}, false
+	}
+	return Judgement{}, true
+}
+
+// judgeStep rules on the next copy.
+func judgeStep(p PartitionView, target []int, minISR int, v View, r rules) Judgement {
+	for _, b := range without(target, p.Replicas) {
+		if v.alive(b) && !(slices.Contains(r.draining, b) && !r.back) {
+			continue
+		}
+		switch {
+		case slices.Contains(r.draining, b) && !r.back:
+			return Judgement{Ruling: Replan, Why: fmt.Sprintf("destination broker %d is being drained", b)}
+		case r.gone(b):
+			return Judgement{Ruling: Replan, Why: fmt.Sprintf("destination broker %d is gone", b)}
+		default:
+			return Judgement{Ruling: Hold, Why: fmt.Sprintf("destination broker %d is down", b)}
+		}
+	}
+	if p.Leader < 0 {
+		return Judgement{Ruling: Hold, Why: "partition has no leader"}
+	}
+	step, add := nextStep(p.Replicas, target, p.Leader, v.alive)
+	removed := without(p.Replicas, step)
+	heals := len(removed) == 1 && !slices.Contains(p.ISR, removed[0])
+	if len(p.ISR) < len(p.Replicas) && len(p.ISR) <= minISR && !heals {
+		return Judgement{Ruling: Hold, Why: fmt.Sprintf("only %d replicas are in sync and min.insync.replicas is %d", len(p.ISR), minISR)}
+	}
+	return Judgement{Ruling: Submit, Step: step, Add: add, Heals: heals}
+}
+
+// deadline helps rules.gone: how long each broker has been seen dead.
+type deadline struct {
+	since map[int]time.Time
+	grace time.Duration
+}
+
+// observe notes which brokers are dead now.
+func (d *deadline) observe(v View, wanted []int, now time.Time) {
+	if d.since == nil {
+		d.since = map[int]time.Time{}
+	}
+	for _, b := range wanted {
+		if v.alive(b) {
+			delete(d.since, b)
+		} else if _, ok := d.since[b]; !ok {
+			d.since[b] = now
+		}
+	}
+}
+
+func (d *deadline) gone(now time.Time) func(int) bool {
+	return func(b int) bool {
+		t, ok := d.since[b]
+		return ok && now.Sub(t) >= d.grace
+	}
+}

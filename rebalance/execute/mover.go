@@ -1,0 +1,389 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
+)
+
+// Clients tells how well clients are, per broker. A broker that is absent from
+// the answer is unknown; so is every broker after an error.
+type Clients interface {
+	Health(ctx context.Context, brokers []int) (map[int]Health, error)
+}
+
+// Config is what a Mover needs. Kafka and Store must be set; the zero value of
+// everything else is a safe default.
+type Config struct {
+	Kafka   Kafka
+	Store   Store
+	Clients Clients // nil: unknown, and the rate stays where it starts
+
+	Throttle ThrottlePolicy // zero: DefaultThrottle
+	Poll     time.Duration  // between two looks at the cluster; zero: 5 s
+	// Window is the seconds of copying that a broker may have in transit.
+	Window time.Duration // zero: 30 s
+	// Grace is how long a dead broker is waited for before its moves get
+	// another destination.
+	Grace time.Duration // zero: 5 min
+	// RestoreAfter is how long the mover holds after one of its throttles
+	// vanished before it sets it again.
+	RestoreAfter time.Duration // zero: 1 min
+
+	WindowOpen    func(time.Time) (bool, string) // maintenance windows; nil: always open
+	TopicOperator TopicOperator
+	Owner         string // who owns the state, for people; zero: host and process
+
+	Now     func() time.Time
+	OnEvent func(Event) // called from the loop, one event a batch and one a surprise
+	Log     *slog.Logger
+	// CancelAdopted makes New undo the run that it adopts instead of going on
+	// with it.
+	CancelAdopted bool
+	// Manual leaves the loop to the caller, who calls Step: a simulation does.
+	Manual bool
+}
+
+// DefaultThrottle begins at what a small cloud disk bears beside its clients
+// and stays below a third of a 10 Gbit/s network.
+var DefaultThrottle = ThrottlePolicy{Start: 20e6, Min: 1e6, Max: 400e6}
+
+// Event is something that a person may want to read afterwards.
+type Event struct {
+	Time       time.Time     `json:"time"`
+	Kind       string        `json:"kind"` // batch, hold, replan, drop, throttle, phase, proof
+	Text       string        `json:"text"`
+	Batch      int           `json:"batch,omitempty"`
+	Partitions int           `json:"partitions,omitempty"`
+	Bytes      cluster.Bytes `json:"bytes,omitempty"`
+}
+
+// ErrBusy says that another plan is being carried out.
+var ErrBusy = errors.New("another plan is being carried out")
+
+// Mover carries plans out.
+//
+//	          Start                      all moves settled          no broker to prove
+//	idle ───────────────▶ moving ─────────────────────▶ cleaning ──────────────────▶ done
+//	 ▲                   │  ▲   │                        │  ▲ │
+//	 │ New: no run       │  │   │ Cancel                 │  │ │ brokers to prove empty
+//	 │                   │  │   ▼                        │  │ ▼
+//	New ── adopts ──▶ whichever cancelling ──────────────┘  │ proving ──▶ done
+//	                  was written  │  all originals back    │   │
+//	                  down         └────────────────────────┘   │ a replica turned up
+//	                     ▲                                      │
+//	                     └───────────── moving ◀────────────────┘
+//
+// Holding is not a phase but what moving and cancelling look like when nothing
+// may be submitted; Progress says why. Cleaning after a cancel ends cancelled.
+// Another process that claims the state ends the loop wherever it is: what is
+// in flight is then the other's.
+type Mover struct {
+	cfg Config
+
+	mu       sync.Mutex
+	run      Run
+	owned    Owned
+	progress rebalance.Progress
+	cancel   bool
+	fault    error // why the loop ended early
+	done     chan struct{}
+	stop     context.CancelFunc
+	looping  bool
+	batches  int
+
+	work *work // what the loop remembers between polls
+}
+
+// New makes a mover and adopts what the last one left: a run that was under
+// way goes on, throttles that outlived one are removed.
+func New(cfg Config) (*Mover, error) {
+	if cfg.Kafka == nil || cfg.Store == nil {
+		return nil, errors.New("configuring the mover: Kafka and Store must be set")
+	}
+	m := &Mover{cfg: withDefaults(cfg), done: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*storeTimeout)
+	defer cancel()
+	kv, err := m.cfg.Store.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("loading the mover's state: %w", err)
+	}
+	m.run, m.owned, err = decodeState(kv)
+	if err != nil {
+		return nil, fmt.Errorf("loading the mover's state: %w", err)
+	}
+	m.work = newWork(m.cfg)
+	m.progress = restingProgress(m.run)
+	if !m.run.Phase.active() && m.owned.empty() {
+		close(m.done)
+		return m, nil
+	}
+	if err := m.cfg.Store.Claim(ctx, m.cfg.Owner); err != nil {
+		return nil, fmt.Errorf("claiming the mover's state: %w", err)
+	}
+	if !m.run.Phase.active() {
+		m.run.Phase = Cleaning
+	}
+	m.cancel = cfg.CancelAdopted
+	m.event("phase", fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.Phase))
+	m.begin()
+	return m, nil
+}
+
+func withDefaults(c Config) Config {
+	if c.Throttle == (ThrottlePolicy{}) {
+		c.Throttle = DefaultThrottle
+	}
+	def := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	def(&c.Poll, 5*time.Second)
+	def(&c.Window, 30*time.Second)
+	def(&c.Grace, 5*time.Minute)
+	def(&c.RestoreAfter, time.Minute)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Owner == "" {
+		host, _ := os.Hostname()
+		c.Owner = fmt.Sprintf("%s/%d/%d", host, os.Getpid(), time.Now().UnixNano())
+	}
+	return c
+}
+
+// begin starts the loop; m.run is active.
+func (m *Mover) begin() {
+	select {
+	case <-m.done:
+		m.done = make(chan struct{})
+	default:
+	}
+	m.work = newWork(m.cfg)
+	m.fault = nil
+	m.looping = true
+	m.progress.State = string(m.run.Phase)
+	if m.cfg.Manual {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	m.stop = stop
+	go m.loop(ctx)
+}
+
+// loop steps until the run is over, another process owns it, or Close.
+func (m *Mover) loop(ctx context.Context) {
+	for ctx.Err() == nil {
+		if over := m.Step(ctx); over {
+			return
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(m.cfg.Poll):
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.end(ctx.Err())
+}
+
+// end closes done; m.mu is held.
+func (m *Mover) end(err error) {
+	if !m.looping {
+		return
+	}
+	m.looping = false
+	m.fault = err
+	if err != nil {
+		m.progress.State, m.progress.Why = "failed", err.Error()
+	}
+	close(m.done)
+}
+
+// Step looks at the cluster once and does what is due. It returns true when the
+// run is over, or is another's. An error of the cluster is not an end: the
+// mover holds, says so, and looks again.
+func (m *Mover) Step(ctx context.Context) (over bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.looping {
+		return true
+	}
+	err := m.cfg.Store.Check(ctx)
+	if err == nil {
+		err = m.step(ctx)
+	}
+	switch {
+	case errors.Is(err, ErrTakenOver):
+		m.end(err)
+		return true
+	case err != nil:
+		m.hold(err.Error())
+		m.cfg.Log.Warn("holding", "error", err)
+		return false
+	case !m.run.Phase.active():
+		m.end(nil)
+		return true
+	}
+	return false
+}
+
+// step dispatches on the phase; m.mu is held.
+func (m *Mover) step(ctx context.Context) error {
+	if m.cancel && !m.run.Back && m.run.ID != "" {
+		m.cancel = false
+		m.run.Back = true
+		if err := m.enter(ctx, Cancelling, "a cancel was asked for"); err != nil {
+			return err
+		}
+		m.work.restart()
+	}
+	switch m.run.Phase {
+	case Moving, Cancelling:
+		return m.stepMoves(ctx)
+	case Cleaning:
+		return m.stepClean(ctx)
+	case Proving:
+		return m.stepProve(ctx)
+	}
+	return nil
+}
+
+// enter writes the new phase down and then takes it.
+func (m *Mover) enter(ctx context.Context, p Phase, why string) error {
+	next := m.run
+	next.Phase, next.Why = p, why
+	if !p.active() {
+		next.EndedAt = m.cfg.Now().UTC()
+	}
+	if err := m.saveHead(ctx, next); err != nil {
+		return err
+	}
+	m.run = next
+	m.progress.State, m.progress.Why = string(p), why
+	m.event("phase", fmt.Sprintf("%s: %s", p, why))
+	return nil
+}
+
+func (m *Mover) saveHead(ctx context.Context, r Run) error {
+	head, err := encodeHead(r)
+	if err != nil {
+		return err
+	}
+	return m.cfg.Store.Put(ctx, []record{head})
+}
+
+func (m *Mover) saveRun(ctx context.Context, r Run) error {
+	records, err := encodeRun(r)
+	if err != nil {
+		return err
+	}
+	return m.cfg.Store.Put(ctx, records)
+}
+
+// saveOwned writes the owned throttles down when they change.
+func (m *Mover) saveOwned(ctx context.Context, o Owned) error {
+	rec, err := encodeOwned(o)
+	if err != nil {
+		return err
+	}
+	if err := m.cfg.Store.Put(ctx, []record{rec}); err != nil {
+		return err
+	}
+	m.owned = o
+	return nil
+}
+
+func (m *Mover) event(kind, text string) { m.emit(Event{Kind: kind, Text: text}) }
+
+func (m *Mover) emit(e Event) {
+	e.Time = m.cfg.Now().UTC()
+	m.cfg.Log.Info(e.Text, "kind", e.Kind)
+	if m.cfg.OnEvent != nil {
+		m.cfg.OnEvent(e)
+	}
+}
+
+func (m *Mover) hold(why string) {
+	m.progress.State, m.progress.Why, m.progress.Rate = "holding", why, 0
+}
+
+// Progress implements the controller's Mover.
+func (m *Mover) Progress(context.Context) (rebalance.Progress, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.progress, nil
+}
+
+// Cancel asks for the original placement. It returns at once; Progress and
+// Wait tell when it is true.
+func (m *Mover) Cancel(context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.looping {
+		m.cancel = true
+	}
+	return nil
+}
+
+// Wait returns when the run is over: nil when it ended as it should.
+func (m *Mover) Wait(ctx context.Context) error {
+	m.mu.Lock()
+	done := m.done
+	m.mu.Unlock()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fault
+}
+
+// Run is the run as it is written down, without its moves.
+func (m *Mover) Run() Run {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.run
+	r.Moves = nil
+	return r
+}
+
+// Dropped lists the moves that were given up, with the reason.
+func (m *Mover) Dropped() []Move {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var out []Move
+	for _, mv := range m.run.Moves {
+		if mv.Dropped != "" {
+			out = append(out, mv)
+		}
+	}
+	return out
+}
+
+// Close stops the loop. What is in flight goes on in the cluster, under its
+// throttle; the next New adopts it.
+func (m *Mover) Close() {
+	m.mu.Lock()
+	stop, done, looping := m.stop, m.done, m.looping && !m.cfg.Manual
+	m.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	if looping {
+		<-done
+	}
+}

@@ -1,0 +1,106 @@
+package execute
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
+)
+
+// account brings the progress up to date after a poll.
+func (m *Mover) account(v verdicts, now time.Time, why string) {
+	w := m.work
+	p := &m.progress
+	busiest := newLoads(slices.Concat(v.running, v.cands, v.later)).busiest()
+	idle := len(v.running) == 0 && why != ""
+	if w.eta.begin.IsZero() {
+		w.eta = eta{begin: now, first: busiest}
+	} else if idle {
+		w.held += now.Sub(w.lastPoll)
+	}
+	p.MovesTotal, p.MovesDone = v.movesDone+v.open, v.movesDone
+	p.BytesTotal = max(v.total, v.left)
+	p.BytesMoved = p.BytesTotal - v.left
+	if dt := now.Sub(w.lastPoll).Seconds(); !w.lastPoll.IsZero() && dt > 0 {
+		r := cluster.BytesPerSecond(max(0, float64(p.BytesMoved-w.moved)/dt))
+		p.Rate = growthWeight*r + (1-growthWeight)*p.Rate
+	}
+	w.lastPoll, w.moved = now, p.BytesMoved
+	p.ETA = 0
+	if left, ok := w.eta.estimate(now, busiest, w.held); ok {
+		p.ETA = left
+	} else {
+		p.ETA = schedule(busiest, m.cfg.Throttle.Start)
+	}
+	p.State, p.Why = string(m.run.Phase), why
+	if idle {
+		p.State = "holding"
+	}
+}
+
+// restingProgress is the progress of a run that is over, or was never begun.
+func restingProgress(r Run) rebalance.Progress {
+	p := rebalance.Progress{State: "idle", Why: r.Why}
+	if r.Phase != Idle {
+		p.State = string(r.Phase)
+	}
+	for _, mv := range r.Moves {
+		p.MovesTotal++
+		p.BytesTotal += mv.Size * cluster.Bytes(steps(mv.Original, mv.Target))
+	}
+	if r.Phase == Finished || r.Phase == Cancelled {
+		p.MovesDone, p.BytesMoved = p.MovesTotal, p.BytesTotal
+	}
+	return p
+}
+
+// Watcher reads a run from outside: its state as written down and the cluster
+// as it is, touching neither. The mover itself may run in another process.
+type Watcher struct {
+	kafka Kafka
+	store Store
+	run   string
+	work  *work
+	last  rebalance.Progress
+}
+
+// NewWatcher makes a watcher.
+func NewWatcher(k Kafka, s Store) *Watcher { return &Watcher{kafka: k, store: s} }
+
+// Status is the run and its progress now. Rate and time left are measured
+// between two calls on the same run; the first gives the schedule's bound.
+func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Progress, error) {
+	kv, err := w.store.Load(ctx)
+	if err != nil {
+		return Run{}, rebalance.Progress{}, err
+	}
+	run, owned, err := decodeState(kv)
+	if err != nil {
+		return run, rebalance.Progress{}, err
+	}
+	if !run.Phase.active() || len(run.Moves) == 0 {
+		return run, restingProgress(run), nil
+	}
+	m := &Mover{cfg: withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }}), run: run, owned: owned, progress: w.last}
+	if w.work == nil || w.run != run.ID+string(run.Phase) {
+		w.work, w.run, m.progress = newWork(m.cfg), run.ID+string(run.Phase), rebalance.Progress{}
+	}
+	m.work = w.work
+	m.work.settled = map[TP]bool{} // a later run may open a partition again
+	view, err := w.kafka.View(ctx, m.openTopics())
+	if err != nil {
+		return run, rebalance.Progress{}, err
+	}
+	if err := m.look(ctx, view, now); err != nil {
+		return run, rebalance.Progress{}, err
+	}
+	v := m.rule(view, now)
+	m.account(v, now, v.waiting)
+	if run.Phase == Proving || run.Phase == Cleaning {
+		m.progress.State, m.progress.Why = string(run.Phase), run.Why
+	}
+	w.last = m.progress
+	return run, m.progress, nil
+}

@@ -1,0 +1,189 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// stepClean removes every throttle of ours, looks whether it is true, and only
+// then forgets them. Those of others stay.
+func (m *Mover) stepClean(ctx context.Context) error {
+	read, err := m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics())
+	if err != nil {
+		return err
+	}
+	down, _ := lower(read, m.owned, nil, nil)
+	if !down.empty() {
+		if err := m.cfg.Kafka.SetThrottles(ctx, down); err != nil {
+			return err
+		}
+		if read, err = m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics()); err != nil {
+			return err
+		}
+		// The rates of a broker that is down cannot be read back; the controller
+		// took the change, and the broker will learn of it when it is up.
+		read.Unread = nil
+		if left, _ := lower(read, m.owned, nil, nil); !left.empty() {
+			return fmt.Errorf("removing throttles: %d rates and %d list entries are still there", len(left.Unset), len(left.Subtract))
+		}
+	}
+	if !m.owned.empty() {
+		if err := m.saveOwned(ctx, Owned{}); err != nil {
+			return err
+		}
+		m.event("throttle", "every throttle of ours is removed")
+	}
+	switch {
+	case m.run.ID == "":
+		m.run.Phase = Idle
+		return nil
+	case m.run.Back:
+		return m.enter(ctx, Cancelled, "every original placement is restored")
+	case len(without(m.run.Drain, m.run.Proven)) > 0 || (m.run.Unregister && len(m.run.Drain) > 0):
+		return m.enter(ctx, Proving, fmt.Sprintf("proving that brokers %v are empty", m.run.Drain))
+	}
+	return m.enter(ctx, Finished, m.finalWord())
+}
+
+func (m *Mover) finalWord() string {
+	n := 0
+	for _, mv := range m.run.Moves {
+		if mv.Dropped != "" {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Sprintf("every move is done but %d, which were given up", n)
+	}
+	return "every move is done"
+}
+
+// stepProve looks for anything that is left on a drained broker. Metadata is
+// not enough: a cancelled move can leave a directory that no topic knows of
+// (KAFKA-13972, KAFKA-16120), and an unregistered broker is gone for good.
+func (m *Mover) stepProve(ctx context.Context) error {
+	view, err := m.cfg.Kafka.View(ctx, nil)
+	if err != nil {
+		return err
+	}
+	sizes, err := m.cfg.Kafka.Sizes(ctx, aliveBrokers(view), nil)
+	if err != nil {
+		return fmt.Errorf("reading log dirs: %w", err)
+	}
+	m.work.down.observe(view, m.run.Drain, m.cfg.Now())
+	var open []Move
+	for _, mv := range m.run.Moves {
+		if mv.Dropped == "" && !m.work.settled[mv.tp()] {
+			open = append(open, mv)
+		}
+	}
+	if more := extend(open, view, sizes, m.run.Drain); len(more) > 0 {
+		return m.moreToMove(ctx, more)
+	}
+	var waits []string
+	for _, b := range m.run.Drain {
+		why, err := m.proveBroker(ctx, b, view, sizes)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			waits = append(waits, why)
+		}
+	}
+	if len(waits) > 0 {
+		m.progress.State, m.progress.Why = string(Proving), strings.Join(waits, "; ")
+		return nil
+	}
+	return m.enter(ctx, Finished, m.finalWord())
+}
+
+// moreToMove goes back to moving with replicas that turned up since.
+func (m *Mover) moreToMove(ctx context.Context, more []Move) error {
+	next := m.run
+	// A partition has one move; an older one of the same partition is history.
+	next.Moves = slices.DeleteFunc(slices.Clone(m.run.Moves), func(o Move) bool {
+		return slices.ContainsFunc(more, func(n Move) bool { return n.tp() == o.tp() })
+	})
+	next.Moves = append(next.Moves, more...)
+	sortMoves(next.Moves)
+	next.Proven = nil
+	if err := m.saveRun(ctx, next); err != nil {
+		return err
+	}
+	m.run = next
+	for _, n := range more {
+		delete(m.work.settled, n.tp())
+		m.emit(Event{Kind: "replan", Partitions: 1, Text: fmt.Sprintf("%s is on a broker that is being drained: moving it to %v", n.tp(), n.Target)})
+	}
+	return m.enter(ctx, Moving, fmt.Sprintf("%d more partitions are on drained brokers", len(more)))
+}
+
+// proveBroker says what one drained broker still waits for; empty when nothing.
+func (m *Mover) proveBroker(ctx context.Context, b int, view View, sizes Sizes) (string, error) {
+	proven := slices.Contains(m.run.Proven, b)
+	reg, registered := view.Brokers[b]
+	if !proven {
+		if n := replicasOn(view, b); n > 0 {
+			return fmt.Sprintf("%d replicas are on broker %d and no other broker can take them", n, b), nil
+		}
+		bs, answers := sizes.Brokers[b]
+		switch {
+		case answers && len(bs.Replicas) > 0:
+			return fmt.Sprintf("broker %d still holds %s in its log dirs", b, few(sortedTPs(bs.Replicas))), nil
+		case !answers && registered && !m.work.down.gone(m.cfg.Now())(b):
+			return fmt.Sprintf("broker %d does not answer, so its log dirs cannot be read", b), nil
+		}
+		next := m.run
+		next.Proven = append(slices.Clone(m.run.Proven), b)
+		if err := m.saveHead(ctx, next); err != nil {
+			return "", err
+		}
+		m.run = next
+		how := "proven by its log dirs"
+		if !answers {
+			how = "by the metadata; it is gone and its log dirs cannot be read"
+		}
+		m.emit(Event{Kind: "proof", Text: fmt.Sprintf("broker %d is empty, %s", b, how)})
+	}
+	if !m.run.Unregister || !registered {
+		return "", nil
+	}
+	if reg.Alive {
+		return fmt.Sprintf("broker %d is empty; stop it, and it will be unregistered", b), nil
+	}
+	if err := m.cfg.Kafka.Unregister(ctx, b); err != nil {
+		return "", err
+	}
+	m.emit(Event{Kind: "proof", Text: fmt.Sprintf("broker %d is unregistered", b)})
+	return "", nil
+}
+
+func replicasOn(v View, b int) int {
+	n := 0
+	for _, t := range v.Topics {
+		for _, p := range t.Partitions {
+			if slices.Contains(p.Replicas, b) {
+				n++
+			}
+		}
+	}
+	for _, re := range v.Reassigning {
+		if slices.Contains(re.Replicas, b) {
+			n++
+		}
+	}
+	return n
+}
+
+func sortedTPs(in map[TP]cluster.Bytes) []TP {
+	out := make([]TP, 0, len(in))
+	for tp := range in {
+		out = append(out, tp)
+	}
+	slices.SortFunc(out, compareTP)
+	return out
+}

@@ -1,0 +1,428 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// maxElections bounds the preferred elections of one poll per new leader: every
+// one makes clients look for their leader again.
+const maxElections = 250
+
+// work is what the loop remembers between polls. Losing it costs a poll, never
+// the run.
+type work struct {
+	down     deadline
+	growth   growth
+	arrivals arrivals
+	sizes    Sizes
+	rates    map[RateOn]cluster.BytesPerSecond
+	set      Throttles // what we have set and expect to read back
+	lost     time.Time // when a throttle of ours was found missing
+	restored int
+	eta      eta
+	held     time.Duration
+	lastPoll time.Time
+	moved    cluster.Bytes // at the last poll
+	settled  map[TP]bool
+	surprise map[TP]string // the last reason told per partition
+	stray    time.Time
+}
+
+func newWork(c Config) *work {
+	w := &work{down: deadline{grace: c.Grace}, rates: map[RateOn]cluster.BytesPerSecond{}, surprise: map[TP]string{}}
+	w.set = Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}}
+	w.restart()
+	return w
+}
+
+// restart forgets what belongs to one direction of a run.
+func (w *work) restart() {
+	w.settled = map[TP]bool{}
+	w.eta = eta{}
+	w.held = 0
+}
+
+// verdicts sorts this poll's rulings by what is to be done.
+type verdicts struct {
+	running, cands, later []copying
+	steps                 map[TP]Judgement
+	reorder, elect        []Target
+	revert                []TP
+	open                  int // moves that are not settled
+	waiting               string
+	changed               bool // a move was dropped or given another target
+	foreign               []TP
+	total, left           cluster.Bytes
+	movesDone             int
+}
+
+// stepMoves is one poll of moving or cancelling.
+func (m *Mover) stepMoves(ctx context.Context) error {
+	now := m.cfg.Now()
+	view, err := m.cfg.Kafka.View(ctx, m.openTopics())
+	if err != nil {
+		return err
+	}
+	if err := m.look(ctx, view, now); err != nil {
+		return err
+	}
+	v := m.rule(view, now)
+	if v.changed {
+		if err := m.saveRun(ctx, m.run); err != nil {
+			return err
+		}
+	}
+	if v.open == 0 {
+		m.account(v, now, "")
+		return m.enter(ctx, Cleaning, "every move is settled")
+	}
+	if err := m.settleLeaders(ctx, v); err != nil {
+		return err
+	}
+	lost, err := m.readThrottles(ctx, now)
+	if err != nil {
+		return err
+	}
+	hold := lost
+	if hold == "" {
+		hold = m.mayNotSubmit(v, now)
+	}
+	m.adjustRates(ctx, v, view)
+	batch, why := m.choose(v, view, hold)
+	if err := m.submit(ctx, v, batch, view, lost != ""); err != nil {
+		return err
+	}
+	if why == "" {
+		why = v.waiting
+	}
+	m.account(v, now, why)
+	return nil
+}
+
+// openTopics names the topics whose moves are not settled.
+func (m *Mover) openTopics() []string {
+	var out []string
+	for _, mv := range m.run.Moves {
+		if mv.Dropped == "" && !m.work.settled[mv.tp()] {
+			out = append(out, mv.Topic)
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	if out == nil {
+		out = []string{}
+	}
+	return out
+}
+
+// look reads what the judgement needs beside the view: sizes, and who is dead.
+func (m *Mover) look(ctx context.Context, view View, now time.Time) error {
+	var tps []TP
+	ids := map[int]bool{}
+	for _, mv := range m.run.Moves {
+		if mv.Dropped != "" || m.work.settled[mv.tp()] {
+			continue
+		}
+		tps = append(tps, mv.tp())
+		for _, b := range slices.Concat(mv.Original, mv.Target) {
+			ids[b] = true
+		}
+	}
+	brokers := make([]int, 0, len(ids))
+	for b := range ids {
+		brokers = append(brokers, b)
+	}
+	slices.Sort(brokers)
+	m.work.down.observe(view, brokers, now)
+	alive := slices.DeleteFunc(brokers, func(b int) bool { return !view.alive(b) })
+	sizes, err := m.cfg.Kafka.Sizes(ctx, alive, tps)
+	if err != nil {
+		return fmt.Errorf("reading log dirs: %w", err)
+	}
+	m.work.sizes = sizes
+	m.work.growth.observe(view, sizes, tps, now)
+	m.work.arrivals.observeCopies(view, sizes, now)
+	return nil
+}
+
+// rule judges every open move.
+func (m *Mover) rule(view View, now time.Time) verdicts {
+	w := m.work
+	v := verdicts{steps: map[TP]Judgement{}}
+	r := rules{draining: m.run.Drain, gone: w.down.gone(now), back: m.run.Back}
+	known := map[TP]bool{}
+	for i := range m.run.Moves {
+		mv := &m.run.Moves[i]
+		known[mv.tp()] = true
+		if mv.Dropped != "" {
+			continue
+		}
+		v.total += mv.Size * cluster.Bytes(steps(mv.source(m.run.Back), mv.target(m.run.Back)))
+		if w.settled[mv.tp()] {
+			v.movesDone++
+			continue
+		}
+		j := judge(*mv, view, r)
+		if j.Ruling == Replan || j.Ruling == Drop {
+			j = m.change(mv, view, j)
+			v.changed = true
+			if mv.Dropped != "" {
+				continue
+			}
+		}
+		if j.Ruling == Done {
+			w.settled[mv.tp()] = true
+			v.movesDone++
+			continue
+		}
+		v.open++
+		m.place(&v, i, j, view)
+	}
+	for tp := range view.Reassigning {
+		if !known[tp] {
+			v.foreign = append(v.foreign, tp)
+		}
+	}
+	slices.SortFunc(v.foreign, compareTP)
+	return v
+}
+
+// change drops a move or gives it another target. What it becomes is judged at
+// the next poll.
+func (m *Mover) change(mv *Move, view View, j Judgement) Judgement {
+	if j.Ruling == Replan && !m.run.Back {
+		next, ok, why := replan(*mv, view, m.run.Drain, m.brokerLoads())
+		if ok {
+			m.emit(Event{Kind: "replan", Partitions: 1, Text: fmt.Sprintf("%s: %s; its target is now %v instead of %v", mv.tp(), j.Why, next.Target, mv.Target)})
+			*mv = next
+			return Judgement{Ruling: Hold, Why: j.Why}
+		}
+		j.Why += ": " + why
+	}
+	mv.Dropped = j.Why
+	m.emit(Event{Kind: "drop", Partitions: 1, Text: fmt.Sprintf("%s: %s", mv.tp(), j.Why)})
+	return Judgement{Ruling: Drop, Why: j.Why}
+}
+
+// brokerLoads is the bytes that each broker holds or will.
+func (m *Mover) brokerLoads() map[int]cluster.Bytes {
+	load := map[int]cluster.Bytes{}
+	for _, mv := range m.run.Moves {
+		for _, b := range mv.Target {
+			load[b] += mv.Size
+		}
+	}
+	return load
+}
+
+// place puts one ruling where it will be acted on.
+func (m *Mover) place(v *verdicts, i int, j Judgement, view View) {
+	mv := m.run.Moves[i]
+	tp := mv.tp()
+	p, _ := view.Partition(tp)
+	target := mv.target(m.run.Back)
+	m.tell(tp, j)
+	if j.Why != "" && v.waiting == "" {
+		v.waiting = tp.String() + ": " + j.Why
+	}
+	size := max(mv.Size, m.leaderSize(tp, p))
+	re, moving := view.Reassigning[tp]
+	missing := without(target, p.Replicas)
+	if moving {
+		missing = without(target, re.Target())
+	}
+	v.left += size * cluster.Bytes(len(missing))
+	c := copying{move: i, tp: tp, from: p.Leader, to: -1, left: size, incoming: m.work.growth.rate(tp), internal: mv.Internal, heals: j.Heals}
+	switch j.Ruling {
+	case Submit:
+		v.steps[tp] = j
+		if j.Add < 0 {
+			v.reorder = append(v.reorder, Target{TP: tp, Replicas: j.Step, Shrinks: true})
+			return
+		}
+		c.to = j.Add
+		v.cands = append(v.cands, c)
+		missing = without(missing, []int{j.Add})
+	case Running:
+		if len(re.Adding) > 0 {
+			c.to = re.Adding[0]
+			done, _ := m.work.sizes.of(tp, c.to)
+			c.left = max(size-done, 0)
+			v.left += c.left
+			v.running = append(v.running, c)
+		}
+	case Revert:
+		v.revert = append(v.revert, tp)
+	case Reorder:
+		v.reorder = append(v.reorder, Target{TP: tp, Replicas: j.Step})
+	case Elect:
+		v.elect = append(v.elect, Target{TP: tp, Replicas: target})
+	}
+	for _, b := range missing {
+		later := c
+		later.to, later.left = b, size
+		v.later = append(v.later, later)
+	}
+}
+
+// tell emits an event for a surprise, once per reason.
+func (m *Mover) tell(tp TP, j Judgement) {
+	if j.Why == m.work.surprise[tp] {
+		return
+	}
+	m.work.surprise[tp] = j.Why
+	if j.Why != "" {
+		m.emit(Event{Kind: "hold", Partitions: 1, Text: fmt.Sprintf("%s: %s", tp, j.Why)})
+	}
+}
+
+func (m *Mover) leaderSize(tp TP, p PartitionView) cluster.Bytes {
+	n, _ := m.work.sizes.of(tp, p.Leader)
+	return n
+}
+
+// settleLeaders does what costs no bytes: cancels, reorders, elections.
+func (m *Mover) settleLeaders(ctx context.Context, v verdicts) error {
+	var cancels []Target
+	for _, tp := range v.revert {
+		cancels = append(cancels, Target{TP: tp})
+	}
+	for _, targets := range [][]Target{cancels, v.reorder} {
+		for batch := range slices.Chunk(targets, MaxPartitionsPerRequest) {
+			refused, err := m.cfg.Kafka.Reassign(ctx, batch)
+			if err != nil {
+				return err
+			}
+			m.tellRefused(refused)
+		}
+	}
+	var ask []TP
+	perLeader := map[int]int{}
+	for _, t := range v.elect {
+		if perLeader[t.Replicas[0]]++; perLeader[t.Replicas[0]] <= maxElections {
+			ask = append(ask, t.TP)
+		}
+	}
+	if len(ask) == 0 {
+		return nil
+	}
+	refused, err := m.cfg.Kafka.Elect(ctx, ask)
+	if err != nil {
+		return err
+	}
+	m.tellRefused(refused)
+	if n := len(ask) - len(refused); n > 0 {
+		m.emit(Event{Kind: "batch", Partitions: n, Text: fmt.Sprintf("electing the preferred leaders of %d partitions", n)})
+	}
+	return nil
+}
+
+func (m *Mover) tellRefused(refused map[TP]error) {
+	for tp, err := range refused {
+		m.tell(tp, Judgement{Why: fmt.Sprintf("the cluster refused: %v", err)})
+	}
+}
+
+// mayNotSubmit gives the reasons that hold every new batch.
+func (m *Mover) mayNotSubmit(v verdicts, now time.Time) string {
+	if len(v.foreign) > 0 {
+		return "another tool's reassignment is in flight: " + few(v.foreign)
+	}
+	if m.cfg.WindowOpen != nil && !m.run.Back {
+		if open, why := m.cfg.WindowOpen(now); !open {
+			if why == "" {
+				why = "no maintenance window is open"
+			}
+			return why
+		}
+	}
+	return ""
+}
+
+// choose asks admit for the next batch.
+func (m *Mover) choose(v verdicts, view View, hold string) ([]copying, string) {
+	if hold != "" {
+		return nil, hold
+	}
+	batch, held := admit(v.cands, v.running, v.later, limits{
+		allowance: m.allowance,
+		room:      m.room(v.running),
+		carries: func(b int, s Side, in cluster.BytesPerSecond) bool {
+			return m.cfg.Throttle.carries(m.sideIncoming(s, in))
+		},
+	})
+	if len(batch)+len(v.running) > 0 {
+		return batch, ""
+	}
+	for _, c := range v.cands {
+		if why := held[c.tp]; why != "" {
+			return nil, fmt.Sprintf("%s: %s", c.tp, why)
+		}
+	}
+	return nil, ""
+}
+
+// allowance is the bytes that may be on their way to or from a broker: what it
+// copies in the window, and never less than in two polls, so that it is not
+// idle when one replica is done.
+func (m *Mover) allowance(b int) cluster.Bytes {
+	rate := m.cfg.Throttle.Start
+	for _, s := range sides {
+		if r, ok := m.work.rates[RateOn{b, s}]; ok {
+			rate = min(rate, r)
+		}
+	}
+	window := max(m.cfg.Window, 2*m.cfg.Poll)
+	return cluster.Bytes(float64(rate) * window.Seconds())
+}
+
+// room is the free space of a broker less what is still to arrive.
+func (m *Mover) room(running []copying) func(int) cluster.Bytes {
+	coming := map[int]cluster.Bytes{}
+	for _, c := range running {
+		coming[c.to] += needs(c)
+	}
+	return func(b int) cluster.Bytes {
+		s, ok := m.work.sizes.Brokers[b]
+		if !ok || s.Usable < 0 {
+			return -1
+		}
+		return max(s.Usable-coming[b], 0)
+	}
+}
+
+// submit sets the throttles of a batch and then sends it; with an empty batch
+// it only brings the throttles up to date. Everything that will be ours is
+// written down first.
+func (m *Mover) submit(ctx context.Context, v verdicts, batch []copying, view View, lost bool) error {
+	if err := m.applyThrottles(ctx, v, batch, view, lost); err != nil {
+		return err
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	targets := make([]Target, 0, len(batch))
+	var bytes cluster.Bytes
+	for _, c := range batch {
+		targets = append(targets, Target{TP: c.tp, Replicas: v.steps[c.tp].Step})
+		bytes += c.left
+	}
+	// The last look before the cluster changes: is the state still ours?
+	if err := m.cfg.Store.Check(ctx); err != nil {
+		return err
+	}
+	refused, err := m.cfg.Kafka.Reassign(ctx, targets)
+	if err != nil {
+		return err
+	}
+	m.tellRefused(refused)
+	m.batches++
+	m.emit(Event{Kind: "batch", Batch: m.batches, Partitions: len(batch) - len(refused), Bytes: bytes,
+		Text: fmt.Sprintf("batch %d: %d partitions, %v", m.batches, len(batch)-len(refused), bytes)})
+	return nil
+}

@@ -1,0 +1,209 @@
+package execute
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// DefaultStateTopic is where the mover keeps its state.
+const DefaultStateTopic = "__tidetable_mover"
+
+const claimKey = "claim"
+
+// storeTimeout bounds one write or read of the state.
+const storeTimeout = 60 * time.Second
+
+// TopicStore keeps the state in one partition of a compacted topic.
+//
+// Ownership needs no lease: every owner remembers the offset of its last
+// record, and when the partition's end is further on, somebody else has
+// written. The last claim in the log is the owner's.
+type TopicStore struct {
+	cl    *kgo.Client // produces, and asks for offsets; the caller's
+	adm   *kadm.Client
+	topic string
+	opts  []kgo.Opt
+
+	mu    sync.Mutex
+	owner string
+	next  int64 // the offset after our last record; -1 before a claim
+}
+
+// NewTopicStore keeps state in a topic; opts are the caller's connection
+// options, used for short-lived readers. The topic is made at the first claim.
+func NewTopicStore(topic string, opts ...kgo.Opt) (*TopicStore, error) {
+	if topic == "" {
+		topic = DefaultStateTopic
+	}
+	own := append(slices.Clone(opts),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(storeTimeout))
+	cl, err := kgo.NewClient(own...)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to kafka: %w", err)
+	}
+	return &TopicStore{cl: cl, adm: kadm.NewClient(cl), topic: topic, opts: opts, next: -1}, nil
+}
+
+// Close closes the connection.
+func (s *TopicStore) Close() { s.cl.Close() }
+
+// Load implements Store.
+func (s *TopicStore) Load(ctx context.Context) (map[string][]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kv, _, _, err := s.read(ctx)
+	delete(kv, claimKey)
+	return kv, err
+}
+
+// read returns the newest values, the last claim and the end offset.
+func (s *TopicStore) read(ctx context.Context) (kv map[string][]byte, owner string, end int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	kv = map[string][]byte{}
+	start, end, err := s.offsets(ctx)
+	if err != nil || start >= end {
+		return kv, "", max(end, 0), err
+	}
+	cl, err := kgo.NewClient(append(slices.Clone(s.opts), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{
+		s.topic: {0: kgo.NewOffset().At(start)},
+	}))...)
+	if err != nil {
+		return nil, "", 0, fmt.Errorf("connecting to kafka: %w", err)
+	}
+	defer cl.Close()
+	for done := false; !done; {
+		fetches := cl.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, "", 0, fmt.Errorf("reading state topic %s: %w", s.topic, err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if r.Value == nil {
+				delete(kv, string(r.Key))
+			} else {
+				kv[string(r.Key)] = r.Value
+			}
+			done = done || r.Offset >= end-1
+		})
+	}
+	return kv, string(kv[claimKey]), end, nil
+}
+
+// offsets asks for the first and the next offset; 0 and 0 without a topic.
+func (s *TopicStore) offsets(ctx context.Context) (start, end int64, err error) {
+	for _, at := range []struct {
+		list func(context.Context, ...string) (kadm.ListedOffsets, error)
+		to   *int64
+	}{{s.adm.ListStartOffsets, &start}, {s.adm.ListEndOffsets, &end}} {
+		l, err := at.list(ctx, s.topic)
+		if err != nil {
+			return 0, 0, fmt.Errorf("reading offsets of state topic %s: %w", s.topic, err)
+		}
+		o, ok := l.Lookup(s.topic, 0)
+		switch {
+		case !ok || errors.Is(o.Err, kerr.UnknownTopicOrPartition):
+			return 0, 0, nil
+		case o.Err != nil:
+			return 0, 0, fmt.Errorf("reading offsets of state topic %s: %w", s.topic, o.Err)
+		}
+		*at.to = o.Offset
+	}
+	return start, end, nil
+}
+
+// Claim implements Store.
+func (s *TopicStore) Claim(ctx context.Context, owner string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.create(ctx); err != nil {
+		return err
+	}
+	s.owner = owner
+	return s.write(ctx, []record{{claimKey, []byte(owner)}})
+}
+
+// create makes the topic when it is not there, with as many replicas as the
+// cluster allows up to three, and min.insync.replicas one below.
+func (s *TopicStore) create(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	meta, err := s.adm.Metadata(ctx, s.topic)
+	if err != nil {
+		return fmt.Errorf("reading metadata: %w", err)
+	}
+	if t, ok := meta.Topics[s.topic]; ok && t.Err == nil {
+		return nil
+	}
+	rf := min(3, len(meta.Brokers))
+	_, err = s.adm.CreateTopic(ctx, 1, int16(rf), map[string]*string{
+		"cleanup.policy":      kmsg.StringPtr("compact"),
+		"min.insync.replicas": kmsg.StringPtr(fmt.Sprint(max(1, rf-1))),
+	}, s.topic)
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
+		return fmt.Errorf("creating state topic %s: %w", s.topic, err)
+	}
+	return nil
+}
+
+// Put implements Store.
+func (s *TopicStore) Put(ctx context.Context, records []record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.check(ctx); err != nil {
+		return err
+	}
+	return s.write(ctx, records)
+}
+
+// write produces in order and waits for all in-sync replicas.
+func (s *TopicStore) write(ctx context.Context, records []record) error {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	for _, r := range records {
+		res := s.cl.ProduceSync(ctx, &kgo.Record{Topic: s.topic, Partition: 0, Key: []byte(r.Key), Value: r.Value})
+		rec, err := res.First()
+		if err != nil {
+			return fmt.Errorf("writing state topic %s: %w", s.topic, err)
+		}
+		s.next = rec.Offset + 1
+	}
+	return nil
+}
+
+// Check implements Store.
+func (s *TopicStore) Check(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.check(ctx)
+}
+
+func (s *TopicStore) check(ctx context.Context) error {
+	if s.next < 0 {
+		return errors.New("the state was not claimed")
+	}
+	_, end, err := s.offsets(ctx)
+	if err != nil || end == s.next {
+		return err
+	}
+	_, owner, end, err := s.read(ctx)
+	if err != nil {
+		return err
+	}
+	if owner != s.owner {
+		return fmt.Errorf("%w: it is with %s", ErrTakenOver, owner)
+	}
+	s.next = end
+	return nil
+}

@@ -1,0 +1,167 @@
+package simulations
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/simulations/policies"
+	"github.com/tidetable/tidetable/simulations/scenario"
+)
+
+// Options of a comparison.
+type Options struct {
+	Forecaster func() forecast.Forecaster // for tidetable; one a run
+	Points     int                        // of each series in the result; zero keeps none
+	Workers    int                        // zero is one a core; the result does not depend on it
+	Progress   func(ticks int)            // called from many goroutines
+}
+
+// Result is a comparison of policies in one scenario. Its JSON form is a
+// contract; see docs/simulations.md.
+type Result struct {
+	Scenario string          `json:"scenario"`
+	Seed     uint64          `json:"seed"`
+	Start    time.Time       `json:"start"`
+	Hours    float64         `json:"hours"`
+	Currency string          `json:"currency"`
+	Policies []PolicyMeasure `json:"policies"`
+	Runs     []Run           `json:"-"`
+}
+
+// PolicyMeasure is one policy's measures, beside the oracle's when the oracle
+// ran: Oracle repeats them, and OverOracle divides by them.
+type PolicyMeasure struct {
+	Policy string `json:"policy"`
+	Measures
+	Oracle     *Measures          `json:"oracle,omitempty"`
+	OverOracle map[string]float64 `json:"overOracle,omitempty"`
+}
+
+// Ticks is how many ticks of simulated time a comparison takes in all.
+func Ticks(p *scenario.Plan, runs int) int {
+	return int(p.Duration/p.Tick) * (len(p.Policies) + len(p.Variants)) * max(runs, 1)
+}
+
+// Compare runs every policy of a scenario in a world of its own. The result is
+// the same on any number of cores.
+func Compare(ctx context.Context, p *scenario.Plan, o Options) (Result, error) {
+	runs, err := compareRun(ctx, p, 0, o)
+	if err != nil {
+		return Result{}, err
+	}
+	r := Result{Scenario: p.Name, Seed: p.Seed, Start: p.StartTime(), Hours: p.Duration.D().Hours(), Currency: p.Currency(), Runs: runs}
+	oracle := oracleOf(runs)
+	for _, x := range runs {
+		r.Policies = append(r.Policies, beside(x, oracle))
+	}
+	return r, nil
+}
+
+func oracleOf(runs []Run) *Measures {
+	for i := range runs {
+		if runs[i].Policy == "oracle" {
+			return &runs[i].Measures
+		}
+	}
+	return nil
+}
+
+func beside(x Run, oracle *Measures) PolicyMeasure {
+	m := PolicyMeasure{Policy: x.Policy, Measures: x.Measures}
+	if oracle == nil {
+		return m
+	}
+	m.Oracle = oracle
+	m.OverOracle = map[string]float64{}
+	for _, k := range []struct {
+		name string
+		a, b float64
+	}{
+		{"brokerHours", x.Measures.BrokerHours, oracle.BrokerHours},
+		{"replicaHours", x.Measures.ReplicaHours, oracle.ReplicaHours},
+		{"cost", x.Measures.Cost, oracle.Cost},
+	} {
+		if k.b > 0 {
+			m.OverOracle[k.name] = math.Round(1e6*k.a/k.b) / 1e6
+		}
+	}
+	return m
+}
+
+// compareRun is one run of the scenario under every policy, in its order.
+func compareRun(ctx context.Context, p *scenario.Plan, run int, o Options) ([]Run, error) {
+	runs := make([]Run, len(p.Policies)+len(p.Variants))
+	c, err := p.World(run) // shared: a world does not write to its configuration
+	if err != nil {
+		return nil, err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(workers(o))
+	for i := range runs {
+		g.Go(func() error {
+			pol, err := build(p, i, o)
+			if err != nil {
+				return err
+			}
+			r, err := simulate(ctx, c, pol, runOptions{end: p.EndTime(), points: o.Points, price: p.Cost, progress: o.Progress})
+			if err != nil {
+				return err
+			}
+			r.Run = run
+			runs[i] = r
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, fmt.Errorf("simulating %s: %w", p.Name, err)
+	}
+	return runs, nil
+}
+
+func workers(o Options) int {
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// build makes the i-th policy of a scenario: those it names, then its variants.
+func build(p *scenario.Plan, i int, o Options) (policies.Policy, error) {
+	opts := policyOptions(p)
+	if i >= len(p.Policies) {
+		v := i - len(p.Policies)
+		doc := p.VariantPolicies()[v]
+		return newTidetable(p, p.Variants[v].Name, &doc, o)
+	}
+	switch name := p.Policies[i]; name {
+	case "static":
+		return policies.NewStatic(opts), nil
+	case "hpa-cpu":
+		return policies.NewHPA(opts), nil
+	case "keda-lag":
+		return policies.NewKEDA(opts), nil
+	case "reactive":
+		return policies.NewReactive(opts), nil
+	case "oracle":
+		return policies.NewOracle(opts), nil
+	case "tidetable":
+		return newTidetable(p, name, p.TidetablePolicy(), o)
+	default:
+		return nil, fmt.Errorf("building policy %q: it does not exist", name)
+	}
+}
+
+func policyOptions(p *scenario.Plan) policies.Options {
+	k := p.Comparison
+	o := policies.Options{TargetUtilisation: k.Target, TargetCPU: k.CPU, LagSeconds: k.LagSeconds, ScaleInAfter: k.ScaleIn.D(), Interval: k.Interval.D(), End: p.EndTime()}
+	if d := p.TidetablePolicy(); d != nil {
+		o.MinBrokers, o.MaxBrokers = d.Spec.Brokers.Min, d.Spec.Brokers.Max
+	}
+	return o
+}

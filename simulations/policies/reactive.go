@@ -1,0 +1,48 @@
+package policies
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/simulations/world"
+)
+
+// Reactive keeps measured throughput at a target utilisation: no forecast, no
+// lag. It is what a well-kept script or a Prometheus-fed autoscaler does.
+type Reactive struct {
+	opts Options
+	op   operator
+	slow window
+	want int
+}
+
+// NewReactive makes the policy.
+func NewReactive(o Options) *Reactive { return &Reactive{opts: o.WithDefaults()} }
+
+// Name is the policy's word in reports.
+func (*Reactive) Name() string { return "reactive" }
+
+// Tick looks every Interval.
+func (r *Reactive) Tick(_ context.Context, w *world.World) error {
+	if r.want == 0 {
+		r.want, _ = w.Brokers()
+		r.slow.span = r.opts.ScaleInAfter
+	}
+	down, _ := w.MetricsDown()
+	if !down && w.Now().Sub(w.Config().Start)%r.opts.Interval < w.TickLength() {
+		for i := range w.Groups() {
+			g := w.Group(i)
+			n := replicas(g, ceil(g.Arrives/(r.opts.TargetUtilisation*g.Spec.PerReplica)))
+			if err := w.SetConsumers(i, n, "throughput"); err != nil {
+				return err
+			}
+		}
+		have, _ := w.Brokers()
+		n := r.opts.brokers(w, w.BrokersFor(w.Measured(), r.opts.TargetUtilisation, r.opts.DiskFill))
+		highest := r.slow.highest(w.Now(), n)
+		r.want = n
+		if n < have {
+			r.want = min(have, highest)
+		}
+	}
+	return r.op.tick(w, r.want, "throughput")
+}

@@ -1,0 +1,53 @@
+package policies
+
+import (
+	"context"
+	"time"
+
+	"github.com/tidetable/tidetable/simulations/world"
+)
+
+// Static is sized once for the highest demand of the whole scenario at the
+// target utilisation: what a good capacity meeting gives.
+type Static struct {
+	opts     Options
+	op       operator
+	brokers  int
+	replicas []int
+}
+
+// NewStatic makes the policy.
+func NewStatic(o Options) *Static { return &Static{opts: o.WithDefaults()} }
+
+// Name is the policy's word in reports.
+func (*Static) Name() string { return "static" }
+
+// Tick sizes once and then keeps to it.
+func (s *Static) Tick(_ context.Context, w *world.World) error {
+	if s.brokers == 0 {
+		s.plan(w)
+		for i, n := range s.replicas {
+			if err := w.SetConsumers(i, n, "static peak"); err != nil {
+				return err
+			}
+		}
+	}
+	return s.op.tick(w, s.brokers, "static peak")
+}
+
+func (s *Static) plan(w *world.World) {
+	s.replicas = make([]int, w.Groups())
+	var peak world.Demand
+	step := max(5*time.Minute, w.TickLength())
+	for t := w.Now(); !t.After(s.opts.End); t = t.Add(step) {
+		d := w.Rates(t)
+		peak.In, peak.Out = max(peak.In, d.In), max(peak.Out, d.Out)
+		peak.CPU, peak.DiskWrite = max(peak.CPU, d.CPU), max(peak.DiskWrite, d.DiskWrite)
+		for i := range s.replicas {
+			g := w.Group(i)
+			s.replicas[i] = max(s.replicas[i], replicas(g, ceil(w.RecordsAt(i, t)/(s.opts.TargetUtilisation*g.Spec.PerReplica))))
+		}
+	}
+	peak.Disk = w.DiskUsed()
+	s.brokers = s.opts.brokers(w, w.BrokersFor(peak, s.opts.TargetUtilisation, s.opts.DiskFill))
+}

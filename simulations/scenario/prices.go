@@ -1,0 +1,107 @@
+package scenario
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/tidetable/tidetable/internal/files"
+	"github.com/tidetable/tidetable/internal/strictyaml"
+)
+
+// Prices are what things cost, in one currency of the reader's choice.
+type Prices struct {
+	Currency          string             `yaml:"currency" json:"currency,omitempty"`
+	BrokerHour        map[string]float64 `yaml:"brokerHour" json:"brokerHour,omitempty"` // by shape
+	ReplicaHour       float64            `yaml:"replicaHour" json:"replicaHour,omitempty"`
+	GigabyteMonth     float64            `yaml:"gigabyteMonth" json:"gigabyteMonth,omitempty"`
+	CrossZoneGigabyte float64            `yaml:"crossZoneGigabyte" json:"crossZoneGigabyte,omitempty"`
+}
+
+// DefaultPrices stand in where a scenario names no price file: round numbers of
+// the order of on-demand prices of 2026, so that a cost can be compared, not
+// booked.
+var DefaultPrices = Prices{Currency: "USD", ReplicaHour: 0.05, GigabyteMonth: 0.08, CrossZoneGigabyte: 0.01}
+
+const defaultBrokerHour = 0.8
+
+func (p *Plan) readPrices(c *checker) {
+	p.prices = DefaultPrices
+	if p.Prices == "" {
+		return
+	}
+	f, err := files.Open(p.in.path(p.Prices), nil, 1<<20)
+	if err != nil {
+		c.failf("prices", "%v", plain(err))
+		return
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		c.failf("prices", "%v", err)
+		return
+	}
+	var prices Prices
+	if _, problems := strictyaml.Decode(data, &prices); len(problems) > 0 {
+		var all []string
+		for _, x := range problems {
+			all = append(all, x.String())
+		}
+		c.failf("prices", "%s: %s", p.Prices, strings.Join(all, "; "))
+		return
+	}
+	p.prices = prices
+	p.priceOf(c, "cluster.brokers.shape.name", p.Cluster.Brokers.Shape)
+	for i, x := range p.Changes {
+		if x.Shape != nil {
+			p.priceOf(c, fmt.Sprintf("changes[%d].shape.name", i), *x.Shape)
+		}
+	}
+}
+
+func (p *Plan) priceOf(c *checker, path string, s Shape) {
+	if s.PerHr > 0 {
+		return
+	}
+	if _, ok := p.prices.BrokerHour[s.Name]; !ok {
+		names := make([]string, 0, len(p.prices.BrokerHour))
+		for n := range p.prices.BrokerHour {
+			names = append(names, n)
+		}
+		slices.Sort(names)
+		c.failf(path, "shape %q has no price in %s; it has: %s", s.Name, p.Prices, strings.Join(names, ", "))
+	}
+}
+
+// brokerHour is the price of one broker for one hour.
+func (p *Plan) brokerHour() float64 {
+	s := p.Cluster.Brokers.Shape
+	for _, x := range p.Changes {
+		if x.Kind == "machine-shape" && x.At == 0 && x.Shape != nil {
+			s = *x.Shape
+		}
+	}
+	if s.PerHr > 0 {
+		return s.PerHr
+	}
+	if v, ok := p.prices.BrokerHour[s.Name]; ok {
+		return v
+	}
+	return defaultBrokerHour
+}
+
+// Cost prices what a run used.
+func (p *Plan) Cost(brokerHours, replicaHours, diskByteSeconds, crossZoneBytes float64) float64 {
+	const month = 730 * 3600.0
+	return brokerHours*p.brokerHour() + replicaHours*p.prices.ReplicaHour +
+		diskByteSeconds/1e9/month*p.prices.GigabyteMonth + crossZoneBytes/1e9*p.prices.CrossZoneGigabyte
+}
+
+// Currency is what Cost is in.
+func (p *Plan) Currency() string {
+	if p.prices.Currency == "" {
+		return "USD"
+	}
+	return p.prices.Currency
+}

@@ -1,5 +1,0 @@
-package world
-
-type recorder struct{}
-
-func (r *recorder) record(*World) {}
