@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -17,15 +18,17 @@ import (
 // Broker is one broker, running or not. Its id, address and data outlive its
 // process.
 type Broker struct {
-	ID      int
-	Zone    string // broker.rack
-	Addr    string // host:port
-	DataDir string // log.dirs
+	ID   int
+	Zone string // broker.rack
+	Addr string // host:port
 	// MetricsPort serves the JMX exporter's metrics under /metrics.
 	MetricsPort int
 
-	k       *Kafka
-	port    int
+	k    *Kafka
+	port int
+
+	mu      sync.Mutex
+	dataDir string
 	process *Process
 }
 
@@ -44,7 +47,7 @@ func (k *Kafka) newBroker(id int, zone, dataDir string) (*Broker, error) {
 		dataDir = filepath.Join(k.tb.Dir, fmt.Sprintf("broker-%d", id))
 	}
 	b := &Broker{
-		ID: id, Zone: zone, Addr: fmt.Sprintf("127.0.0.1:%d", port), DataDir: dataDir,
+		ID: id, Zone: zone, Addr: fmt.Sprintf("127.0.0.1:%d", port), dataDir: dataDir,
 		MetricsPort: metrics, k: k, port: port,
 	}
 	k.mu.Lock()
@@ -73,8 +76,14 @@ func (b *Broker) Launch() error {
 		return err
 	}
 	agent := fmt.Sprintf("-javaagent:%s=127.0.0.1:%d:%s", b.k.tb.artifacts.JMXAgent, b.MetricsPort, rules)
-	b.process, err = b.k.java(fmt.Sprintf("broker-%d", b.ID), []string{agent}, "kafka.Kafka", properties)
-	return errors.Join(err, b.k.tellChanged())
+	process, err := b.k.java(fmt.Sprintf("broker-%d", b.ID), []string{agent}, "kafka.Kafka", properties)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.process = process
+	b.mu.Unlock()
+	return b.k.tellChanged()
 }
 
 // Start starts the broker and waits until it is unfenced.
@@ -90,7 +99,7 @@ func (b *Broker) Start(ctx context.Context) error {
 func (b *Broker) WaitUnfenced(ctx context.Context) error {
 	return Poll(ctx, fmt.Sprintf("broker %d to be unfenced", b.ID), 200*time.Millisecond, func(ctx context.Context) error {
 		if !b.Running() {
-			return &Fatal{b.process.died()}
+			return &Fatal{b.Process().died()}
 		}
 		return b.unfenced(ctx)
 	})
@@ -140,17 +149,38 @@ func (b *Broker) WaitFenced(ctx context.Context) error {
 }
 
 // Running tells whether the broker has a process.
-func (b *Broker) Running() bool { return b.process != nil && b.process.Running() }
+func (b *Broker) Running() bool {
+	p := b.Process()
+	return p != nil && p.Running()
+}
 
 // Process is the broker's latest process; nil before its first start.
-func (b *Broker) Process() *Process { return b.process }
+func (b *Broker) Process() *Process {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.process
+}
+
+// DataDir is the broker's log.dirs.
+func (b *Broker) DataDir() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dataDir
+}
+
+// mount gives the broker another volume for its next start.
+func (b *Broker) mount(dir string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dataDir = dir
+}
 
 // Stop shuts the broker down in Kafka's controlled way.
 func (b *Broker) Stop(ctx context.Context) error {
 	if !b.Running() {
 		return nil
 	}
-	return b.process.Stop(ctx)
+	return b.Process().Stop(ctx)
 }
 
 // Kill ends the broker with SIGKILL, as a lost node would.
@@ -158,17 +188,17 @@ func (b *Broker) Kill() error {
 	if !b.Running() {
 		return fmt.Errorf("killing broker %d: it is not running", b.ID)
 	}
-	return b.process.Kill()
+	return b.Process().Kill()
 }
 
 // format writes the meta.properties that `kafka-storage format` writes for a
 // broker, without starting a JVM for it.
 func (b *Broker) format() error {
-	path := filepath.Join(b.DataDir, "meta.properties")
+	path := filepath.Join(b.DataDir(), "meta.properties")
 	if existing(path) != "" {
 		return nil
 	}
-	if err := os.MkdirAll(b.DataDir, 0o755); err != nil {
+	if err := os.MkdirAll(b.DataDir(), 0o755); err != nil {
 		return fmt.Errorf("creating the folder of broker %d: %w", b.ID, err)
 	}
 	_, err := writeProperties(path, map[string]string{
@@ -191,7 +221,7 @@ func (b *Broker) config() map[string]string {
 		"inter.broker.listener.name":     "PLAINTEXT",
 		"controller.listener.names":      "CONTROLLER",
 		"controller.quorum.voters":       b.k.voters(),
-		"log.dirs":                       b.DataDir,
+		"log.dirs":                       b.DataDir(),
 
 		"auto.create.topics.enable":                        "false",
 		"default.replication.factor":                       fmt.Sprint(rf),

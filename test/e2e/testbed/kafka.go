@@ -220,7 +220,7 @@ func (k *Kafka) RemoveBroker(ctx context.Context, id int) error {
 	k.mu.Lock()
 	delete(k.brokers, id)
 	k.mu.Unlock()
-	return errors.Join(k.tellChanged(), os.RemoveAll(b.DataDir))
+	return errors.Join(k.tellChanged(), os.RemoveAll(b.DataDir()))
 }
 
 func (k *Kafka) tellChanged() error {

@@ -29,16 +29,18 @@ type Kubernetes struct {
 	// Client is made from Config.
 	Client kubernetes.Interface
 
+	// Agent runs the pods.
+	Agent *NodeAgent
+
 	Etcd, APIServer, ControllerManager *Process
 
-	tb        *Testbed
-	dir       string
-	pki       *pki
-	etcdPort  int
-	peerPort  int
-	apiPort   int
-	cmPort    int
-	adminPath string
+	tb       *Testbed
+	dir      string
+	pki      *pki
+	etcdPort int
+	peerPort int
+	apiPort  int
+	cmPort   int
 }
 
 // StartKubernetes starts a control plane alone, without Kafka.

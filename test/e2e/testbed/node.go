@@ -56,7 +56,7 @@ func (n *nodeMetrics) write(w http.ResponseWriter, _ *http.Request) {
 			continue
 		}
 		pod := fmt.Sprintf(`namespace=%q,pod=%q,container="kafka"`, Namespace, b.PodName())
-		if cpu, memory, err := processUsage(b.process.PID()); err == nil {
+		if cpu, memory, err := processUsage(b.Process().PID()); err == nil {
 			_, _ = fmt.Fprintf(out, "container_cpu_usage_seconds_total{%s} %g\n", pod, cpu)
 			_, _ = fmt.Fprintf(out, "container_memory_working_set_bytes{%s} %d\n", pod, memory)
 		}
@@ -75,7 +75,7 @@ func (n *nodeMetrics) write(w http.ResponseWriter, _ *http.Request) {
 
 // volume gives the bytes used in the broker's folder, and its size.
 func (n *nodeMetrics) volume(b *Broker) (used, capacity float64, err error) {
-	err = filepath.WalkDir(b.DataDir, func(_ string, entry fs.DirEntry, err error) error {
+	err = filepath.WalkDir(b.DataDir(), func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return ignoreGone(err)
 		}
@@ -90,14 +90,14 @@ func (n *nodeMetrics) volume(b *Broker) (used, capacity float64, err error) {
 		return nil
 	})
 	if err != nil {
-		return 0, 0, fmt.Errorf("measuring %s: %w", b.DataDir, err)
+		return 0, 0, fmt.Errorf("measuring %s: %w", b.DataDir(), err)
 	}
 	if n.tb.options.VolumeBytes > 0 {
 		return used, n.tb.options.VolumeBytes, nil
 	}
 	var stat syscall.Statfs_t
-	if err := syscall.Statfs(b.DataDir, &stat); err != nil {
-		return 0, 0, fmt.Errorf("measuring %s: %w", b.DataDir, err)
+	if err := syscall.Statfs(b.DataDir(), &stat); err != nil {
+		return 0, 0, fmt.Errorf("measuring %s: %w", b.DataDir(), err)
 	}
 	return used, float64(stat.Blocks) * float64(stat.Bsize), nil
 }

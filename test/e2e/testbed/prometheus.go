@@ -34,7 +34,10 @@ type Prometheus struct {
 	listen  string
 }
 
-func (tb *Testbed) startPrometheus(ctx context.Context) error {
+// StartPrometheus starts Prometheus with a past. Options do it at the start;
+// where brokers come as pods, it is called when they are there. A nil history
+// is an empty one.
+func (tb *Testbed) StartPrometheus(ctx context.Context, history func(*Kafka) []History) error {
 	dir := filepath.Join(tb.Dir, "prometheus")
 	port, err := tb.ports.take()
 	if err != nil {
@@ -52,13 +55,15 @@ func (tb *Testbed) startPrometheus(ctx context.Context) error {
 		return err
 	}
 	tb.Prometheus = p
-	for _, h := range tb.options.History(tb.Kafka) {
-		began := time.Now()
-		samples, err := p.Backfill(ctx, h)
-		if err != nil {
-			return err
+	if history != nil {
+		for _, h := range history(tb.Kafka) {
+			began := time.Now()
+			samples, err := p.Backfill(ctx, h)
+			if err != nil {
+				return err
+			}
+			tb.options.Log("backfilled %d samples in %.1f s", samples, time.Since(began).Seconds())
 		}
-		tb.options.Log("backfilled %d samples in %.1f s", samples, time.Since(began).Seconds())
 	}
 	if err := p.writeConfig(); err != nil {
 		return err
@@ -209,7 +214,7 @@ func (p *Prometheus) writeTargets() error {
 // job and instance.
 func (b *Broker) TargetLabels() map[string]string {
 	return map[string]string{
-		"namespace": Namespace, "pod": b.PodName(), "kubernetes_pod_name": b.PodName(),
+		"zone": b.Zone, "namespace": Namespace, "pod": b.PodName(), "kubernetes_pod_name": b.PodName(),
 		"strimzi_io_cluster": ClusterName, "strimzi_io_kind": "Kafka", "container": "kafka",
 	}
 }

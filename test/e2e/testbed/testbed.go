@@ -39,7 +39,8 @@ type Options struct {
 	// CPULimit is each broker's limit in cores as kube-state-metrics would
 	// give it; no limit is exported when zero.
 	CPULimit float64
-	// Kubernetes starts a control plane.
+	// Kubernetes starts a control plane and a node agent. Kafka then starts
+	// with its controller only; its brokers come as pods (see DeployKafka).
 	Kubernetes bool
 	// NoKafka leaves Kafka out, for tests that bring it up in pods.
 	NoKafka bool
@@ -52,7 +53,10 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Brokers == 0 {
+	switch {
+	case o.Kubernetes:
+		o.Brokers = -1
+	case o.Brokers == 0:
 		o.Brokers = 3
 	}
 	if len(o.Zones) == 0 {
@@ -69,9 +73,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
-	}
-	if o.History == nil {
-		o.History = func(*Kafka) []History { return nil }
 	}
 	return o
 }
@@ -154,9 +155,12 @@ func New(ctx context.Context, o Options) (*Testbed, error) {
 		if err := tb.startKubernetes(ctx); err != nil {
 			return tb, err
 		}
+		if err := tb.startNodeAgent(ctx); err != nil {
+			return tb, err
+		}
 	}
 	if o.Prometheus {
-		if err := tb.startPrometheus(ctx); err != nil {
+		if err := tb.StartPrometheus(ctx, o.History); err != nil {
 			return tb, err
 		}
 	}
@@ -168,6 +172,9 @@ func New(ctx context.Context, o Options) (*Testbed, error) {
 func (tb *Testbed) Close() error {
 	if tb.Kafka != nil {
 		tb.Kafka.closeClients()
+	}
+	if tb.Kubernetes != nil && tb.Kubernetes.Agent != nil {
+		tb.Kubernetes.Agent.close()
 	}
 	err := tb.processes.killAll()
 	if tb.Prometheus != nil {
