@@ -49,9 +49,10 @@ const (
 	directRidge        = 0.002
 )
 
-func newCore(s seasons, scale float64, ahead int) *core {
+// newCore makes an empty core that keeps at least so many samples.
+func newCore(s seasons, scale float64, ahead, keep int) *core {
 	c := &core{s: s, scale: scale}
-	c.h = newHistory(s)
+	c.h = newHistory(s, keep)
 	c.stride = max(1, s.day/96)
 	c.knots = knotsFor(s.day, ahead)
 	c.addExperts()

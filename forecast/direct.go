@@ -330,6 +330,6 @@ func (o *directOutput) predict(h *history, ahead []int, dst []float64) {
 		if d.logs {
 			p = math.Exp(min(p, 60)) - h.offset
 		}
-		dst[i] = p
+		dst[i] = h.bounded(p)
 	}
 }

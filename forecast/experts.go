@@ -106,7 +106,7 @@ func (s *seasonal) predict(h *history, ahead []int, dst []float64) {
 	for i, a := range ahead {
 		dst[i] = s.ref(h, now+a, now)
 		if s.shift {
-			dst[i] = (dst[i]+0.02)*math.Exp(s.dev) - 0.02
+			dst[i] = h.bounded((dst[i]+0.02)*math.Exp(s.dev) - 0.02)
 		}
 	}
 }
@@ -132,6 +132,6 @@ func (s *stepped) predict(h *history, ahead []int, dst []float64) {
 		if math.IsNaN(step) {
 			step = 0
 		}
-		dst[i] = math.Exp(v.at(j)+step) - h.offset
+		dst[i] = h.bounded(math.Exp(v.at(j)+step) - h.offset)
 	}
 }

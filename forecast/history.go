@@ -1,6 +1,9 @@
 package forecast
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // history is the recent past of one series on its grid, in units of the
 // series' own scale. Indexes are absolute: they count every sample ever
@@ -15,19 +18,17 @@ type history struct {
 	logs  []float64 // log(clean + offset)
 
 	offset float64 // of the logarithm
+	top    float64 // highest cleaned value, as of the last dropping or later
 }
 
 // logOffset keeps logarithms of small and zero loads finite, as a share of the
 // series' mean.
 const logOffset = 0.05
 
-func newHistory(s seasons) *history {
-	keep := 5*s.week + s.day
-	if s.week == 0 {
-		keep = 9 * s.day
-	}
-	if s.day == 0 {
-		keep = 2016
+func newHistory(s seasons, keep int) *history {
+	keep = max(keep, 9*s.day)
+	if s.week > 0 {
+		keep = 5*s.week + s.day
 	}
 	return &history{day: s.day, week: s.week, keep: keep, offset: logOffset}
 }
@@ -43,11 +44,17 @@ func (h *history) append(raw, clean float64) {
 		h.clean = h.clean[:copy(h.clean, h.clean[drop:])]
 		h.logs = h.logs[:copy(h.logs, h.logs[drop:])]
 		h.base += drop
+		h.top = slices.Max(h.clean)
 	}
 	h.raw = append(h.raw, raw)
 	h.clean = append(h.clean, clean)
+	h.top = max(h.top, clean)
 	h.logs = append(h.logs, math.Log(clean+h.offset))
 }
+
+// bounded keeps a forecast within what a load may do next: no less than
+// nothing, no more than twice the highest value in memory.
+func (h *history) bounded(v float64) float64 { return max(0, min(v, 2*h.top)) }
 
 // setClean replaces the cleaned value at absolute index i.
 func (h *history) setClean(i int, v float64) {

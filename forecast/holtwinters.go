@@ -65,7 +65,7 @@ func (m *holtWinters) begin(h *history, y float64) {
 	}
 }
 
-func (m *holtWinters) predict(_ *history, ahead []int, dst []float64) {
+func (m *holtWinters) predict(h *history, ahead []int, dst []float64) {
 	for i, a := range ahead {
 		damp := m.phi * (1 - math.Pow(m.phi, float64(a))) / (1 - m.phi)
 		v := m.level + damp*m.trend + math.Pow(m.rho, float64(a))*m.last
@@ -75,6 +75,6 @@ func (m *holtWinters) predict(_ *history, ahead []int, dst []float64) {
 		if len(m.week) > 0 {
 			v += m.week[(m.t+a-1)%len(m.week)]
 		}
-		dst[i] = v
+		dst[i] = h.bounded(v)
 	}
 }

@@ -19,7 +19,9 @@ const (
 	// rounds is how often a season that no calendar knows must have been seen.
 	rounds = 3
 	// minRhythm is the autocorrelation at which a repetition is a season.
-	minRhythm = 0.5
+	minRhythm = 0.6
+	// minLag is the shortest season that no calendar knows, in steps.
+	minLag = 12
 )
 
 // calendarDay is a day in steps; a week when a step is a sixth of a day or more.
@@ -37,16 +39,23 @@ func calendarDay(step time.Duration) int {
 // a rhythm loses nothing. With less, or with steps too fine for a day, a
 // shorter rhythm is looked for.
 func findSeasons(step time.Duration, samples []float64) seasons {
-	n := len(samples)
-	d := calendarDay(step)
-	if d >= 2 && d <= maxSeason && n >= 2*d {
-		s := seasons{day: d}
-		if step < 7*day/30 && n >= 8*d {
-			s.week = int((7*day + step/2) / step)
-		}
+	if s := calendarSeasons(step, len(samples)); s.day > 0 {
 		return s
 	}
-	return seasons{day: rhythm(samples, min(maxSeason, n/rounds))}
+	return seasons{day: rhythm(samples, min(maxSeason, len(samples)/rounds))}
+}
+
+func calendarSeasons(step time.Duration, n int) seasons {
+	var s seasons
+	d := calendarDay(step)
+	if d < 2 || d > maxSeason || n < 2*d {
+		return s
+	}
+	s.day = d
+	if step <= 4*time.Hour && n >= 8*d {
+		s.week = int((7*day + step/2) / step)
+	}
+	return s
 }
 
 // rhythm is the lag, at most longest, at which the samples repeat themselves
@@ -54,7 +63,7 @@ func findSeasons(step time.Duration, samples []float64) seasons {
 // the Wiener-Khinchin theorem). 0 when there is none.
 func rhythm(samples []float64, longest int) int {
 	n := len(samples)
-	if n < minPoints || longest < 6 {
+	if n < minPoints || longest < minLag {
 		return 0
 	}
 	x, ok := detrended(samples)
@@ -76,7 +85,7 @@ func rhythm(samples []float64, longest int) int {
 		}
 		// The mean over the n-k pairs there are, not over n.
 		v := r[k] / r[0] * float64(n) / float64(n-k)
-		if !positive && k >= 6 && v > best*1.05 && r[k] >= r[k-1] && r[k] >= r[k+1] {
+		if !positive && k >= minLag && v > best*1.05 && r[k] >= r[k-1] && r[k] >= r[k+1] {
 			best, at = v, k
 		}
 	}

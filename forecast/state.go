@@ -38,7 +38,7 @@ func (s *State) Observe(v float64) {
 	s.n++
 	if s.core != nil {
 		s.core.observe(v)
-		if t := s.core.h.n(); t%s.core.s.day == 0 {
+		if every := max(s.core.s.day, calendarDay(s.step)/4); s.core.h.n()%every == 0 {
 			s.review()
 		}
 		return
@@ -70,14 +70,18 @@ func (s *State) begin(samples []float64) {
 }
 
 func (s *State) rebuild(found seasons, scale float64, samples []float64) {
-	c := newCore(found, scale, s.ahead)
+	keep := 0
+	if d := calendarDay(s.step); found.day != d && d <= maxSeason {
+		keep = 3 * d // until a day can be seen
+	}
+	c := newCore(found, scale, s.ahead, keep)
 	for _, v := range samples {
 		c.observe(v)
 	}
 	s.core, s.early = c, nil
 }
 
-// review looks once a day whether the series outgrew how it is modelled: a
+// review looks about once a day whether the series outgrew how it is modelled: a
 // longer season can be seen now, or the load is another order of magnitude.
 func (s *State) review() {
 	c := s.core
@@ -85,11 +89,9 @@ func (s *State) review() {
 	for i := range raw {
 		raw[i] *= c.scale
 	}
-	found := c.s
-	if found.week == 0 {
-		if f := findSeasons(s.step, raw); f.day == found.day {
-			found = f
-		}
+	found := calendarSeasons(s.step, len(raw))
+	if found.day == 0 || found.week < c.s.week {
+		found = c.s
 	}
 	scale, n := meanOf(raw)
 	if r := scale / c.scale; n == 0 || r > 1.0/8 && r < 8 {
