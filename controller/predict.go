@@ -66,6 +66,9 @@ func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahe
 	to := now.Truncate(step)
 	signal, series, err := read(ctx, metrics.Window{From: to.Add(-spec.History.D()), To: to, Step: step})
 	p.signal = signal
+	// Sums of different subjects must not be taken for one series by a
+	// forecaster that remembers what it has seen.
+	series.Labels = metrics.Labels{"subject": key}
 	if err != nil {
 		p.err = err
 		return p

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/scenario"
@@ -17,9 +18,13 @@ import (
 // Options of a comparison.
 type Options struct {
 	Forecaster func() forecast.Forecaster // for tidetable; one a run
-	Points     int                        // of each series in the result; zero keeps none
-	Workers    int                        // zero is one a core; the result does not depend on it
-	Progress   func(ticks int)            // called from many goroutines
+	Gates      func() []controller.Gate
+	// Journal, when it is given, makes the journal of a run of the loop; Compare
+	// only.
+	Journal  func(policy string) controller.Journal
+	Points   int             // of each series in the result; zero keeps none
+	Workers  int             // zero is one a core; the result does not depend on it
+	Progress func(ticks int) // called from many goroutines
 }
 
 // Result is a comparison of policies in one scenario. Its JSON form is a
