@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -110,30 +111,46 @@ func (c Client) Scale(ctx context.Context, t Target) (replicas int, resourceVers
 	return int(n), s.GetResourceVersion(), nil
 }
 
+// maxConflicts is how often a scale is written again when only something else
+// of the object, such as its status, changed between reading and writing.
+const maxConflicts = 8
+
 // SetScale writes the target's scale subresource if it differs. The write
-// carries the resource version that was read, so that it fails with a conflict
-// rather than undo what somebody else did meanwhile; the next tick sees it.
+// carries the resource version that was read: if somebody else changed the
+// scale meanwhile it fails rather than undo that, and the next tick sees it.
 func (c Client) SetScale(ctx context.Context, t Target, replicas int) error {
-	now, version, err := c.Scale(ctx, t)
-	if err != nil || now == replicas {
+	first, version, err := c.Scale(ctx, t)
+	if err != nil || first == replicas {
 		return err
 	}
 	r, err := c.Resource(t)
 	if err != nil {
 		return err
 	}
-	patch, err := json.Marshal(map[string]any{
-		"metadata": map[string]any{"resourceVersion": version},
-		"spec":     map[string]any{"replicas": replicas},
-	})
-	if err != nil {
-		return fmt.Errorf("encoding the scale of %s: %w", t, err)
+	for range maxConflicts {
+		patch, err := json.Marshal(map[string]any{
+			"metadata": map[string]any{"resourceVersion": version},
+			"spec":     map[string]any{"replicas": replicas},
+		})
+		if err != nil {
+			return fmt.Errorf("encoding the scale of %s: %w", t, err)
+		}
+		_, err = r.Patch(ctx, t.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager}, "scale")
+		if err == nil {
+			return nil
+		}
+		if !apierrors.IsConflict(err) {
+			return fmt.Errorf("scaling %s from %d to %d: %w", t, first, replicas, err)
+		}
+		var now int
+		if now, version, err = c.Scale(ctx, t); err != nil {
+			return err
+		}
+		if now != first {
+			return fmt.Errorf("scaling %s from %d to %d: somebody else set it to %d meanwhile", t, first, replicas, now)
+		}
 	}
-	_, err = r.Patch(ctx, t.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: FieldManager}, "scale")
-	if err != nil {
-		return fmt.Errorf("scaling %s from %d to %d: %w", t, now, replicas, err)
-	}
-	return nil
+	return fmt.Errorf("scaling %s from %d to %d: it changed at each of %d tries", t, first, replicas, maxConflicts)
 }
 
 // Ready reads how many replicas of a workload are ready: status.readyReplicas
