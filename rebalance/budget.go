@@ -1,12 +1,16 @@
 package rebalance
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/tidetable/tidetable/cluster"
+)
 
 // FrontierPoint is one trade of bytes for balance: the best balance found for
 // so many bytes.
 type FrontierPoint struct {
-	Bytes     float64 `json:"bytesToMove"`
-	Imbalance float64 `json:"imbalancePoints"`
+	Bytes     cluster.Bytes `json:"bytesToMove"`
+	Imbalance float64       `json:"imbalancePoints"`
 }
 
 // priceGrid are the byte prices, relative to the one asked, that a budget's
@@ -106,7 +110,7 @@ func (sr *search) fill(limit, quality float64) error {
 // point adds the present state to the frontier.
 func (sr *search) point() {
 	sr.frontier = append(sr.frontier, FrontierPoint{
-		Bytes:     sr.st.bytes,
+		Bytes:     cluster.Bytes(sr.st.bytes),
 		Imbalance: sr.st.imbalancePoints(sr.st.load),
 	})
 }

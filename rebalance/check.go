@@ -11,32 +11,18 @@ import (
 // ErrBadSnapshot marks a snapshot that no plan can be made from.
 var ErrBadSnapshot = errors.New("snapshot cannot be planned from")
 
-// maxMistakes bounds how many mistakes one error reports.
-const maxMistakes = 20
+// mistakes collects what is wrong with a document.
+type mistakes struct{ list cluster.Mistakes }
 
-type mistakes struct {
-	list  []error
-	count int
-}
-
-func (m *mistakes) add(format string, a ...any) {
-	if m.count++; m.count <= maxMistakes {
-		m.list = append(m.list, fmt.Errorf(format, a...))
-	}
+func (m *mistakes) add(path, format string, a ...any) {
+	m.list = append(m.list, cluster.Mistake{Path: path, Wrong: fmt.Sprintf(format, a...)})
 }
 
 func (m *mistakes) err() error {
-	if m.count == 0 {
+	if len(m.list) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %w", ErrBadSnapshot, m.joined())
-}
-
-func (m *mistakes) joined() error {
-	if m.count > maxMistakes {
-		m.list = append(m.list, fmt.Errorf("and %d more", m.count-maxMistakes))
-	}
-	return errors.Join(m.list...)
+	return fmt.Errorf("%w: %w", ErrBadSnapshot, m.list)
 }
 
 // checkSnapshot reports every mistake that would make a plan meaningless, with
@@ -47,13 +33,13 @@ func checkSnapshot(s cluster.Snapshot) error {
 	seen := map[string]bool{}
 	for ti, t := range s.Topics {
 		if seen[t.Name] {
-			m.add("topics[%d].name: %q is there twice", ti, t.Name)
+			m.add(fmt.Sprintf("topics[%d].name", ti), "%q is there twice", t.Name)
 		}
 		seen[t.Name] = true
 		parts := make(map[int]bool, len(t.Partitions))
 		for qi, q := range t.Partitions {
 			if parts[q.Partition] {
-				m.add("topics[%d].partitions[%d]: %s-%d is there twice", ti, qi, t.Name, q.Partition)
+				m.add(fmt.Sprintf("topics[%d].partitions[%d]", ti, qi), "%s-%d is there twice", t.Name, q.Partition)
 			}
 			parts[q.Partition] = true
 			checkPartition(m, known, t.Name, ti, qi, q)
@@ -64,13 +50,13 @@ func checkSnapshot(s cluster.Snapshot) error {
 
 func checkBrokers(s cluster.Snapshot, m *mistakes) map[int]bool {
 	if len(s.Brokers) == 0 {
-		m.add("brokers: there is none; a plan needs at least one")
+		m.add("brokers", "there is none; a plan needs at least one")
 	}
 	known := make(map[int]bool, len(s.Brokers))
 	alive := 0
 	for i, b := range s.Brokers {
 		if known[b.ID] {
-			m.add("brokers[%d].id: broker %d is there twice", i, b.ID)
+			m.add(fmt.Sprintf("brokers[%d].id", i), "broker %d is there twice", b.ID)
 		}
 		known[b.ID] = true
 		switch b.State {
@@ -78,40 +64,41 @@ func checkBrokers(s cluster.Snapshot, m *mistakes) map[int]bool {
 			alive++
 		case cluster.BrokerFenced, cluster.BrokerDraining, cluster.BrokerDead:
 		default:
-			m.add("brokers[%d].state: %q is not one of alive, fenced, draining, dead", i, b.State)
+			m.add(fmt.Sprintf("brokers[%d].state", i), "%q is not one of alive, fenced, draining, dead", b.State)
 		}
 		for _, g := range goals {
 			// Who only gives replicas away may have no capacity left.
 			if c := g.capacity(b.Capacity); !(c > 0) && (b.State == cluster.BrokerAlive || b.State == "") || math.IsNaN(c) || math.IsInf(c, 0) || c < 0 {
-				m.add("brokers[%d].capacity: broker %d has %v %s for %s; it must be above zero", i, b.ID, c, g.unit, g.name)
+				m.add(fmt.Sprintf("brokers[%d].capacity", i), "broker %d has %v %s for %s; it must be above zero", b.ID, c, g.unit, g.name)
 				break
 			}
 		}
 		if w := float64(b.Capacity.DiskBytesPerSecond); w < 0 || math.IsNaN(w) {
-			m.add("brokers[%d].capacity.diskBytesPerSecond: %v must be zero (unknown) or above", i, w)
+			m.add(fmt.Sprintf("brokers[%d].capacity.diskBytesPerSecond", i), "%v must be zero (unknown) or above", w)
 		}
 	}
 	if len(s.Brokers) > 0 && alive == 0 {
-		m.add("brokers: none is alive, so there is nowhere to put a replica")
+		m.add("brokers", "none is alive, so there is nowhere to put a replica")
 	}
 	return known
 }
 
 func checkPartition(m *mistakes, known map[int]bool, topic string, ti, qi int, q cluster.Partition) {
+	at := func(field string) string { return fmt.Sprintf("topics[%d].partitions[%d].%s", ti, qi, field) }
 	if len(q.Replicas) == 0 {
-		m.add("topics[%d].partitions[%d].replicas: %s-%d has none", ti, qi, topic, q.Partition)
+		m.add(at("replicas"), "%s-%d has none", topic, q.Partition)
 	}
 	if len(q.Replicas) > math.MaxInt8 {
-		m.add("topics[%d].partitions[%d].replicas: %s-%d has %d, more than %d", ti, qi, topic, q.Partition, len(q.Replicas), math.MaxInt8)
+		m.add(at("replicas"), "%s-%d has %d, more than %d", topic, q.Partition, len(q.Replicas), math.MaxInt8)
 		return
 	}
 	for k, b := range q.Replicas {
 		if !known[b] {
-			m.add("topics[%d].partitions[%d].replicas[%d]: %s-%d is on broker %d, which is not in brokers; list it there, with state \"dead\" if it is gone", ti, qi, k, topic, q.Partition, b)
+			m.add(at(fmt.Sprintf("replicas[%d]", k)), "%s-%d is on broker %d, which is not in brokers; list it there, with state \"dead\" if it is gone", topic, q.Partition, b)
 		}
 		for j := 0; j < k; j++ {
 			if q.Replicas[j] == b {
-				m.add("topics[%d].partitions[%d].replicas[%d]: %s-%d is on broker %d twice", ti, qi, k, topic, q.Partition, b)
+				m.add(at(fmt.Sprintf("replicas[%d]", k)), "%s-%d is on broker %d twice", topic, q.Partition, b)
 				break
 			}
 		}
@@ -126,7 +113,7 @@ func checkPartition(m *mistakes, known map[int]bool, topic string, ti, qi int, q
 		{"sizeBytes", float64(l.SizeBytes)},
 	} {
 		if !(f.value >= 0) || f.value > maxLoad {
-			m.add("topics[%d].partitions[%d].load.%s: %s-%d has %v; it must be between 0 and %g", ti, qi, f.name, topic, q.Partition, f.value, float64(maxLoad))
+			m.add(at("load."+f.name), "%s-%d has %v; it must be between 0 and %g", topic, q.Partition, f.value, float64(maxLoad))
 		}
 	}
 }

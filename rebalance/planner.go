@@ -35,7 +35,7 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	if err := sr.run(); err != nil {
 		return Plan{}, fmt.Errorf("searching for a plan: %w", err)
 	}
-	return p.newPlan(s, st, before, sr, o), nil
+	return sr.newPlan(s, before, o), nil
 }
 
 // prepare checks the snapshot and gives brokers the states that the options

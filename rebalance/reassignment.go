@@ -74,7 +74,7 @@ func ReadReassignment(r io.Reader) ([]Reassignment, error) {
 	}
 	m := &mistakes{}
 	if file.Version != reassignmentVersion {
-		m.add("version: %d is not %d", file.Version, reassignmentVersion)
+		m.add("version", "%d is not %d", file.Version, reassignmentVersion)
 	}
 	type key struct {
 		topic     string
@@ -82,28 +82,29 @@ func ReadReassignment(r io.Reader) ([]Reassignment, error) {
 	}
 	seen := make(map[key]bool, len(file.Partitions))
 	for i, e := range file.Partitions {
+		at := func(field string) string { return fmt.Sprintf("partitions[%d]%s", i, field) }
 		k := key{e.Topic, e.Partition}
 		switch {
 		case e.Topic == "":
-			m.add("partitions[%d].topic: is missing", i)
+			m.add(at(".topic"), "is missing")
 		case e.Partition < 0:
-			m.add("partitions[%d].partition: %d is below zero", i, e.Partition)
+			m.add(at(".partition"), "%d is below zero", e.Partition)
 		case seen[k]:
-			m.add("partitions[%d]: %s-%d is there twice", i, e.Topic, e.Partition)
+			m.add(at(""), "%s-%d is there twice", e.Topic, e.Partition)
 		case len(e.Replicas) == 0:
-			m.add("partitions[%d].replicas: %s-%d has none", i, e.Topic, e.Partition)
+			m.add(at(".replicas"), "%s-%d has none", e.Topic, e.Partition)
 		}
 		seen[k] = true
 		for a, b := range e.Replicas {
 			for _, c := range e.Replicas[:a] {
 				if b == c {
-					m.add("partitions[%d].replicas[%d]: %s-%d is on broker %d twice", i, a, e.Topic, e.Partition, b)
+					m.add(at(fmt.Sprintf(".replicas[%d]", a)), "%s-%d is on broker %d twice", e.Topic, e.Partition, b)
 				}
 			}
 		}
 	}
-	if m.count > 0 {
-		return nil, fmt.Errorf("reading reassignment: %w", m.joined())
+	if err := m.list.Err(); err != nil {
+		return nil, fmt.Errorf("reading reassignment: %w", err)
 	}
 	return file.Partitions, nil
 }

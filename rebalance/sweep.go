@@ -9,6 +9,8 @@ type sweeper struct {
 	receivers [][]int32 // zone -> those of them worth looking at now
 	mixes     [][]float64
 	turn      int
+	// still keeps replicas where they are.
+	still bool
 	// eps is the least gain worth a change.
 	eps float64
 	// maxBytes bounds what is moved; +Inf without a budget.
@@ -111,6 +113,9 @@ func (w *sweeper) best(i int) (change, float64) {
 				found, gain = c, v
 			}
 		}
+	}
+	if w.still {
+		return found, gain
 	}
 	for k := range reps {
 		if c, v := w.bestMove(i, k, leadNow, gain); v > gain {

@@ -15,6 +15,7 @@ func newRebalanceCmd() *cobra.Command {
 	cmd.AddCommand(
 		newRebalanceCancelCmd(),
 		newRebalanceExecuteCmd(),
+		newRebalancePlanCmd(),
 		newRebalanceStatusCmd(),
 	)
 	return cmd
