@@ -101,7 +101,7 @@ func resourceRows(p rebalance.Plan) report.Table {
 	t := report.Table{Title: "Resources", Columns: []string{"resource", "average", "max before", "max after", "over ideal before", "over ideal after"}, Numeric: []int{1, 2, 3, 4, 5}}
 	for _, r := range planResources {
 		x, y := p.Before.Resources[r.key], p.After.Resources[r.key]
-		cells := []string{r.title, percent(float64(x.Average)), percent(float64(x.Max)), percent(float64(y.Max)), ratio(x.OverIdeal), ratio(y.OverIdeal)}
+		cells := []string{r.title, usedPercent(float64(x.Average)), usedPercent(float64(x.Max)), usedPercent(float64(y.Max)), idealRatio(x.OverIdeal), idealRatio(y.OverIdeal)}
 		if r.count {
 			cells[1], cells[2], cells[3] = "", "", ""
 		}

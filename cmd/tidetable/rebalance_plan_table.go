@@ -75,11 +75,11 @@ func resourceTable(p rebalance.Plan) string {
 	t.AppendHeader(table.Row{"", "average", "max before", "max after", "over ideal before", "after", "under ideal before", "after"})
 	for _, r := range planResources {
 		x, y := p.Before.Resources[r.key], p.After.Resources[r.key]
-		row := table.Row{r.title, percent(float64(x.Average)), percent(float64(x.Max)), percent(float64(y.Max))}
+		row := table.Row{r.title, usedPercent(float64(x.Average)), usedPercent(float64(x.Max)), usedPercent(float64(y.Max))}
 		if r.count { // per core: the figure itself says little
 			row = table.Row{r.title, "", "", ""}
 		}
-		t.AppendRow(append(row, ratio(x.OverIdeal), ratio(y.OverIdeal), ratio(x.UnderIdeal), ratio(y.UnderIdeal)))
+		t.AppendRow(append(row, idealRatio(x.OverIdeal), idealRatio(y.OverIdeal), idealRatio(x.UnderIdeal), idealRatio(y.UnderIdeal)))
 	}
 	t.AppendFooter(table.Row{"imbalance, points", "", "", "", fmt.Sprintf("%.1f", p.Before.ImbalancePoints), fmt.Sprintf("%.1f", p.After.ImbalancePoints)})
 	return t.Render()
@@ -138,6 +138,6 @@ func bar(u float64) string {
 	return s + fmt.Sprintf(" %3.0f %%", 100*u)
 }
 
-func percent(u float64) string { return fmt.Sprintf("%.1f %%", 100*u) }
+func usedPercent(u float64) string { return fmt.Sprintf("%.1f %%", 100*u) }
 
-func ratio(x float64) string { return fmt.Sprintf("%.3f", x) }
+func idealRatio(x float64) string { return fmt.Sprintf("%.3f", x) }
