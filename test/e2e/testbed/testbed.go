@@ -90,6 +90,7 @@ type Testbed struct {
 	// Kubernetes is nil unless the options ask for it.
 	Kubernetes *Kubernetes
 
+	strimzi   []*StrimziOperator
 	options   Options
 	artifacts Artifacts
 	ports     *portPool
@@ -172,6 +173,9 @@ func New(ctx context.Context, o Options) (*Testbed, error) {
 func (tb *Testbed) Close() error {
 	if tb.Kafka != nil {
 		tb.Kafka.closeClients()
+	}
+	for _, o := range tb.strimzi {
+		o.close()
 	}
 	if tb.Kubernetes != nil && tb.Kubernetes.Agent != nil {
 		tb.Kubernetes.Agent.close()

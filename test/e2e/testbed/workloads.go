@@ -19,9 +19,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// ordinal is the pod's number in its StatefulSet.
+// ordinal is the pod's number in its StatefulSet, or its node id in Strimzi's
+// pods, whose names end in it.
 func ordinal(pod *core.Pod) (int, bool) {
 	text, ok := pod.Labels[apps.PodIndexLabel]
+	if !ok && pod.Labels[strimziPoolLabel] != "" {
+		text, ok = pod.Name[strings.LastIndex(pod.Name, "-")+1:], true
+	}
 	if !ok {
 		return 0, false
 	}

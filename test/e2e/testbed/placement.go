@@ -1,0 +1,122 @@
+package testbed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// ReplicasOn counts the partition replicas, of all topics, on these brokers.
+func (k *Kafka) ReplicasOn(ctx context.Context, ids ...int) (int, error) {
+	topics, _, err := k.topics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	topics.EachPartition(func(p kadm.PartitionDetail) {
+		for _, r := range p.Replicas {
+			if slices.Contains(ids, int(r)) {
+				n++
+			}
+		}
+	})
+	return n, nil
+}
+
+func (k *Kafka) topics(ctx context.Context) (kadm.TopicDetails, *kadm.Client, error) {
+	admin, err := k.Admin()
+	if err != nil {
+		return nil, nil, err
+	}
+	topics, err := admin.ListTopicsWithInternal(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing topics: %w", err)
+	}
+	return topics, admin, nil
+}
+
+// Drain moves every replica off these brokers, as Cruise Control would in
+// Strimzi's delegated mode, and waits for the end. It balances nothing.
+func (k *Kafka) Drain(ctx context.Context, ids ...int) error {
+	return k.reassign(ctx, func(replicas []int32, live []int32, turn int) []int32 {
+		out := slices.Clone(replicas)
+		for i, r := range out {
+			if !slices.Contains(ids, int(r)) {
+				continue
+			}
+			for j := range live {
+				candidate := live[(turn+j)%len(live)]
+				if !slices.Contains(ids, int(candidate)) && !slices.Contains(out, candidate) {
+					out[i] = candidate
+					break
+				}
+			}
+		}
+		return out
+	})
+}
+
+// Fill gives new brokers their share of replicas: every n-th one, n being the
+// number of brokers.
+func (k *Kafka) Fill(ctx context.Context, ids ...int) error {
+	return k.reassign(ctx, func(replicas []int32, live []int32, turn int) []int32 {
+		out := slices.Clone(replicas)
+		for i, id := range ids {
+			if turn%len(live) == i && !slices.Contains(out, int32(id)) {
+				out[len(out)-1] = int32(id)
+			}
+		}
+		return out
+	})
+}
+
+func (k *Kafka) reassign(ctx context.Context, place func(replicas, live []int32, turn int) []int32) error {
+	topics, admin, err := k.topics(ctx)
+	if err != nil {
+		return err
+	}
+	brokers, err := admin.ListBrokers(ctx)
+	if err != nil {
+		return fmt.Errorf("listing brokers: %w", err)
+	}
+	var request kadm.AlterPartitionAssignmentsReq
+	moves := 0
+	for _, detail := range topics.Sorted() {
+		for _, p := range detail.Partitions.Sorted() {
+			if to := place(p.Replicas, brokers.NodeIDs(), moves+int(p.Partition)); !slices.Equal(to, p.Replicas) {
+				request.Assign(detail.Topic, p.Partition, to)
+				moves++
+			}
+		}
+	}
+	if moves == 0 {
+		return nil
+	}
+	answers, err := admin.AlterPartitionAssignments(ctx, request)
+	if err == nil {
+		err = answers.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("moving %d partitions: %w", moves, err)
+	}
+	var all kadm.TopicsSet
+	for _, name := range topics.Names() {
+		for p := range topics[name].Partitions {
+			all.Add(name, p)
+		}
+	}
+	return Poll(ctx, "the moves to end", 300*time.Millisecond, func(ctx context.Context) error {
+		under, err := admin.ListPartitionReassignments(ctx, all)
+		if err != nil {
+			return err
+		}
+		if len(under.Sorted()) > 0 {
+			return errors.New("partitions are still moving")
+		}
+		return nil
+	})
+}
