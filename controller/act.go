@@ -124,6 +124,7 @@ func (t *tick) conclude() {
 		o := op.clone()
 		d.Operation = &o
 	}
+	d.Accuracy = t.c.accuracy()
 	var failed, done, would string
 	for _, a := range d.Actions {
 		switch {

@@ -40,9 +40,11 @@ type Config struct {
 	// Publish is told every decision, in order: the page, the status, the
 	// program's own metrics.
 	Publish []func(Decision)
-	// NoCurves leaves the forecasts' curves out of decisions, for simulations
-	// that make very many.
-	NoCurves bool
+	// Wake, where set, makes the loop look at once: an alert said so.
+	Wake <-chan struct{}
+	// Lean leaves out of decisions what is only looked at by people (curves,
+	// every broker's load), for simulations that make very many.
+	Lean bool
 }
 
 // Controller is the loop. Tick and Run are for one goroutine; Alive and Ready
@@ -61,6 +63,7 @@ type Controller struct {
 	needs       map[string]*needs
 	groups      map[string]*groupRate
 	surges      map[string]int // ticks in a row a subject was above its forecast
+	tracks      map[string]*track
 	storedSeen  storedCache
 	balanceSeen time.Time
 
@@ -85,7 +88,7 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Controller{cfg: cfg, spec: cfg.Policy.Spec, needs: map[string]*needs{}, groups: map[string]*groupRate{}, surges: map[string]int{}}
+	c := &Controller{cfg: cfg, spec: cfg.Policy.Spec, needs: map[string]*needs{}, groups: map[string]*groupRate{}, surges: map[string]int{}, tracks: map[string]*track{}}
 	if name := c.spec.Brokers.Shape; name != "" {
 		shape, err := capacity.ShapeNamed(name)
 		if err != nil {
@@ -163,6 +166,7 @@ func (c *Controller) Tick(ctx context.Context) (Decision, error) {
 	t.d = Decision{
 		Version: DecisionVersion, ID: now.UTC().Format("20060102T150405.000Z") + "-" + c.cfg.Policy.Metadata.Name,
 		Time: now, Policy: c.cfg.Policy.Metadata.Name, Mode: string(c.spec.Mode),
+		Limits:    c.limits(),
 		Forecasts: []ForecastSummary{}, Proposals: []Proposal{}, Verdicts: []Verdict{}, Actions: []Action{},
 	}
 	err := t.run(ctx)
@@ -174,6 +178,11 @@ func (c *Controller) Tick(ctx context.Context) (Decision, error) {
 	}
 	c.record(ctx, t.d)
 	return t.d, err
+}
+
+func (c *Controller) limits() Limits {
+	b := c.spec.Brokers
+	return Limits{MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance, SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers}
 }
 
 // record journals and publishes. A journal that cannot be written does not

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidetable/tidetable/capacity"
@@ -29,6 +30,9 @@ func (t *tick) observe(ctx context.Context) error {
 	t.d.Seen = Seen{
 		Brokers: len(snap.Brokers), AliveBrokers: t.facts.Brokers, Topics: len(snap.Topics), Partitions: t.demand.Partitions,
 		BytesIn: t.demand.Produced, BytesOut: t.demand.Consumed, DiskBytes: max(0, t.demand.Stored),
+	}
+	if !t.c.cfg.Lean {
+		t.d.Seen.BrokerLoads = shown(brokerLoads(&t.snap))
 	}
 	return nil
 }
@@ -75,6 +79,7 @@ func (t *tick) listen(ctx context.Context) {
 		for _, o := range seen {
 			if o.Until.IsZero() || o.Until.After(t.now) {
 				t.d.Seen.Observations = append(t.d.Seen.Observations, o)
+				t.lose(o)
 			}
 		}
 	}
@@ -83,6 +88,21 @@ func (t *tick) listen(ctx context.Context) {
 		t.notFresh = "not known: " + staleNames(t.snap.Stale)
 	}
 	t.demand.LoadUnknown = t.loadUnknown()
+}
+
+// lose takes a broker that somebody outside says is down for what it is, even
+// while Kafka has not noticed.
+func (t *tick) lose(o Observation) {
+	if o.Effect != EffectBrokerDown {
+		return
+	}
+	for i := range t.snap.Brokers {
+		if b := &t.snap.Brokers[i]; strconv.Itoa(b.ID) == o.Subject && b.State == cluster.BrokerAlive {
+			t.snap.Brokers = slices.Clone(t.snap.Brokers)
+			t.snap.Brokers[i].State = cluster.BrokerFenced
+			t.facts = capacity.FactsOf(t.snap, t.c.shape)
+		}
+	}
 }
 
 // loadSignals are those without which the load of the cluster is not known.

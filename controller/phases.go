@@ -68,6 +68,7 @@ func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("asking how far the moves are: %w", err)
 	}
+	t.d.Moving = &p
 	if moving(p.State) {
 		op.BytesMoved = p.BytesMoved
 		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, round(p.ETA))

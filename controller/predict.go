@@ -32,8 +32,7 @@ type predictor struct {
 	ahead  time.Duration
 	p      forecast.Prediction
 	mean   float64 // of the last day of history; NaN when unknown
-	last   float64
-	lastAt time.Time
+	told   bool    // noted for the accuracy
 	err    error
 }
 
@@ -57,7 +56,7 @@ func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahe
 		return p
 	}
 	step := spec.Step.D()
-	p = &predictor{madeAt: now, ahead: ahead, mean: math.NaN(), last: math.NaN()}
+	p = &predictor{madeAt: now, ahead: ahead, mean: math.NaN()}
 	c.predictors.cache[key] = p
 	if c.cfg.Forecaster == nil || c.cfg.History == nil {
 		p.err = errNoForecaster
@@ -81,12 +80,8 @@ func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahe
 
 func ceilTo(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
 
-// summarise keeps what else the series says: its last value and daily mean.
+// summarise keeps what else the series says: the mean of its last day.
 func (p *predictor) summarise(s metrics.Series) {
-	v, i := s.Last()
-	if i >= 0 {
-		p.last, p.lastAt = v, s.TimeAt(i)
-	}
 	day := len(s.Values)
 	if s.Step > 0 {
 		day = min(day, int(24*time.Hour/s.Step))
@@ -194,11 +189,11 @@ func (c *Controller) clusterSeries(perTopic, perBroker metrics.Signal) func(cont
 	return func(ctx context.Context, w metrics.Window) (metrics.Signal, metrics.Series, error) {
 		list, err := c.cfg.History.History(ctx, perTopic, w)
 		if err == nil && len(list) > 0 {
-			return perTopic, sumSeries(perTopic, list, w), nil
+			return perTopic, named(sumSeries(perTopic, list, w), "subject", ClusterSubject), nil
 		}
 		byBroker, err2 := c.cfg.History.History(ctx, perBroker, w)
 		if err2 == nil && len(byBroker) > 0 {
-			return perBroker, sumSeries(perBroker, byBroker, w), nil
+			return perBroker, named(sumSeries(perBroker, byBroker, w), "subject", ClusterSubject), nil
 		}
 		if err = errors.Join(err, err2); err != nil {
 			return perTopic, metrics.Series{}, fmt.Errorf("reading the history of %s: %w", perTopic, err)
@@ -214,12 +209,12 @@ func (c *Controller) groupSeries(group string, topics []string) func(context.Con
 		list, err := c.cfg.History.History(ctx, metrics.TopicMessagesIn, w)
 		list = withLabel(list, "topic", topics...)
 		if err == nil && len(list) == len(topics) {
-			return metrics.TopicMessagesIn, sumSeries(metrics.TopicMessagesIn, list, w), nil
+			return metrics.TopicMessagesIn, named(sumSeries(metrics.TopicMessagesIn, list, w), "group", group), nil
 		}
 		consumed, err2 := c.cfg.History.History(ctx, metrics.GroupConsumed, w)
 		consumed = withLabel(consumed, "group", group)
 		if err2 == nil && len(consumed) > 0 {
-			return metrics.GroupConsumed, sumSeries(metrics.GroupConsumed, consumed, w), nil
+			return metrics.GroupConsumed, named(sumSeries(metrics.GroupConsumed, consumed, w), "group", group), nil
 		}
 		if err = errors.Join(err, err2); err != nil {
 			return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf("reading what arrives for %s: %w", group, err)
@@ -236,6 +231,13 @@ func withLabel(list []metrics.Series, label string, values ...string) []metrics.
 		}
 	}
 	return out
+}
+
+// named gives a series the labels that tell it from every other, so that a
+// forecaster with a memory knows it again.
+func named(s metrics.Series, label, value string) metrics.Series {
+	s.Labels = metrics.Labels{label: value}
+	return s
 }
 
 // sumSeries adds series up. A series counts as nothing before it first

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
-	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -156,7 +155,7 @@ func (t *tick) proposeRebalance() {
 		}
 	}
 	t.c.balanceSeen = t.now
-	hot := HottestBroker(t.snap)
+	hot := hottest(brokerLoads(&t.snap))
 	if hot.Over <= float64(r.Tolerance) {
 		return
 	}
@@ -164,56 +163,4 @@ func (t *tick) proposeRebalance() {
 		Kind: Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
 		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*float64(r.Tolerance)),
 	})
-}
-
-// Hot is the broker furthest above its fair share of some resource.
-type Hot struct {
-	ID       int
-	Resource string
-	Over     float64 // 0.2: 20 % above
-}
-
-// HottestBroker looks at what alive brokers carry by the partitions on them.
-func HottestBroker(s cluster.Snapshot) Hot {
-	resources := []string{"bytes in", "bytes out", "disk"}
-	load := map[int]*[3]float64{}
-	for i := range s.Brokers {
-		if s.Brokers[i].State == cluster.BrokerAlive {
-			load[s.Brokers[i].ID] = &[3]float64{}
-		}
-	}
-	for i := range s.Topics {
-		for j := range s.Topics[i].Partitions {
-			addLoad(load, &s.Topics[i].Partitions[j])
-		}
-	}
-	var hot Hot
-	for k, name := range resources {
-		sum := 0.0
-		for _, l := range load {
-			sum += l[k]
-		}
-		if fair := sum / float64(len(load)); fair > 0 {
-			for id, l := range load {
-				if over := l[k]/fair - 1; over > hot.Over || over == hot.Over && over > 0 && id < hot.ID {
-					hot = Hot{id, name, over}
-				}
-			}
-		}
-	}
-	return hot
-}
-
-func addLoad(load map[int]*[3]float64, p *cluster.Partition) {
-	for _, id := range p.Replicas {
-		l := load[id]
-		if l == nil {
-			continue
-		}
-		l[0] += float64(p.Load.BytesInPerSecond)
-		l[2] += float64(p.Load.SizeBytes)
-		if id == p.Leader {
-			l[1] += float64(p.Load.BytesOutPerSecond) + float64(p.Load.BytesInPerSecond)*float64(len(p.Replicas)-1)
-		}
-	}
 }

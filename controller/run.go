@@ -25,6 +25,7 @@ func (c *Controller) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		case <-c.cfg.Wake:
 		}
 		if ctx.Err() != nil {
 			return nil

@@ -47,10 +47,20 @@ func (t *tick) forecast(ctx context.Context) {
 	default:
 		p.trusted = true
 	}
-	curves := !t.c.cfg.NoCurves
+	t.watch("in", ClusterSubject, p.in, t.d.Horizon, float64(t.demand.Produced))
+	t.watch("out", ClusterSubject, p.out, t.d.Horizon, float64(t.demand.Consumed))
+	curves := !t.c.cfg.Lean
 	t.d.Forecasts = append(t.d.Forecasts,
 		p.in.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves),
 		p.out.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
+}
+
+// watch keeps account of how a forecast comes out.
+func (t *tick) watch(key, subject string, p *predictor, within time.Duration, actual float64) {
+	if tr := t.c.tracks[key]; tr != nil && actual > 0 && t.demand.LoadUnknown == "" {
+		tr.came(t.now, actual)
+	}
+	t.c.foretell(key, subject, p, within)
 }
 
 // surgeTicks is how many ticks in a row the load must be above its forecast

@@ -1,0 +1,42 @@
+package gates
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/controller"
+)
+
+// ForecastTrust keeps a forecast that has not earned trust from making
+// anything smaller. To make something larger it need not be trusted: a forecast
+// that did badly is a wide one, and the bounds bound what it can cost.
+type ForecastTrust struct{}
+
+// Name is the gate's name.
+func (ForecastTrust) Name() string { return "forecast-trust" }
+
+// Check looks at the forecasts that the proposal rests on.
+func (ForecastTrust) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+	if !p.ScaleIn() {
+		return allow()
+	}
+	subject := controller.ClusterSubject
+	if p.Kind == controller.ScaleConsumers {
+		subject = p.Group
+	}
+	seen := false
+	for _, f := range s.Forecasts {
+		if f.Subject != subject {
+			continue
+		}
+		seen = true
+		// A group without a forecast may still shrink slowly, by what it is
+		// seen to need over the whole stabilisation; brokers may not.
+		if !f.Trusted && p.Kind == controller.ScaleBrokers {
+			return hold("the forecast of %s is not trusted: %s", f.Signal, f.Why)
+		}
+	}
+	if !seen {
+		return hold("there is no forecast of %s", subject)
+	}
+	return allow()
+}

@@ -1,0 +1,61 @@
+// Package gates holds what may stand between a proposal and the act. One gate
+// is one file, one test, one line in All, and one row in docs/formats/decision.md.
+// A gate judges from the Situation alone: the same situation gives the same
+// verdict. What a gate cannot tell, it leaves Undecided, which holds.
+package gates
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/tidetable/tidetable/controller"
+)
+
+// All is every gate, sorted by name. Every one is asked about every proposal.
+func All() []controller.Gate {
+	return []controller.Gate{
+		Alerts{},
+		Bounds{},
+		BrokersReady{},
+		Budget{},
+		Cooldown{},
+		DiskAfter{},
+		ForecastTrust{},
+		HoldByHand{},
+		Ineffective{},
+		MaxStep{},
+		OneOperation{},
+		Ownership{},
+		PartitionHealth{},
+		Reassignments{},
+		Stabilisation{},
+		StaleSignals{},
+		SurviveAfter{},
+		Windows{},
+		Zones{},
+	}
+}
+
+func allow() controller.Verdict { return controller.Verdict{Ruling: controller.Allow} }
+
+func hold(format string, args ...any) controller.Verdict {
+	return controller.Verdict{Ruling: controller.Hold, Why: fmt.Sprintf(format, args...)}
+}
+
+func refuse(format string, args ...any) controller.Verdict {
+	return controller.Verdict{Ruling: controller.Refuse, Why: fmt.Sprintf(format, args...)}
+}
+
+// brokersIn tells whether a proposal takes brokers away.
+func brokersIn(p controller.Proposal) bool {
+	return p.Kind == controller.ScaleBrokers && p.ScaleIn()
+}
+
+// movesData tells whether a proposal ends in moving replicas.
+func movesData(p controller.Proposal) bool { return p.Kind != controller.ScaleConsumers }
+
+// scaleOut tells whether a proposal makes something larger.
+func scaleOut(p controller.Proposal) bool { return p.Kind != controller.Rebalance && p.To > p.From }
+
+// ago is a time span as people say it.
+func ago(d time.Duration) string { return d.Round(time.Second).String() }

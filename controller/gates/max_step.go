@@ -1,0 +1,26 @@
+package gates
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/controller"
+)
+
+// MaxStep refuses a change of brokers larger than the policy's step, whatever
+// proposed it.
+type MaxStep struct{}
+
+// Name is the gate's name.
+func (MaxStep) Name() string { return "max-step" }
+
+// Check measures the step.
+func (MaxStep) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+	if p.Kind != controller.ScaleBrokers {
+		return allow()
+	}
+	step, most := max(p.To-p.From, p.From-p.To), s.Policy.Spec.Brokers.MaxStep
+	if step > most {
+		return refuse("a step of %d is more than brokers.maxStep of %d", step, most)
+	}
+	return allow()
+}

@@ -1,0 +1,37 @@
+package gates
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/controller"
+)
+
+// Ownership refuses to set what somebody else sets: an HPA, a ScaledObject, or
+// another field manager. Two managers of one field fight for ever.
+type Ownership struct{}
+
+// Name is the gate's name.
+func (Ownership) Name() string { return "ownership" }
+
+// Check asks who else sets the size, and whether that could be read at all.
+func (Ownership) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+	scale, known := s.Scales[p.Target]
+	switch {
+	case p.Kind == controller.Rebalance:
+		return allow()
+	case scale.Conflict != "":
+		return refuse("%s is set by %s", p.Target, scale.Conflict)
+	case !known && s.Policy.Spec.Mode.Acts() && unreadable(p.Target, s):
+		return hold("the size of %s could not be read", p.Target)
+	}
+	return allow()
+}
+
+func unreadable(target string, s controller.Situation) bool {
+	for _, x := range s.Snapshot.Stale {
+		if x.Signal == "scale of "+target {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,46 @@
+package gates
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
+)
+
+// StaleSignals holds what rests on a signal that is missing or too old: any
+// scale-in, and any move of data. Scaling out on what is known goes on.
+type StaleSignals struct{}
+
+// Name is the gate's name.
+func (StaleSignals) Name() string { return "stale-signals" }
+
+// Check names the stale signals that speak against the proposal.
+func (StaleSignals) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+	stale := s.Stale()
+	if len(stale) == 0 || scaleOut(p) {
+		return allow()
+	}
+	if p.Kind == controller.Rebalance {
+		// A plan needs to know where replicas are and what they weigh.
+		if stale = placement(stale); len(stale) == 0 {
+			return allow()
+		}
+	}
+	more := ""
+	if len(stale) > 1 {
+		more = ", and more"
+	}
+	return hold("%s: %s%s", stale[0].Signal, stale[0].Reason, more)
+}
+
+func placement(stale []cluster.StaleSignal) []cluster.StaleSignal {
+	var out []cluster.StaleSignal
+	for _, x := range stale {
+		switch x.Signal {
+		case "group_lag", "group_consumed", "groups", "alerts":
+		default:
+			out = append(out, x)
+		}
+	}
+	return out
+}

@@ -1,0 +1,30 @@
+package gates
+
+import (
+	"context"
+
+	"github.com/tidetable/tidetable/controller"
+)
+
+// SurviveAfter refuses a scale-in after which the policy's loss could not be
+// survived: N − 1 after the change, by every constraint that could be computed.
+type SurviveAfter struct{}
+
+// Name is the gate's name.
+func (SurviveAfter) Name() string { return "survive-after" }
+
+// Check compares the size after with the requirement, headroom included.
+func (SurviveAfter) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+	if !brokersIn(p) {
+		return allow()
+	}
+	if !s.Requirement.Complete {
+		return hold("not every constraint could be computed")
+	}
+	for _, c := range s.Requirement.Constraints {
+		if !c.Advisory && c.Brokers > p.To {
+			return refuse("%s needs %d brokers (%s): %s would not hold with %d", c.Name, c.Brokers, c.Formula, s.Requirement.Headroom, p.To)
+		}
+	}
+	return allow()
+}
