@@ -42,9 +42,9 @@ type Config struct {
 	Publish []func(Decision)
 	// Wake, where set, makes the loop look at once: an alert said so.
 	Wake <-chan struct{}
-	// Lean leaves out of decisions what is only looked at by people (curves,
+	// NoCurves leaves out of decisions what is only looked at by people (curves,
 	// every broker's load), for simulations that make very many.
-	Lean bool
+	NoCurves bool
 }
 
 // Controller is the loop. Tick and Run are for one goroutine; Alive and Ready

@@ -178,7 +178,7 @@ type groupSize struct {
 func (t *tick) groupPeak(c policy.Consumer, now groupNow) float64 {
 	within := c.Startup.D() + 2*t.c.spec.Interval.D() + t.c.spec.Forecast.Step.D()
 	p := t.c.predict(t.ctx, t.now, "group/"+c.Group, within, t.c.groupSeries(c.Group, now.topics))
-	t.d.Forecasts = append(t.d.Forecasts, p.summary(c.Group, t.now, within, now.arriving, !t.c.cfg.Lean))
+	t.d.Forecasts = append(t.d.Forecasts, p.summary(c.Group, t.now, within, now.arriving, !t.c.cfg.NoCurves))
 	t.watch("group/"+c.Group, c.Group, p, within, now.arriving)
 	peak, _, ok := p.peak(t.now, within)
 	if !ok {

@@ -31,7 +31,7 @@ func (t *tick) observe(ctx context.Context) error {
 		Brokers: len(snap.Brokers), AliveBrokers: t.facts.Brokers, Topics: len(snap.Topics), Partitions: t.demand.Partitions,
 		BytesIn: t.demand.Produced, BytesOut: t.demand.Consumed, DiskBytes: max(0, t.demand.Stored),
 	}
-	if !t.c.cfg.Lean {
+	if !t.c.cfg.NoCurves {
 		t.d.Seen.BrokerLoads = shown(brokerLoads(&t.snap))
 	}
 	return nil

@@ -49,7 +49,7 @@ func (t *tick) forecast(ctx context.Context) {
 	}
 	t.watch("in", ClusterSubject, p.in, t.d.Horizon, float64(t.demand.Produced))
 	t.watch("out", ClusterSubject, p.out, t.d.Horizon, float64(t.demand.Consumed))
-	curves := !t.c.cfg.Lean
+	curves := !t.c.cfg.NoCurves
 	t.d.Forecasts = append(t.d.Forecasts,
 		p.in.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves),
 		p.out.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
