@@ -71,6 +71,7 @@ func (f *moverFlags) open() (moverParts, error) {
 func (f *moverFlags) config(p moverParts, events func(execute.Event)) (execute.Config, error) {
 	c := execute.Config{Kafka: p.kafka, Store: p.store, Poll: f.poll, OnEvent: events, Throttle: execute.DefaultThrottle}
 	if f.rate == "auto" {
+		c.Clients = execute.NewProbe(p.client)
 		return c, nil
 	}
 	rate, err := parseRate(f.rate)
@@ -286,7 +287,7 @@ func (s *show) event(e execute.Event) {
 	if s.bar != nil {
 		_ = s.bar.Clear()
 	}
-	fmt.Fprintf(s.w, "%s %s: %s\n", e.Time.Format(time.RFC3339), e.Kind, e.Text)
+	fmt.Fprintf(s.w, "%s %s: %s\n", e.Time.Format("2006-01-02T15:04:05.000Z07:00"), e.Kind, e.Text)
 }
 
 func (s *show) progress(p rebalance.Progress) {

@@ -50,6 +50,12 @@ func NewClient(cl *kgo.Client) *Client {
 // a partition without a leader, and those are the ones that matter most.
 func (c *Client) View(ctx context.Context, topics []string) (View, error) {
 	v := View{Brokers: map[int]BrokerView{}, Topics: map[string]TopicView{}, Reassigning: map[TP]Reassigning{}}
+	// The list first: what completes between the two requests then looks as if
+	// it were still in flight, which is harmless. The other way round, it would
+	// look as if it had left replicas behind.
+	if err := c.addReassigning(ctx, v); err != nil {
+		return v, err
+	}
 	req := kmsg.NewPtrMetadataRequest()
 	req.AllowAutoTopicCreation = false
 	if topics != nil {
@@ -81,9 +87,6 @@ func (c *Client) View(ctx context.Context, topics []string) (View, error) {
 	}
 	c.addFenced(ctx, v)
 	if err := c.addMinISR(ctx, v); err != nil {
-		return v, err
-	}
-	if err := c.addReassigning(ctx, v); err != nil {
 		return v, err
 	}
 	c.remember(v)
@@ -369,43 +372,59 @@ func parseList(topic string, s Side, value string, out Throttles) {
 	}
 }
 
-// SetThrottles implements Kafka. The request goes to any live broker, which
-// hands it to the controller: so a throttle can be removed from a broker that
-// is down. Appending and subtracting leaves the entries of others alone.
+// SetThrottles implements Kafka. A broker takes changes of its own rates only,
+// so each gets a request of its own; one that is down gets none, and keeps a
+// rate that holds nobody back, since the lists name no replica for it. The
+// lists go to any broker. Appending and subtracting leaves the entries of
+// others alone.
 func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
-	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
-	req.Resources = append(rateResources(ch), listResources(ch)...)
-	if len(req.Resources) == 0 {
-		return nil
+	// Rates before lists: a replica that is listed and has no rate is not held
+	// back at all.
+	for id, configs := range rateConfigs(ch) {
+		if !c.wasAlive(id) {
+			continue
+		}
+		r := resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(id), configs)
+		if err := alter(ctx, c.cl.Broker(id), r); err != nil {
+			return fmt.Errorf("setting throttle rates of broker %d: %w", id, err)
+		}
 	}
-	kresp, err := c.anyBroker().RetriableRequest(ctx, req)
+	if lists := listResources(ch); len(lists) > 0 {
+		if err := alter(ctx, c.anyBroker(), lists...); err != nil {
+			return fmt.Errorf("setting throttle lists: %w", err)
+		}
+	}
+	return nil
+}
+
+// alter sends one request; a topic that is gone took its list with it.
+func alter(ctx context.Context, to *kgo.Broker, resources ...kmsg.IncrementalAlterConfigsRequestResource) error {
+	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
+	req.Resources = resources
+	kresp, err := to.RetriableRequest(ctx, req)
 	if err != nil {
-		return fmt.Errorf("setting throttles: %w", err)
+		return err
 	}
 	for _, r := range kresp.(*kmsg.IncrementalAlterConfigsResponse).Resources {
 		err := kerr.ErrorForCode(r.ErrorCode)
 		if err == nil || errors.Is(err, kerr.UnknownTopicOrPartition) {
 			continue
 		}
-		return fmt.Errorf("setting throttles of %s: %w: %s", r.ResourceName, err, deref(r.ErrorMessage))
+		return fmt.Errorf("%s: %w: %s", r.ResourceName, err, deref(r.ErrorMessage))
 	}
 	return nil
 }
 
-func rateResources(ch ThrottleChange) []kmsg.IncrementalAlterConfigsRequestResource {
-	byBroker := map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig{}
+func rateConfigs(ch ThrottleChange) map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig {
+	out := map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig{}
 	add := func(r RateOn, op kmsg.IncrementalAlterConfigOp, value *string) {
-		byBroker[r.Broker] = append(byBroker[r.Broker], alteration(r.Side.rateKey(), op, value))
+		out[r.Broker] = append(out[r.Broker], alteration(r.Side.rateKey(), op, value))
 	}
 	for r, v := range ch.Rates {
 		add(r, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(strconv.FormatInt(int64(v), 10)))
 	}
 	for _, r := range ch.Unset {
 		add(r, kmsg.IncrementalAlterConfigOpDelete, nil)
-	}
-	var out []kmsg.IncrementalAlterConfigsRequestResource
-	for b, cs := range byBroker {
-		out = append(out, resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(b), cs))
 	}
 	return out
 }
@@ -446,6 +465,12 @@ func resource(kind kmsg.ConfigResourceType, name string, cs []kmsg.IncrementalAl
 	r := kmsg.NewIncrementalAlterConfigsRequestResource()
 	r.ResourceType, r.ResourceName, r.Configs = kind, name, cs
 	return r
+}
+
+func (c *Client) wasAlive(id int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.alive, id)
 }
 
 // anyBroker is one that answered lately.

@@ -58,7 +58,7 @@ var DefaultThrottle = ThrottlePolicy{Start: 20e6, Min: 1e6, Max: 400e6}
 // Event is something that a person may want to read afterwards.
 type Event struct {
 	Time       time.Time     `json:"time"`
-	Kind       string        `json:"kind"` // batch, hold, replan, drop, throttle, phase, proof
+	Kind       string        `json:"kind"` // batch, hold, replan, drop, throttle, progress, phase, proof
 	Text       string        `json:"text"`
 	Batch      int           `json:"batch,omitempty"`
 	Partitions int           `json:"partitions,omitempty"`
@@ -229,8 +229,10 @@ func (m *Mover) Step(ctx context.Context) (over bool) {
 		m.end(err)
 		return true
 	case err != nil:
-		m.hold(err.Error())
-		m.cfg.Log.Warn("holding", "error", err)
+		if why := err.Error(); m.progress.Why != why {
+			m.event("hold", why)
+			m.hold(why)
+		}
 		return false
 	case !m.run.Phase.active():
 		m.end(nil)

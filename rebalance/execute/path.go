@@ -8,7 +8,7 @@ import "slices"
 // it is replaced last. When the sets are equal the step is the target itself,
 // a pure reorder. The second result is the broker that is added, -1 for none.
 //
-//	[1 2 3] → [4 5 6], leader 1:  [1 4 3]  [1 4 5]  [6 4 5]  [4 5 6]
+//	[1 2 3] → [4 5 6], leader 1:  [1 4 3]  [1 4 5]  [4 5 6]
 //
 // A removed replica is chosen so that the dead go first (they give nothing
 // anyway), then followers, then the leader.
@@ -29,6 +29,11 @@ func nextStep(current, target []int, leader int, alive func(int) bool) ([]int, i
 			}
 			step = append(step, r)
 		}
+	}
+	if sameSet(step, target) && !slices.Contains(step, leader) {
+		// The leader leaves with this step, and the controller will take the
+		// first in the list that is in sync: the one that is wanted in the end.
+		return slices.Clone(target), add
 	}
 	return leaderFirst(step, leader), add
 }

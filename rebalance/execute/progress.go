@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -33,6 +34,11 @@ func (m *Mover) account(v verdicts, now time.Time, why string) {
 		p.ETA = left
 	} else {
 		p.ETA = schedule(busiest, m.cfg.Throttle.Start)
+	}
+	if tenth := int(10 * float64(p.BytesMoved) / float64(max(p.BytesTotal, 1))); tenth > w.tenth {
+		w.tenth = tenth
+		m.emit(Event{Kind: "progress", Bytes: p.BytesMoved, Text: fmt.Sprintf("%.0f %% of %v, %v, %v left",
+			100*float64(p.BytesMoved)/float64(p.BytesTotal), p.BytesTotal, p.Rate, p.ETA.Round(time.Second))})
 	}
 	p.State, p.Why = string(m.run.Phase), why
 	if idle {

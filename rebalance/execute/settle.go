@@ -16,20 +16,17 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	down, _ := lower(read, m.owned, nil, nil)
-	if !down.empty() {
-		if err := m.cfg.Kafka.SetThrottles(ctx, down); err != nil {
-			return err
+	for _, b := range m.owned.brokers() {
+		if read.Unread[b] && m.work.waits[b] < unreadPolls {
+			m.work.waits[b]++
+			m.progress.State, m.progress.Why = string(Cleaning), fmt.Sprintf("broker %d does not answer; its throttle rate is read again", b)
+			return nil
 		}
-		if read, err = m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics()); err != nil {
-			return err
-		}
-		// The rates of a broker that is down cannot be read back; the controller
-		// took the change, and the broker will learn of it when it is up.
-		read.Unread = nil
-		if left, _ := lower(read, m.owned, nil, nil); !left.empty() {
-			return fmt.Errorf("removing throttles: %d rates and %d list entries are still there", len(left.Unset), len(left.Subtract))
-		}
+	}
+	// The rate of a broker that stays down cannot be removed before it is back.
+	// It holds nobody back: the lists name no replica any more.
+	if down, _ := lower(read, m.owned, nil, nil); !onlyUnread(down, read) {
+		return m.cfg.Kafka.SetThrottles(ctx, down) // the next poll looks whether it is true
 	}
 	if !m.owned.empty() {
 		if err := m.saveOwned(ctx, Owned{}); err != nil {
@@ -47,6 +44,19 @@ func (m *Mover) stepClean(ctx context.Context) error {
 		return m.enter(ctx, Proving, fmt.Sprintf("proving that brokers %v are empty", m.run.Drain))
 	}
 	return m.enter(ctx, Finished, m.finalWord())
+}
+
+// unreadPolls is how often a silent broker is asked for its throttle.
+const unreadPolls = 20
+
+// onlyUnread tells whether a change touches nothing but silent brokers.
+func onlyUnread(c ThrottleChange, read Throttles) bool {
+	for _, r := range c.Unset {
+		if !read.Unread[r.Broker] {
+			return false
+		}
+	}
+	return len(c.Subtract) == 0
 }
 
 func (m *Mover) finalWord() string {

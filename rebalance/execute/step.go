@@ -21,20 +21,25 @@ type work struct {
 	arrivals arrivals
 	sizes    Sizes
 	rates    map[RateOn]cluster.BytesPerSecond
-	set      Throttles // what we have set and expect to read back
-	lost     time.Time // when a throttle of ours was found missing
-	restored int
-	eta      eta
-	held     time.Duration
-	lastPoll time.Time
-	moved    cluster.Bytes // at the last poll
-	settled  map[TP]bool
-	surprise map[TP]string // the last reason told per partition
-	stray    time.Time
+	set      Throttles // what we have set
+	// confirmed is what of it was read back: what is missing of this, somebody
+	// else removed.
+	confirmed Throttles
+	excess    map[TP]bool // partitions seen with more replicas than they should have
+	lost      time.Time   // when a throttle of ours was found missing
+	restored  int
+	eta       eta
+	held      time.Duration
+	lastPoll  time.Time
+	moved     cluster.Bytes // at the last poll
+	tenth     int           // tenths of the bytes that were told
+	settled   map[TP]bool
+	surprise  map[TP]string // the last reason told per partition
+	waits     map[int]int   // polls for which a broker's throttle could not be read
 }
 
 func newWork(c Config) *work {
-	w := &work{down: deadline{grace: c.Grace}, rates: map[RateOn]cluster.BytesPerSecond{}, surprise: map[TP]string{}}
+	w := &work{down: deadline{grace: c.Grace}, rates: map[RateOn]cluster.BytesPerSecond{}, surprise: map[TP]string{}, waits: map[int]int{}}
 	w.set = Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}}
 	w.restart()
 	return w
@@ -44,6 +49,7 @@ func newWork(c Config) *work {
 func (w *work) restart() {
 	w.settled = map[TP]bool{}
 	w.eta = eta{}
+	w.tenth = 0
 	w.held = 0
 }
 
@@ -51,6 +57,7 @@ func (w *work) restart() {
 type verdicts struct {
 	running, cands, later []copying
 	steps                 map[TP]Judgement
+	excess                map[TP]bool
 	reorder, elect        []Target
 	revert                []TP
 	open                  int // moves that are not settled
@@ -84,7 +91,7 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	if err := m.settleLeaders(ctx, v); err != nil {
 		return err
 	}
-	lost, err := m.readThrottles(ctx, now)
+	read, lost, err := m.readThrottles(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -94,7 +101,7 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	}
 	m.adjustRates(ctx, v, view)
 	batch, why := m.choose(v, view, hold)
-	if err := m.submit(ctx, v, batch, view, lost != ""); err != nil {
+	if err := m.submit(ctx, v, batch, view, read, lost != ""); err != nil {
 		return err
 	}
 	if why == "" {
@@ -153,7 +160,7 @@ func (m *Mover) look(ctx context.Context, view View, now time.Time) error {
 // rule judges every open move.
 func (m *Mover) rule(view View, now time.Time) verdicts {
 	w := m.work
-	v := verdicts{steps: map[TP]Judgement{}}
+	v := verdicts{steps: map[TP]Judgement{}, excess: map[TP]bool{}}
 	r := rules{draining: m.run.Drain, gone: w.down.gone(now), back: m.run.Back}
 	known := map[TP]bool{}
 	for i := range m.run.Moves {
@@ -189,6 +196,7 @@ func (m *Mover) rule(view View, now time.Time) verdicts {
 		}
 	}
 	slices.SortFunc(v.foreign, compareTP)
+	w.excess = v.excess
 	return v
 }
 
@@ -226,6 +234,14 @@ func (m *Mover) place(v *verdicts, i int, j Judgement, view View) {
 	tp := mv.tp()
 	p, _ := view.Partition(tp)
 	target := mv.target(m.run.Back)
+	if j.Ruling == Submit && j.Add < 0 {
+		// Seen twice, so that it is no move that began or ended between two
+		// requests of one look.
+		v.excess[tp] = true
+		if !m.work.excess[tp] {
+			return
+		}
+	}
 	m.tell(tp, j)
 	if j.Why != "" && v.waiting == "" {
 		v.waiting = tp.String() + ": " + j.Why
@@ -399,8 +415,8 @@ func (m *Mover) room(running []copying) func(int) cluster.Bytes {
 // submit sets the throttles of a batch and then sends it; with an empty batch
 // it only brings the throttles up to date. Everything that will be ours is
 // written down first.
-func (m *Mover) submit(ctx context.Context, v verdicts, batch []copying, view View, lost bool) error {
-	if err := m.applyThrottles(ctx, v, batch, view, lost); err != nil {
+func (m *Mover) submit(ctx context.Context, v verdicts, batch []copying, view View, read Throttles, lost bool) error {
+	if err := m.applyThrottles(ctx, v, batch, view, read, lost); err != nil {
 		return err
 	}
 	if len(batch) == 0 {

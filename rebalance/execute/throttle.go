@@ -116,15 +116,16 @@ func lower(now Throttles, owned Owned, wantRates map[RateOn]cluster.BytesPerSeco
 	return c, keep
 }
 
-// vanished lists the throttles that were set at the last poll and are not what
-// they were: somebody removed them, or changed a rate by hand.
-func vanished(set Throttles, now Throttles) (rates []RateOn, entries []Entry) {
-	for r, v := range set.Rates {
+// vanished lists the throttles that were read back once and are not what they
+// were: somebody removed them, or changed a rate by hand. What was never read
+// back is no surprise: a broker takes a moment to know what it was told.
+func vanished(confirmed, now Throttles) (rates []RateOn, entries []Entry) {
+	for r, v := range confirmed.Rates {
 		if now.Rates[r] != v && !now.Unread[r.Broker] {
 			rates = append(rates, r)
 		}
 	}
-	for e := range set.Entries {
+	for e := range confirmed.Entries {
 		if !now.Entries[e] {
 			entries = append(entries, e)
 		}
@@ -132,4 +133,21 @@ func vanished(set Throttles, now Throttles) (rates []RateOn, entries []Entry) {
 	slices.SortFunc(rates, compareRates)
 	slices.SortFunc(entries, compareEntries)
 	return rates, entries
+}
+
+// confirm keeps of what was set what has been read back: now, or before and
+// not changed by us since.
+func confirm(set, confirmed, now Throttles) Throttles {
+	out := Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}}
+	for r, v := range set.Rates {
+		if now.Rates[r] == v || confirmed.Rates[r] == v {
+			out.Rates[r] = v
+		}
+	}
+	for e := range set.Entries {
+		if now.Entries[e] || confirmed.Entries[e] {
+			out.Entries[e] = true
+		}
+	}
+	return out
 }

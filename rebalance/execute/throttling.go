@@ -30,19 +30,20 @@ func (m *Mover) sideIncoming(s Side, in cluster.BytesPerSecond) cluster.BytesPer
 // readThrottles reads ours back. When one vanished or was changed by hand the
 // mover holds for a while, since somebody did it for a reason, and then sets it
 // again. What is in flight cannot be stopped without losing its bytes.
-func (m *Mover) readThrottles(ctx context.Context, now time.Time) (hold string, err error) {
+func (m *Mover) readThrottles(ctx context.Context, now time.Time) (read Throttles, hold string, err error) {
 	w := m.work
-	read, err := m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics())
+	read, err = m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics())
 	if err != nil {
-		return "", err
+		return read, "", err
 	}
-	rates, entries := vanished(w.set, read)
+	w.confirmed = confirm(w.set, w.confirmed, read)
+	rates, entries := vanished(w.confirmed, read)
 	entries = slices.DeleteFunc(entries, func(e Entry) bool { // of a deleted topic
 		return m.work.settled[TP{e.Topic, e.Partition}] || !m.isOpen(TP{e.Topic, e.Partition})
 	})
 	if len(rates)+len(entries) == 0 {
 		w.lost = time.Time{}
-		return "", nil
+		return read, "", nil
 	}
 	what := ""
 	if len(rates) > 0 {
@@ -55,21 +56,16 @@ func (m *Mover) readThrottles(ctx context.Context, now time.Time) (hold string, 
 		m.emit(Event{Kind: "throttle", Text: "somebody removed or changed " + what + ": holding"})
 	}
 	if w.restored >= maxRestores {
-		return what + " was removed again and again: holding until a person starts or cancels", nil
+		return read, what + " was removed again and again: holding until a person starts or cancels", nil
 	}
 	if now.Sub(w.lost) < m.cfg.RestoreAfter {
-		return "somebody removed or changed " + what, nil
+		return read, "somebody removed or changed " + what, nil
 	}
 	w.restored++
 	w.lost = time.Time{}
-	for _, r := range rates {
-		delete(w.set.Rates, r)
-	}
-	for _, e := range entries {
-		delete(w.set.Entries, e)
-	}
+	w.confirmed = Throttles{}
 	m.emit(Event{Kind: "throttle", Text: "setting " + what + " again"})
-	return "", nil
+	return read, "", nil
 }
 
 func (m *Mover) isOpen(tp TP) bool {
@@ -186,7 +182,7 @@ func (a *arrivals) observeCopies(v View, s Sizes, now time.Time) {
 // applyThrottles brings the cluster's throttles to what the copies in flight
 // and the batch need: first written down, then raised, then the rest removed.
 // While a throttle is lost to somebody else's hand, nothing is raised.
-func (m *Mover) applyThrottles(ctx context.Context, v verdicts, batch []copying, view View, lost bool) error {
+func (m *Mover) applyThrottles(ctx context.Context, v verdicts, batch []copying, view View, read Throttles, lost bool) error {
 	rates, entries := m.wanted(v, batch, view)
 	wantEntry := map[Entry]bool{}
 	for _, e := range entries {
@@ -202,10 +198,6 @@ func (m *Mover) applyThrottles(ctx context.Context, v verdicts, batch []copying,
 		if err := m.saveOwned(ctx, owned); err != nil {
 			return err
 		}
-	}
-	read, err := m.cfg.Kafka.Throttles(ctx, owned.brokers(), owned.topics())
-	if err != nil {
-		return err
 	}
 	up := ThrottleChange{}
 	if !lost {
@@ -248,7 +240,12 @@ func (m *Mover) wanted(v verdicts, batch []copying, view View) (map[RateOn]clust
 		entries = append(entries, wantEntries(c.tp, p.Replicas, c.to)...)
 		for _, b := range p.Replicas {
 			// Any replica may become the leader, and must then be throttled.
-			rates[RateOn{b, LeaderSide}] = m.rateOf(b, LeaderSide)
+			if view.alive(b) {
+				rates[RateOn{b, LeaderSide}] = m.rateOf(b, LeaderSide)
+			}
+		}
+		if !view.alive(c.to) {
+			continue
 		}
 		rates[RateOn{c.to, FollowerSide}] = m.rateOf(c.to, FollowerSide)
 	}

@@ -1,0 +1,31 @@
+package execute
+
+import (
+	"testing"
+	"time"
+)
+
+func TestProbeCallsABrokerHurtByTheMedianOnly(t *testing.T) {
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
+	for _, c := range []struct {
+		name string
+		took []time.Duration
+		want Health
+	}{
+		{"too few answers say nothing", []time.Duration{ms(900), ms(900)}, Unknown},
+		{"quick", []time.Duration{ms(2), ms(3), ms(2)}, Well},
+		{"one pause is no verdict", []time.Duration{ms(2), ms(900), ms(3)}, Well},
+		{"slow", []time.Duration{ms(2), ms(2), ms(2), ms(400), ms(400)}, Hurt},
+		{"slow from the start, and not slower", []time.Duration{ms(120), ms(130), ms(125)}, Unknown},
+		{"a cut gets its time", []time.Duration{ms(2), ms(2), ms(400), ms(400), ms(400)}, Unknown},
+	} {
+		p := &Probe{last: map[int][]time.Duration{}, best: map[int]time.Duration{}}
+		var got Health
+		for _, d := range c.took {
+			got = p.judge(1, d)
+		}
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
