@@ -11,3 +11,7 @@ e2e: testbed-deps ## run the end-to-end tests on the testbed
 .PHONY: soak
 soak: testbed-deps ## run every end-to-end test, the long ones too
 	cd test/e2e && TIDETABLE_E2E=required TIDETABLE_SOAK=1 go test -count=1 -p 1 -timeout 4h -v ./...
+
+.PHONY: testbed
+testbed: testbed-deps ## bring the testbed up to play with; Ctrl-C ends it
+	cd test/e2e && go run ./cmd/testbed
