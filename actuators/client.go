@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -176,7 +177,33 @@ func (c Client) Current(ctx context.Context, t Target) (controller.Scale, error)
 	if err != nil {
 		return controller.Scale{}, err
 	}
-	return controller.Scale{Replicas: n, Ready: Ready(o)}, nil
+	return controller.Scale{Replicas: n, Ready: Ready(o), Held: Held(o), Conflict: conflict(o)}, nil
+}
+
+// HoldAnnotation on a workload, or on a policy, keeps tidetable's hands off it;
+// its value says why, for whoever reads the decision.
+const HoldAnnotation = "tidetable.io/hold"
+
+// Held says why an object is to be left alone; empty when it is not.
+func Held(o *unstructured.Unstructured) string {
+	why, held := o.GetAnnotations()[HoldAnnotation]
+	switch {
+	case !held || why == "false":
+		return ""
+	case why == "" || why == "true":
+		return "the annotation " + HoldAnnotation + " is set on " + o.GetKind() + " " + o.GetName()
+	default:
+		return why
+	}
+}
+
+// conflict names whoever applies the replicas again and again, such as a GitOps
+// tool: two managers of one field undo each other.
+func conflict(o *unstructured.Unstructured) string {
+	if others := Managers(o); len(others) > 0 {
+		return fmt.Sprintf("spec.replicas is applied by %s; leave it out of what they apply", strings.Join(others, ", "))
+	}
+	return ""
 }
 
 // Int reads a nested integer; false where it is absent or not an integer.

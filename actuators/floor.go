@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tidetable/tidetable/controller"
 )
 
 // Annotations that say whose floor it is, until when it holds, and what was
@@ -64,6 +66,35 @@ func (f Floor) Raise(ctx context.Context, n int, until time.Time) error {
 		return fmt.Errorf("raising the floor of %s to %d: its maximum is %d", f.Target, n, limit)
 	}
 	return f.apply(ctx, o, n, map[string]any{
+		FloorUntil:    until.UTC().Format(time.RFC3339),
+		FloorOriginal: strconv.Itoa(original),
+	})
+}
+
+// Current is the bound as the wanted replicas, beside the workload's ready ones.
+func (f Floor) Current(ctx context.Context, workload Target) (controller.Scale, error) {
+	now, _, o, err := f.Read(ctx)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	w, err := f.Client.Get(ctx, workload)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	held := Held(o)
+	if held == "" {
+		held = Held(w)
+	}
+	return controller.Scale{Replicas: now, Ready: Ready(w), Held: held}, nil
+}
+
+// Refresh moves the end of a floor of ours; where there is none it does nothing.
+func (f Floor) Refresh(ctx context.Context, until time.Time) error {
+	now, original, o, err := f.Read(ctx)
+	if err != nil || o.GetAnnotations()[FloorUntil] == "" {
+		return err
+	}
+	return f.apply(ctx, o, now, map[string]any{
 		FloorUntil:    until.UTC().Format(time.RFC3339),
 		FloorOriginal: strconv.Itoa(original),
 	})

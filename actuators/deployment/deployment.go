@@ -16,9 +16,21 @@ type Scaler struct {
 	Target actuators.Target
 }
 
-// Current reads what is wanted and what is ready.
+// Current reads what is wanted and what is ready, and whether an autoscaler
+// stands in the way.
 func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
-	return s.Client.Current(ctx, s.Target)
+	scale, err := s.Client.Current(ctx, s.Target)
+	if err != nil {
+		return scale, err
+	}
+	owner, err := s.Client.OwnerOf(ctx, s.Target)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	if owner != nil {
+		scale.Conflict = actuators.OwnedError{Target: s.Target, By: *owner}.Error()
+	}
+	return scale, nil
 }
 
 // Set scales, unless an HPA or a ScaledObject owns the workload: then it

@@ -30,9 +30,15 @@ func (s Scaler) floor() actuators.Floor {
 	return actuators.Floor{Client: s.Client, Target: s.ScaledObject, Field: []string{"spec", "minReplicaCount"}, Default: 0}
 }
 
-// Current reads the workload's replicas.
+// Current reads the floor as what is wanted, and how many replicas are ready:
+// what the autoscaler adds above the floor is its own affair.
 func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
-	return s.Client.Current(ctx, s.Workload)
+	return s.floor().Current(ctx, s.Workload)
+}
+
+// Refresh keeps a floor of ours standing: it is held as long as somebody says so.
+func (s Scaler) Refresh(ctx context.Context) error {
+	return s.floor().Refresh(ctx, s.Now().Add(s.HoldFloor))
 }
 
 // Set raises the floor to the wanted replicas, or gives the original back when

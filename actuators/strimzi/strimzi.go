@@ -46,7 +46,11 @@ func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
 	if err != nil {
 		return controller.Scale{}, err
 	}
-	return controller.Scale{Replicas: n, Ready: len(nodeIDs(pool))}, nil
+	delegated, err := s.Delegated(ctx)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	return controller.Scale{Replicas: n, Ready: len(nodeIDs(pool)), Held: actuators.Held(pool), Delegated: delegated}, nil
 }
 
 // Set scales a pool whose only role is broker: controllers are never scaled.

@@ -61,6 +61,9 @@ func (s FencedScaler) Set(ctx context.Context, want controller.Scale) error {
 	return s.Scaler.Set(ctx, want)
 }
 
+// Unwrap gives the scaler behind the fence.
+func (s FencedScaler) Unwrap() controller.Scaler { return s.Scaler }
+
 // FencedMover checks the fence before each write.
 type FencedMover struct {
 	controller.Mover
@@ -81,4 +84,34 @@ func (m FencedMover) Cancel(ctx context.Context) error {
 		return err
 	}
 	return m.Mover.Cancel(ctx)
+}
+
+// FencedAdmin checks the fence before each write; proving is reading.
+type FencedAdmin struct {
+	controller.BrokerAdmin
+	Fence *Fence
+}
+
+// Cordon cordons if this process leads.
+func (a FencedAdmin) Cordon(ctx context.Context, ids []int) error {
+	if err := a.Fence.Check(); err != nil {
+		return err
+	}
+	return a.BrokerAdmin.Cordon(ctx, ids)
+}
+
+// Uncordon uncordons if this process leads.
+func (a FencedAdmin) Uncordon(ctx context.Context, ids []int) error {
+	if err := a.Fence.Check(); err != nil {
+		return err
+	}
+	return a.BrokerAdmin.Uncordon(ctx, ids)
+}
+
+// Unregister unregisters if this process leads.
+func (a FencedAdmin) Unregister(ctx context.Context, ids []int) error {
+	if err := a.Fence.Check(); err != nil {
+		return err
+	}
+	return a.BrokerAdmin.Unregister(ctx, ids)
 }
