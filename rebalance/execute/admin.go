@@ -96,11 +96,12 @@ func (a *Admin) cordoned(ctx context.Context, id int) (value string, source kmsg
 	return "", 0, false, nil
 }
 
+// setCordon asks the broker itself: no other takes this configuration for it.
 func (a *Admin) setCordon(ctx context.Context, id int, op kmsg.IncrementalAlterConfigOp, value *string) error {
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	req.Resources = append(req.Resources, resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(id),
 		[]kmsg.IncrementalAlterConfigsRequestResourceConfig{alteration(cordonedDirs, op, value)}))
-	kresp, err := a.client.anyBroker().RetriableRequest(ctx, req)
+	kresp, err := a.client.cl.Broker(id).RetriableRequest(ctx, req)
 	if err != nil {
 		return err
 	}

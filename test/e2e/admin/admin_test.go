@@ -1,0 +1,125 @@
+// Package admin tests on real brokers what is done to a broker that leaves.
+package admin
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/tidetable/tidetable/rebalance/execute"
+	"github.com/tidetable/tidetable/test/e2e/testbed"
+)
+
+func TestABrokerLeavesOnlyWhenItsOwnLogDirsAreEmpty(t *testing.T) {
+	tb := testbed.Start(t, testbed.Options{Brokers: 4})
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	client, err := tb.Kafka.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kafka, err := tb.Kafka.Admin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := execute.NewAdmin(execute.NewClient(client))
+	const leaving = 3
+	if err := tb.Kafka.CreateTopic(ctx, "orders", 3, 3, nil, []int32{leaving, 0, 1}, []int32{0, 1, 2}, []int32{1, 2, leaving}); err != nil {
+		t.Fatal(err)
+	}
+
+	empty, why, err := admin.Empty(ctx, []int{leaving})
+	if err != nil || empty || why == "" {
+		t.Errorf("a broker with replicas: empty %v, %q, %v", empty, why, err)
+	}
+	if err := admin.Unregister(ctx, []int{leaving}); err == nil {
+		t.Error("a broker that is up was unregistered")
+	}
+
+	for range 2 { // everything may be done twice
+		if err := admin.Cordon(ctx, []int{leaving}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	placesNothing(ctx, t, tb, kafka, "while-cordoned", leaving)
+
+	var req kadm.AlterPartitionAssignmentsReq
+	req.Assign("orders", 0, []int32{2, 0, 1})
+	req.Assign("orders", 2, []int32{1, 2, 0})
+	if resp, err := kafka.AlterPartitionAssignments(kadm.ForbidAlterRf(ctx), req); err != nil || resp.Error() != nil {
+		t.Fatal(err, resp.Error())
+	}
+	err = testbed.Poll(ctx, "the broker to be proven empty", 500*time.Millisecond, func(ctx context.Context) error {
+		empty, why, err := admin.Empty(ctx, []int{leaving})
+		if err == nil && !empty {
+			err = notYet(why)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if err := tb.Kafka.Broker(leaving).Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := tb.Kafka.Broker(leaving).WaitFenced(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if empty, why, _ := admin.Empty(ctx, []int{leaving}); empty || why == "" {
+		t.Error("a broker that does not answer was proven empty")
+	}
+	for range 2 {
+		if err := admin.Unregister(ctx, []int{leaving}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestAnUncordonedBrokerTakesReplicasAgain(t *testing.T) {
+	tb := testbed.Start(t, testbed.Options{})
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	client, err := tb.Kafka.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin := execute.NewAdmin(execute.NewClient(client))
+	if err := admin.Cordon(ctx, []int{2}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := admin.Uncordon(ctx, []int{2}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// With three brokers and three replicas it has to take one.
+	if err := tb.Kafka.CreateTopic(ctx, "orders", 3, 3, nil); err != nil {
+		t.Errorf("creating a topic that needs the broker: %v", err)
+	}
+}
+
+// placesNothing creates a topic and wants none of it on the broker.
+func placesNothing(ctx context.Context, t *testing.T, tb *testbed.Testbed, kafka *kadm.Client, topic string, broker int32) {
+	t.Helper()
+	if err := tb.Kafka.CreateTopic(ctx, topic, 12, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	topics, err := kafka.ListTopics(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range topics[topic].Partitions.Sorted() {
+		for _, r := range p.Replicas {
+			if r == broker {
+				t.Errorf("partition %d of a new topic is on the cordoned broker %d", p.Partition, broker)
+			}
+		}
+	}
+}
+
+type notYet string
+
+func (n notYet) Error() string { return string(n) }
