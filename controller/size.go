@@ -50,9 +50,12 @@ func (t *tick) forecast(ctx context.Context) {
 	t.watch("in", ClusterSubject, p.in, t.d.Horizon, float64(t.demand.Produced))
 	t.watch("out", ClusterSubject, p.out, t.d.Horizon, float64(t.demand.Consumed))
 	curves := !t.c.cfg.NoCurves
-	t.d.Forecasts = append(t.d.Forecasts,
-		p.in.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves),
-		p.out.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
+	t.d.Forecasts = append(t.d.Forecasts, p.in.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves))
+	// Where nobody reads there is nothing to forecast; were reads not measured,
+	// the observer would have called them stale.
+	if p.out.err == nil || t.demand.Consumed > 0 {
+		t.d.Forecasts = append(t.d.Forecasts, p.out.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
+	}
 }
 
 // watch keeps account of how a forecast comes out.

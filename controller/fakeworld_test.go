@@ -1,0 +1,258 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/rebalance"
+)
+
+var errCrash = errors.New("the process was killed")
+
+// fakeWorld is a cluster that behaves like the real thing where it matters:
+// pods take time, brokers keep their data, moves take time and survive the
+// process, and any call may be the process's last, before or after its effect.
+type fakeWorld struct {
+	now     time.Time
+	rng     *rand.Rand
+	rate    float64 // bytes per second and partition
+	brokers []fakeBroker
+	want    int
+	parts   [][]int // replicas by partition
+	moves   []cluster.Move
+	perTick int // moves that finish in a tick
+	stale   []cluster.StaleSignal
+
+	crash    float64 // chance that a call is the last
+	dead     bool    // the process is
+	stored   controller.State
+	cordoned map[int]bool
+
+	broken []string // invariants that did not hold
+}
+
+type fakeBroker struct {
+	id    int
+	upAt  time.Time
+	alive bool
+}
+
+func newFakeWorld(seed uint64, brokers, partitions int) *fakeWorld {
+	w := &fakeWorld{now: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), rng: rand.New(rand.NewPCG(seed, 1)), rate: 1e6, perTick: 3, want: brokers, cordoned: map[int]bool{}}
+	for i := range brokers {
+		w.brokers = append(w.brokers, fakeBroker{id: i, alive: true})
+	}
+	for p := range partitions {
+		w.parts = append(w.parts, []int{p % brokers, (p + 1) % brokers, (p + 2) % brokers})
+	}
+	return w
+}
+
+func (w *fakeWorld) Now() time.Time { return w.now }
+
+// call is the start and the end of every call that the process makes: it may
+// be killed at either.
+func (w *fakeWorld) call(effect func() error) error {
+	if w.dead || w.crash > 0 && w.rng.Float64() < w.crash {
+		w.dead = true
+		return errCrash
+	}
+	if err := effect(); err != nil {
+		return err
+	}
+	if w.crash > 0 && w.rng.Float64() < w.crash {
+		w.dead = true
+		return errCrash
+	}
+	return nil
+}
+
+// advance lets a minute pass.
+func (w *fakeWorld) advance() {
+	w.now = w.now.Add(time.Minute)
+	for i := range w.brokers {
+		b := &w.brokers[i]
+		b.alive = b.alive || !b.upAt.After(w.now)
+	}
+	for range w.perTick {
+		if len(w.moves) == 0 {
+			break
+		}
+		m := w.moves[0]
+		w.moves = w.moves[1:]
+		w.parts[m.Partition] = slices.Clone(m.To)
+	}
+}
+
+func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
+	s := cluster.Snapshot{Version: 1, TakenAt: w.now, ClusterID: "fake", Stale: w.stale}
+	err := w.call(func() error { return nil })
+	for _, b := range w.brokers {
+		state := cluster.BrokerAlive
+		if !b.alive {
+			continue // not registered yet
+		}
+		s.Brokers = append(s.Brokers, cluster.Broker{ID: b.id, Zone: string(rune('a' + b.id%3)), State: state, Capacity: cluster.Capacity{
+			CPUCores: 64, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: 1e12, DiskBytesPerSecond: 400e6,
+		}})
+	}
+	t := cluster.Topic{Name: "t", Config: map[string]string{}}
+	for p, replicas := range w.parts {
+		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Replicas: slices.Clone(replicas), ISR: slices.Clone(replicas), Leader: replicas[0],
+			Load: cluster.Load{BytesInPerSecond: cluster.BytesPerSecond(w.rate), SizeBytes: 1e9, LeaderCPUCores: 0.01}})
+	}
+	for _, m := range w.moves {
+		s.Reassignments = append(s.Reassignments, cluster.Reassignment{Topic: "t", Partition: m.Partition, Replicas: m.To})
+	}
+	s.Topics = []cluster.Topic{t}
+	return s, err
+}
+
+func (w *fakeWorld) History(_ context.Context, signal metrics.Signal, win metrics.Window) ([]metrics.Series, error) {
+	if signal != metrics.TopicBytesIn {
+		return nil, nil
+	}
+	s := metrics.Series{Signal: signal, Labels: metrics.Labels{"topic": "t"}, Start: win.From, Step: win.Step}
+	for range int(win.To.Sub(win.From)/win.Step) + 1 {
+		s.Values = append(s.Values, w.rate*float64(len(w.parts)))
+	}
+	return []metrics.Series{s}, nil
+}
+
+// Forecast says that things stay as they are.
+func (w *fakeWorld) Forecast(_ context.Context, s metrics.Series, h forecast.Horizon) (forecast.Prediction, error) {
+	v, _ := s.Last()
+	p := forecast.Prediction{Origin: s.End(), Step: s.Step, Model: "same", Quantiles: h.Quantiles, Trusted: true}
+	for at := s.Step; at <= h.Ahead; at += s.Step {
+		p.Points = append(p.Points, forecast.Point{Time: p.Origin.Add(at), Values: []float64{v, v, v}})
+	}
+	return p, nil
+}
+
+func (w *fakeWorld) Current(context.Context) (controller.Scale, error) {
+	ready := 0
+	for _, b := range w.brokers {
+		if b.alive {
+			ready++
+		}
+	}
+	return controller.Scale{Replicas: w.want, Ready: ready}, w.call(func() error { return nil })
+}
+
+func (w *fakeWorld) Set(_ context.Context, want controller.Scale) error {
+	return w.call(func() error {
+		if want.Replicas < w.want && len(w.stale) > 0 {
+			w.fail("scaled in on stale signals")
+		}
+		for w.want < want.Replicas {
+			w.brokers = append(w.brokers, fakeBroker{id: w.want, upAt: w.now.Add(time.Duration(1+w.rng.IntN(4)) * time.Minute)})
+			w.want++
+		}
+		for w.want > want.Replicas {
+			w.want--
+			w.remove(w.want)
+		}
+		return nil
+	})
+}
+
+// remove lets a pod go, and looks whether its broker still had data.
+func (w *fakeWorld) remove(id int) {
+	for p, replicas := range w.parts {
+		if slices.Contains(replicas, id) {
+			w.fail("broker %d was removed with partition %d on it", id, p)
+		}
+	}
+	for _, m := range w.moves {
+		if slices.Contains(m.To, id) {
+			w.fail("broker %d was removed with partition %d on its way to it", id, m.Partition)
+		}
+	}
+	w.brokers = slices.DeleteFunc(w.brokers, func(b fakeBroker) bool { return b.id == id })
+}
+
+func (w *fakeWorld) fail(format string, args ...any) {
+	w.broken = append(w.broken, w.now.Format("02 15:04 ")+fmt.Sprintf(format, args...))
+}
+
+func (w *fakeWorld) Start(_ context.Context, p rebalance.Plan) error {
+	return w.call(func() error {
+		if len(w.moves) > 0 {
+			w.fail("moves were started while others were in flight")
+		}
+		w.moves = slices.Clone(p.Moves)
+		return nil
+	})
+}
+
+func (w *fakeWorld) Progress(context.Context) (rebalance.Progress, error) {
+	p := rebalance.Progress{State: "idle"}
+	if len(w.moves) > 0 {
+		p.State = "moving"
+	}
+	return p, w.call(func() error { return nil })
+}
+
+func (w *fakeWorld) Cancel(context.Context) error {
+	return w.call(func() error { w.moves = nil; return nil })
+}
+
+func (w *fakeWorld) Load(context.Context) (controller.State, error) {
+	return w.stored, w.call(func() error { return nil })
+}
+
+func (w *fakeWorld) Save(_ context.Context, s controller.State) error {
+	return w.call(func() error {
+		if s.Operation != nil && w.stored.Operation != nil && s.Operation.ID != w.stored.Operation.ID {
+			w.fail("operation %s began while %s was in flight", s.Operation.ID, w.stored.Operation.ID)
+		}
+		w.stored = s
+		return nil
+	})
+}
+
+func (w *fakeWorld) Cordon(_ context.Context, ids []int) error {
+	return w.call(func() error {
+		for _, id := range ids {
+			w.cordoned[id] = true
+		}
+		return nil
+	})
+}
+
+func (w *fakeWorld) Uncordon(_ context.Context, ids []int) error {
+	return w.call(func() error {
+		for _, id := range ids {
+			delete(w.cordoned, id)
+		}
+		return nil
+	})
+}
+
+func (w *fakeWorld) Empty(_ context.Context, ids []int) (bool, string, error) {
+	for p, replicas := range w.parts {
+		for _, id := range ids {
+			if slices.Contains(replicas, id) {
+				return false, fmt.Sprintf("partition %d is on %d", p, id), w.call(func() error { return nil })
+			}
+		}
+	}
+	return true, "", w.call(func() error { return nil })
+}
+
+func (w *fakeWorld) Unregister(_ context.Context, ids []int) error {
+	return w.call(func() error {
+		for _, id := range ids {
+			delete(w.cordoned, id)
+		}
+		return nil
+	})
+}

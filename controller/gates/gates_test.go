@@ -1,0 +1,217 @@
+package gates
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/policy"
+)
+
+var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
+
+const kafka = "StatefulSet/kafka"
+
+// calm is a situation in which every gate allows every proposal below.
+func calm() controller.Situation {
+	p := policy.Policy{}
+	p.Spec.Mode = policy.Act
+	p.Spec.Brokers.Target = policy.Target{Kind: "StatefulSet", Name: "kafka"}
+	p.Spec.Brokers.Max = 12
+	p.Spec.Consumers = []policy.Consumer{{Group: "billing", Target: policy.Target{Kind: "Deployment", Name: "billing"}, Max: 24}}
+	p.SetDefaults()
+	s := cluster.Snapshot{TakenAt: now}
+	for i := range 6 {
+		s.Brokers = append(s.Brokers, cluster.Broker{ID: i, Zone: string(rune('a' + i%3)), State: cluster.BrokerAlive, Capacity: cluster.Capacity{DiskBytes: 1e12}})
+	}
+	t := cluster.Topic{Name: "orders"}
+	for i := range 6 {
+		r := []int{i, (i + 1) % 6, (i + 2) % 6}
+		t.Partitions = append(t.Partitions, cluster.Partition{Partition: i, Leader: i, Replicas: r, ISR: r, Load: cluster.Load{SizeBytes: 1e11}})
+	}
+	s.Topics = []cluster.Topic{t}
+	s.Groups = []cluster.Group{{Name: "billing", Partitions: []cluster.GroupPartition{{Topic: "orders", Lag: 1000, ConsumedPerSecond: 100}}}}
+	long := now.Add(-100 * time.Hour)
+	return controller.Situation{
+		Now: now, Policy: &p, Snapshot: &s, Requirement: &capacity.Requirement{Brokers: 4, Complete: true},
+		Forecasts: []controller.ForecastSummary{{Subject: controller.ClusterSubject, Trusted: true}, {Subject: "billing", Trusted: true}},
+		Scales:    map[string]controller.Scale{kafka: {Replicas: 6, Ready: 6}, "Deployment/billing": {Replicas: 4, Ready: 4}},
+		Needs:     map[string]controller.NeedWindow{kafka: {Highest: 4, Since: long}, "Deployment/billing": {Highest: 2, Since: long}},
+	}
+}
+
+var (
+	out     = controller.Proposal{Kind: controller.ScaleBrokers, Target: kafka, From: 6, To: 7}
+	surge   = controller.Proposal{Kind: controller.ScaleBrokers, Target: kafka, From: 6, To: 7, Reactive: true}
+	in      = controller.Proposal{Kind: controller.ScaleBrokers, Target: kafka, From: 6, To: 5}
+	grow    = controller.Proposal{Kind: controller.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 6}
+	shrink  = controller.Proposal{Kind: controller.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 2}
+	balance = controller.Proposal{Kind: controller.Rebalance, Target: kafka, From: 6, To: 6}
+	names   = map[string]controller.Proposal{"out": out, "surge": surge, "in": in, "grow": grow, "shrink": shrink, "balance": balance}
+)
+
+func TestNothingStandsInTheWayWhenAllIsWell(t *testing.T) {
+	for name, p := range names {
+		for _, g := range All() {
+			if v := g.Check(t.Context(), p, calm()); v.Ruling != controller.Allow {
+				t.Errorf("%s: %s says %q: %s", name, g.Name(), v.Ruling, v.Why)
+			}
+		}
+	}
+}
+
+// Each row spoils one thing, and says which proposals one gate must then stop
+// and how; all the others must go on.
+func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
+	type rulings = map[string]controller.Ruling
+	const hold, refuse = controller.Hold, controller.Refuse
+	window := policy.CompileWindows([]policy.Window{{Schedule: "0 1 * * *", Duration: policy.Duration(time.Hour)}})
+	tests := []struct {
+		gate  controller.Gate
+		name  string
+		spoil func(*controller.Situation)
+		want  rulings
+	}{
+		{Alerts{}, "freeze", func(s *controller.Situation) {
+			s.Observations = []controller.Observation{{Source: "maintenance", Effect: controller.EffectFreeze}}
+		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
+		{Alerts{}, "hold", func(s *controller.Situation) {
+			s.Observations = []controller.Observation{{Source: "disk", Effect: controller.EffectHold}}
+		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
+		{Alerts{}, "hold of one group", func(s *controller.Situation) {
+			s.Observations = []controller.Observation{{Source: "lag", Effect: controller.EffectHold, Subject: "billing"}}
+		}, rulings{"shrink": hold}},
+		{Bounds{}, "minimum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 }, rulings{"in": refuse, "shrink": refuse}},
+		{Bounds{}, "maximum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 }, rulings{"out": refuse, "surge": refuse, "grow": refuse}},
+		{BrokersReady{}, "fenced", func(s *controller.Situation) { s.Snapshot.Brokers[2].State = cluster.BrokerFenced }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{BrokersReady{}, "pod missing", func(s *controller.Situation) { s.Scales[kafka] = controller.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{Budget{}, "spent", func(s *controller.Situation) {
+			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 2, ConsumerActions: 1}
+			s.Past = []controller.PastScale{
+				{Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour)}, {Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-3 * time.Hour)},
+				{Kind: controller.ScaleConsumers, Target: "Deployment/billing", At: now.Add(-time.Hour)},
+			}
+		}, rulings{"out": hold, "in": hold, "grow": hold, "shrink": hold}},
+		{Budget{}, "of yesterday", func(s *controller.Situation) {
+			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 1, ConsumerActions: 1}
+			s.Past = []controller.PastScale{{Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-25 * time.Hour)}}
+		}, rulings{}},
+		{Cooldown{}, "just changed", func(s *controller.Situation) {
+			s.Past = []controller.PastScale{{Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour), Ended: now.Add(-10 * time.Minute)}}
+		}, rulings{"out": hold, "in": hold, "balance": hold}},
+		{DiskAfter{}, "full", func(s *controller.Situation) {
+			for i := range s.Snapshot.Topics[0].Partitions {
+				s.Snapshot.Topics[0].Partitions[i].Load.SizeBytes = 2.5e11
+			}
+		}, rulings{"in": hold}},
+		{DiskAfter{}, "unknown", func(s *controller.Situation) { s.Snapshot.Brokers[0].Capacity.DiskBytes = 0 }, rulings{"in": hold}},
+		{ForecastTrust{}, "untrusted", func(s *controller.Situation) { s.Forecasts[0].Trusted = false }, rulings{"in": hold}},
+		{ForecastTrust{}, "none", func(s *controller.Situation) { s.Forecasts = nil }, rulings{"in": hold, "shrink": hold}},
+		{HoldByHand{}, "policy", func(s *controller.Situation) { s.Policy.Spec.Gates.Hold = true }, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
+		{HoldByHand{}, "annotation", func(s *controller.Situation) {
+			s.Policy.Metadata.Annotations = map[string]string{controller.Annotation: "upgrade"}
+		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
+		{HoldByHand{}, "workload", func(s *controller.Situation) {
+			s.Scales["Deployment/billing"] = controller.Scale{Replicas: 4, Held: "debugging"}
+		}, rulings{"grow": hold, "shrink": hold}},
+		{Ineffective{}, "consumers wait for something else", func(s *controller.Situation) {
+			s.Past = []controller.PastScale{{Kind: controller.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 100, Lag: 900}}
+		}, rulings{"grow": hold}},
+		{Ineffective{}, "it helped", func(s *controller.Situation) {
+			s.Past = []controller.PastScale{{Kind: controller.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 60, Lag: 900}}
+		}, rulings{}},
+		{Ineffective{}, "empty broker", func(s *controller.Situation) {
+			s.Snapshot.Brokers = append(s.Snapshot.Brokers, cluster.Broker{ID: 6, State: cluster.BrokerAlive})
+		}, rulings{"out": hold, "surge": hold}},
+		{MaxStep{}, "too far", func(s *controller.Situation) { s.Policy.Spec.Brokers.MaxStep = 0 }, rulings{"out": refuse, "surge": refuse, "in": refuse}},
+		{OneOperation{}, "in flight", func(s *controller.Situation) { s.Operation = &controller.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
+		{Ownership{}, "an HPA", func(s *controller.Situation) {
+			s.Scales["Deployment/billing"] = controller.Scale{Replicas: 4, Conflict: "HorizontalPodAutoscaler billing"}
+		}, rulings{"grow": refuse, "shrink": refuse}},
+		{Ownership{}, "unreadable", func(s *controller.Situation) {
+			delete(s.Scales, kafka)
+			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "scale of " + kafka, Reason: "timeout"}}
+		}, rulings{"out": hold, "surge": hold, "in": hold}},
+		{PartitionHealth{}, "under-replicated", func(s *controller.Situation) {
+			s.Snapshot.Topics[0].Partitions[1].ISR = []int{1}
+		}, rulings{"out": hold, "in": hold, "balance": hold}},
+		{PartitionHealth{}, "offline", func(s *controller.Situation) { s.Snapshot.Topics[0].Partitions[1].Leader = -1 }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{Reassignments{}, "somebody moves", func(s *controller.Situation) {
+			s.Snapshot.Reassignments = []cluster.Reassignment{{Topic: "orders"}}
+		}, rulings{"in": hold, "balance": hold}},
+		{Stabilisation{}, "needed lately", func(s *controller.Situation) {
+			s.Needs[kafka] = controller.NeedWindow{Highest: 6, Since: now.Add(-100 * time.Hour)}
+		}, rulings{"in": hold}},
+		{Stabilisation{}, "just started", func(s *controller.Situation) {
+			for k := range s.Needs {
+				s.Needs[k] = controller.NeedWindow{Highest: 1, Since: now.Add(-time.Minute)}
+			}
+		}, rulings{"in": hold, "shrink": hold}},
+		{Stabilisation{}, "no record", func(s *controller.Situation) { s.Needs = nil }, rulings{"in": hold, "shrink": hold}},
+		{StaleSignals{}, "cpu", func(s *controller.Situation) {
+			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "broker_cpu"}}
+		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
+		{StaleSignals{}, "lag", func(s *controller.Situation) {
+			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "group_lag"}}
+		}, rulings{"in": hold, "shrink": hold}},
+		{SurviveAfter{}, "N-1", func(s *controller.Situation) {
+			s.Requirement.Constraints = []capacity.Constraint{{Name: "network-in", Brokers: 6}}
+		}, rulings{"in": refuse}},
+		{SurviveAfter{}, "unknown", func(s *controller.Situation) { s.Requirement.Complete = false }, rulings{"in": hold}},
+		{Windows{}, "closed", func(s *controller.Situation) { s.Windows = window }, rulings{"in": hold, "shrink": hold, "balance": hold}},
+		{Windows{}, "open", func(s *controller.Situation) {
+			s.Windows, s.MoveWindows, s.Now = window, window, time.Date(2026, 3, 2, 1, 30, 0, 0, time.UTC)
+		}, rulings{}},
+		{Windows{}, "moves", func(s *controller.Situation) { s.MoveWindows = window }, rulings{"balance": hold}},
+		{Windows{}, "unreadable", func(s *controller.Situation) {
+			s.Windows = policy.CompileWindows([]policy.Window{{Schedule: "TZ=UTC"}})
+		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
+		{Zones{}, "too few", func(s *controller.Situation) {
+			s.Policy.Spec.Gates.MinZones = 3
+			for i := range 5 {
+				s.Snapshot.Brokers[i].Zone = []string{"a", "b"}[i%2]
+			}
+			s.Snapshot.Brokers[5].Zone = "c"
+		}, rulings{"in": refuse}},
+	}
+	tested := map[string]bool{}
+	for _, tc := range tests {
+		t.Run(tc.gate.Name()+"/"+tc.name, func(t *testing.T) {
+			tested[tc.gate.Name()] = true
+			for name, p := range names {
+				s := calm()
+				tc.spoil(&s)
+				v := tc.gate.Check(t.Context(), p, s)
+				want, stopped := tc.want[name]
+				if !stopped {
+					want = controller.Allow
+				}
+				if v.Ruling != want {
+					t.Errorf("%s: %q (%s), want %q", name, v.Ruling, v.Why, want)
+				}
+				if v.Ruling != controller.Allow && v.Why == "" {
+					t.Errorf("%s: no reason is given", name)
+				}
+			}
+		})
+	}
+	for _, g := range All() {
+		if !tested[g.Name()] {
+			t.Errorf("gate %s has no row", g.Name())
+		}
+	}
+}
+
+func TestGatesAreSortedAndNamedOnce(t *testing.T) {
+	var all []string
+	for _, g := range All() {
+		all = append(all, g.Name())
+	}
+	if !slices.IsSorted(all) || len(slices.Compact(slices.Clone(all))) != len(all) {
+		t.Errorf("the gates are %s", strings.Join(all, ", "))
+	}
+}
