@@ -147,7 +147,10 @@ func NewReceiver(opt ReceiverOptions) (*Receiver, error) {
 	}, []string{"result"})
 	r.metrics.effects = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: "tidetable", Subsystem: "webhook", Name: "effects", Help: "Effects of alerts that act now.",
-	}, func() float64 { return float64(len(r.Observations())) })
+	}, func() float64 {
+		all, _ := r.Observations(context.Background(), r.opt.Now())
+		return float64(len(all))
+	})
 	if opt.Metrics != nil {
 		opt.Metrics.MustRegister(r.metrics.notifications, r.metrics.effects)
 	}
@@ -182,9 +185,9 @@ func readRule(given policy.AlertRule) (rule, error) {
 // Checks is sent to when an alert asks for a check now; it holds at most one.
 func (r *Receiver) Checks() <-chan struct{} { return r.checks }
 
-// Observations returns what acts now, sorted by effect, subject and source.
-func (r *Receiver) Observations() []controller.Observation {
-	now := r.opt.Now()
+// Observations returns what acts at now, sorted by effect, subject and source.
+// It is controller.Watcher, and never fails.
+func (r *Receiver) Observations(_ context.Context, now time.Time) ([]controller.Observation, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(now)
@@ -195,7 +198,7 @@ func (r *Receiver) Observations() []controller.Observation {
 	slices.SortFunc(all, func(a, b controller.Observation) int {
 		return cmp.Or(cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Source, b.Source), a.Until.Compare(b.Until))
 	})
-	return all
+	return all, nil
 }
 
 // forget drops what has expired; r.mu is held.

@@ -1,0 +1,17 @@
+AXE_VERSION ?= 4.10.3
+AXE := .cache/axe/node_modules/axe-core/axe.min.js
+
+.PHONY: axe docs-page docs-journal
+axe: $(AXE) ## axe-core (MPL-2.0), for the page's accessibility test only
+$(AXE):
+	npm install --silent --no-audit --no-fund --prefix .cache/axe axe-core@$(AXE_VERSION)
+
+docs-page: ## the screenshots in docs/img, from the demo's decisions
+	mkdir -p docs/img .cache
+	rm -f .cache/demo-journal.jsonl*
+	go run ./cmd/tidetable demo --journal .cache/demo-journal.jsonl > /dev/null
+	go test ./internal/web -count 1 -run Screenshots -screenshots $(CURDIR)/docs/img -journal $(CURDIR)/.cache/demo-journal.jsonl
+
+docs-journal: ## the figures in docs/audit.md: time to verify 100,000 entries, to append one
+	go test ./internal/journal -run '^$$' -bench 'Verify100000|AppendSynced' -benchtime 5x
+	go test ./internal/alertmanager -run '^$$' -bench Webhook -benchtime 3s
