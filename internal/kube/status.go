@@ -13,7 +13,7 @@ func StatusOf(d controller.Decision, generation int64) policy.Status {
 	s := policy.Status{
 		ObservedGeneration: int(generation),
 		Brokers:            d.Seen.Brokers,
-		Want:               d.Requirement.Brokers,
+		Want:               d.Recommended,
 		Why:                d.Outcome,
 		LastDecision:       d.ID,
 	}
@@ -24,12 +24,14 @@ func StatusOf(d controller.Decision, generation int64) policy.Status {
 		}
 		s.Conditions = append(s.Conditions, c)
 	}
-	add(policy.ConditionReady, true, "Running", "", d.Outcome)
+	add(policy.ConditionReady, true, "Running", "NotRunning", d.Outcome)
 	add(policy.ConditionObserved, len(d.Seen.Stale) == 0, "AllSignals", "SignalsMissing", staleNames(d))
 	trusted, why := forecastTrusted(d)
 	add(policy.ConditionForecasting, trusted, "Trusted", "NotTrusted", why)
 	limited, why := limits(d)
 	add(policy.ConditionLimited, limited, "PolicyBound", "WithinBounds", why)
+	moving, why := operation(d)
+	add(policy.ConditionMoving, moving, "InProgress", "Idle", why)
 	held, why := holds(d)
 	add(policy.ConditionHeld, held, "GateHolds", "NothingHeld", why)
 	return s
@@ -65,12 +67,23 @@ func forecastTrusted(d controller.Decision) (bool, string) {
 	return true, fmt.Sprintf("%d forecasts are trusted", len(d.Forecasts))
 }
 
+// operation tells whether one is in flight, and where it stands.
+func operation(d controller.Decision) (bool, string) {
+	op := d.Operation
+	if op == nil {
+		return false, ""
+	}
+	text := fmt.Sprintf("%s: %s from %d to %d brokers", op.Phase, op.Target, op.From, op.To)
+	if op.Note != "" {
+		text += "; " + op.Note
+	}
+	return true, bounded(text)
+}
+
 // limits tells whether the policy's bounds keep the size from what is needed.
 func limits(d controller.Decision) (bool, string) {
-	for _, p := range d.Proposals {
-		if p.Kind == controller.ScaleBrokers && p.To < d.Requirement.Brokers {
-			return true, fmt.Sprintf("%d brokers are needed, %d are allowed now", d.Requirement.Brokers, p.To)
-		}
+	if most := d.Limits.MaxBrokers; most > 0 && d.Requirement.Brokers > most {
+		return true, fmt.Sprintf("%d brokers are needed, the policy allows %d", d.Requirement.Brokers, most)
 	}
 	return false, ""
 }
