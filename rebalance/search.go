@@ -18,6 +18,7 @@ type search struct {
 	progress func(float64)
 	price    float64 // points a byte moved costs
 	minGain  float64
+	hotPrice float64           // points for a broker twice as far over as it may be
 	trace    func(what string) // for tuning
 	frontier []FrontierPoint
 	carrier  saved
@@ -40,7 +41,7 @@ const (
 	sharpenings  = 11
 	truePriced   = 3
 	probeSharp   = 5.0
-	hotSpotPrice = 50.0 // points for a broker twice as far over as it should be
+	hotSpotPrice = 50.0
 )
 
 func newSearch(ctx context.Context, st *state, o Options, progress func(float64)) *search {
@@ -55,6 +56,7 @@ func newSearch(ctx context.Context, st *state, o Options, progress func(float64)
 	if st.np > 0 {
 		sr.w.leadPrice = leaderPrice / float64(st.np)
 	}
+	sr.hotPrice = hotSpotPrice * st.granularity()
 	sr.minGain = o.MinGain
 	if sr.minGain == 0 {
 		sr.minGain = defaultMinGain(len(st.slots))
@@ -63,10 +65,18 @@ func newSearch(ctx context.Context, st *state, o Options, progress func(float64)
 }
 
 // defaultMinGain is what a plan must gain to be worth carrying out: a point,
-// which is what moving two percent of all bytes costs. Small clusters are
-// searched more thoroughly, so less is noise there.
+// which is what moving two percent of all bytes costs. Very small clusters are
+// searched so thoroughly that less is no noise there.
 func defaultMinGain(replicas int) float64 {
-	return min(1, float64(replicas)/2000)
+	share := float64(replicas) / 100
+	return min(1, share*share)
+}
+
+// granularity is how much a hot spot counts: with few replicas on a broker, a
+// tenth more or less is a matter of where one of them is.
+func (p *problem) granularity() float64 {
+	share := float64(len(p.orig)) / float64(max(1, p.nb)) / 100
+	return min(1, share*share)
 }
 
 func (sr *search) run() error {
@@ -94,7 +104,7 @@ func (sr *search) quality() float64 {
 	v := sr.st.imbalancePoints(sr.st.load)
 	for r, g := range goals {
 		if g.hard {
-			v += hotSpotPrice * max(0, sr.st.measure(sr.st.load, r).over-hotSpot)
+			v += sr.hotPrice * max(0, sr.st.measure(sr.st.load, r).over-hotSpot)
 		}
 	}
 	return v
@@ -104,22 +114,45 @@ func (sr *search) quality() float64 {
 func (sr *search) free() error {
 	start := sr.st.save()
 	before := sr.objective()
-	if sr.forced == 0 && sr.nothingToGain(before) {
+	small := sr.proposals() > 0
+	if sr.forced == 0 && !small && sr.nothingToGain(before) {
 		sr.restore(start)
 		return sr.ctx.Err()
 	}
 	if err := sr.descend(); err != nil {
 		return err
 	}
+	if small {
+		if err := sr.anneal(); err != nil {
+			return err
+		}
+	}
 	if sr.minGain < 0 || before-sr.objective() >= sr.minGain {
 		return nil
 	}
-	sr.restore(start)
 	if sr.forced == 0 {
+		sr.restore(start)
 		return nil
 	}
 	// Nothing but what is forced is worth its bytes: place that well.
-	return sr.placeForced()
+	best, value := sr.st.save(), sr.objective()
+	sr.restore(start)
+	if err := sr.placeForced(); err != nil {
+		return err
+	}
+	if sr.objective() > value && sr.st.bytes >= sr.forced {
+		sr.restore(best)
+	}
+	return nil
+}
+
+// anneal goes on from what sweeps came to, or from the start where that is
+// better.
+func (sr *search) anneal() error {
+	a := newAnnealer(sr, 1)
+	err := a.run(sr.proposals())
+	sr.note("annealed")
+	return err
 }
 
 // nothingToGain tries one sweep at the true price. The first sweep finds most
@@ -218,9 +251,7 @@ func (s *state) save() saved {
 }
 
 func (sr *search) restore(v saved) {
-	copy(sr.st.slots, v.slots)
-	copy(sr.st.leader, v.leader)
-	sr.st.reload()
+	sr.st.restoreFrom(v)
 	clear(sr.w.idle)
 	clear(sr.w.rest)
 	sr.w.renew()

@@ -159,7 +159,7 @@ func (g *surrogate) fit(r int) {
 		c.hard = g.hard[at] * c.inv
 		c.hot = min(hotSpot/scale, c.hard)
 		if goals[r].hard {
-			c.cool = hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
+			c.cool = g.granularity() * hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
 		}
 		c.overload = overloadPrice
 	}
