@@ -1,0 +1,318 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+
+	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/actuators/deployment"
+	"github.com/tidetable/tidetable/actuators/hpa"
+	"github.com/tidetable/tidetable/actuators/keda"
+	"github.com/tidetable/tidetable/actuators/statefulset"
+	"github.com/tidetable/tidetable/actuators/strimzi"
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/internal/kube"
+	"github.com/tidetable/tidetable/policy"
+)
+
+// floorHold is how long a floor outlives the last tick that refreshed it, at
+// least: a controller that died must not hold replicas for ever.
+const floorHold = 15 * time.Minute
+
+// statusLimit bounds the writing of one status: it never holds up the loop.
+const statusLimit = 10 * time.Second
+
+// kubernetesFlags are the controller command's flags for running in a cluster.
+type kubernetesFlags struct {
+	on         bool
+	kubeconfig string
+	namespace  string
+	lease      string
+	maxMode    choice
+}
+
+func (f *kubernetesFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.on, "kubernetes", false, "read policies from KafkaCapacityPolicy objects and scale on the Kubernetes API")
+	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `file`, outside a cluster")
+	cmd.Flags().StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace whose policies are served (default: ours)")
+	cmd.Flags().StringVar(&f.lease, "lease", "tidetable", "name of the Lease that makes one process the leader")
+	f.maxMode = choice{allowed: []string{"Observe", "Recommend", "Approve", "Act"}, value: "Act"}
+	cmd.Flags().Var(&f.maxMode, "max-mode", "the most any policy may do here, as its rights allow: "+f.maxMode.list())
+}
+
+// buildLoop makes a policy's loop ready but for what Kubernetes gives it; the
+// returned function closes what was opened.
+type buildLoop func(ctx context.Context, p policy.Policy) (controller.Config, func(), error)
+
+// kubernetesRun serves every policy of a namespace while it leads.
+type kubernetesRun struct {
+	clients  *kube.Clients
+	policies *kube.Policies
+	maxMode  policy.Mode
+	build    buildLoop
+	serving  func(*controller.Controller) (stop func()) // told of each loop, for liveness and the page
+	logger   *slog.Logger
+}
+
+// runKubernetes waits for the lease and serves until ctx ends.
+func runKubernetes(ctx context.Context, f kubernetesFlags, logger *slog.Logger, build buildLoop, serving func(*controller.Controller) func()) error {
+	klog.SetSlogLogger(logger)
+	clients, err := kube.Connect(f.kubeconfig)
+	if err != nil {
+		return err
+	}
+	if f.namespace != "" {
+		clients.Namespace = f.namespace
+	}
+	r := &kubernetesRun{
+		clients: clients, maxMode: policy.Mode(f.maxMode.value), build: build, serving: serving, logger: logger,
+		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: logger, Now: time.Now},
+	}
+	election := kube.Election{
+		Client: clients.Kube, Namespace: clients.Namespace, Name: f.lease,
+		Identity: identity(), Logger: logger, Now: time.Now,
+	}
+	return election.Run(ctx, r.lead)
+}
+
+// identity is this process's name in the Lease. The random part tells two
+// containers of one pod, one after the other, apart.
+func identity() string {
+	name := os.Getenv("POD_NAME")
+	if name == "" {
+		name, _ = os.Hostname() // an empty name is unique still
+	}
+	return name + "_" + rand.Text()[:8]
+}
+
+func (r *kubernetesRun) lead(ctx context.Context, fence *kube.Fence) error {
+	stopEvents := r.policies.StartEvents()
+	defer stopEvents()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	objects := make(chan []kube.Object)
+	watched := make(chan error, 1)
+	go func() {
+		watched <- r.policies.Watch(ctx, objects)
+		cancel()
+	}()
+	kube.Supervise(ctx, objects, r.logger, func(ctx context.Context, o kube.Object) error { return r.serve(ctx, fence, o) })
+	cancel()
+	return <-watched
+}
+
+// serve runs one policy's loop until ctx ends.
+func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Object) error {
+	if o.Err != nil {
+		r.policies.Event(o, true, "Invalid", o.Err.Error())
+		return r.policies.WriteStatus(ctx, o, kube.InvalidStatus(o.Err, o.Generation))
+	}
+	p := o.Policy
+	if limited := policy.LeastMode(p.Spec.Mode, r.maxMode); limited != p.Spec.Mode {
+		r.policies.Event(o, true, "ModeLimited", fmt.Sprintf("the policy asks for mode %s; this installation goes no further than %s", p.Spec.Mode, limited))
+		p.Spec.Mode = limited
+	}
+	cfg, closeAll, err := r.build(ctx, p)
+	if err != nil {
+		r.policies.Event(o, true, "NotStarted", err.Error())
+		return errors.Join(err, r.policies.WriteStatus(ctx, o, kube.InvalidStatus(err, o.Generation)))
+	}
+	defer closeAll()
+	floors := r.equip(&cfg, p, o, fence)
+	r.expire(ctx, floors)
+	cfg.Publish = append(cfg.Publish, r.publisher(ctx, o, floors, p.Spec.Mode.Acts()))
+	loop, err := controller.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer r.serving(loop)()
+	return loop.Run(ctx)
+}
+
+// equip gives the loop what only Kubernetes has: where its state lives, who may
+// write, what can be scaled, and who has approved.
+func (r *kubernetesRun) equip(cfg *controller.Config, p policy.Policy, o kube.Object, fence *kube.Fence) []floor {
+	cfg.Fence = func(context.Context) error { return fence.Check() }
+	if cfg.Mover != nil {
+		cfg.Mover = kube.FencedMover{Mover: cfg.Mover, Fence: fence}
+	}
+	if cfg.Admin != nil {
+		cfg.Admin = kube.FencedAdmin{BrokerAdmin: cfg.Admin, Fence: fence}
+	}
+	if p.Spec.Mode == policy.Observe {
+		return nil // an observer's rights do not reach the workloads
+	}
+	cfg.Store = kube.Store{Policies: r.policies, Object: o}
+	cfg.Approvals = kube.Approvals{Policies: r.policies, Object: o}
+	scalers, floors := r.scalers(p)
+	cfg.Scalers = map[string]controller.Scaler{}
+	for key, s := range scalers {
+		cfg.Scalers[key] = kube.FencedScaler{Scaler: s, Fence: fence}
+	}
+	return floors
+}
+
+// floor is a scaler whose wish stands for a while only.
+type floor interface {
+	Refresh(ctx context.Context) error
+	Expire(ctx context.Context) (bool, error)
+}
+
+// scalers makes the scaler of each of the policy's targets, by the loop's keys.
+func (r *kubernetesRun) scalers(p policy.Policy) (map[string]controller.Scaler, []floor) {
+	client := actuators.Client{Dynamic: r.clients.Dynamic, Mapper: r.clients.Mapper}
+	out := map[string]controller.Scaler{}
+	var floors []floor
+	if t := p.Spec.Brokers.Target; t.Name != "" {
+		out[controller.BrokerTarget(p.Spec)] = brokerScaler(client, r.target(p, t))
+	}
+	for _, c := range p.Spec.Consumers {
+		if c.Target.Name == "" || c.Via == "metric" {
+			continue
+		}
+		s := &consumerScaler{client: client, target: r.target(p, c.Target), via: c.Via, hold: max(floorHold, 3*p.Spec.Interval.D())}
+		out[controller.ConsumerTarget(c)] = s
+		floors = append(floors, s)
+	}
+	return out, floors
+}
+
+func (r *kubernetesRun) target(p policy.Policy, t policy.Target) actuators.Target {
+	ns := t.Namespace
+	if ns == "" {
+		ns = p.Metadata.Namespace
+	}
+	return actuators.Target{Group: t.Group(), Kind: t.Kind, Namespace: ns, Name: t.Name}
+}
+
+func brokerScaler(c actuators.Client, t actuators.Target) controller.Scaler {
+	switch t.Kind {
+	case "StatefulSet":
+		return statefulset.Scaler{Client: c, Target: t}
+	case "KafkaNodePool":
+		return strimzi.Scaler{Client: c, Target: t}
+	default:
+		return deployment.Scaler{Client: c, Target: t}
+	}
+}
+
+// consumerScaler finds at each call who owns the workload: an autoscaler that
+// is installed or removed meanwhile changes the way, not the wish.
+type consumerScaler struct {
+	client actuators.Client
+	target actuators.Target
+	via    string
+	hold   time.Duration
+}
+
+func (s *consumerScaler) scaler(ctx context.Context) (controller.Scaler, error) {
+	if s.via == "scale" {
+		return deployment.Scaler{Client: s.client, Target: s.target}, nil
+	}
+	owner, err := s.client.OwnerOf(ctx, s.target)
+	if err != nil {
+		return nil, err
+	}
+	at := func(kind string) actuators.Target {
+		return actuators.Target{Kind: kind, Namespace: s.target.Namespace, Name: owner.Name}
+	}
+	switch {
+	case owner == nil && s.via == "floor":
+		return nil, fmt.Errorf("setting a floor for %s: no HorizontalPodAutoscaler or ScaledObject scales it; install one, or use via: scale", s.target)
+	case owner == nil:
+		return deployment.Scaler{Client: s.client, Target: s.target}, nil
+	case owner.Kind == "ScaledObject":
+		return keda.Scaler{Client: s.client, ScaledObject: at(owner.Kind), Workload: s.target, Now: time.Now, HoldFloor: s.hold}, nil
+	default:
+		return hpa.Scaler{Client: s.client, HPA: at(owner.Kind), Workload: s.target, Now: time.Now, HoldFloor: s.hold}, nil
+	}
+}
+
+// Current reads the workload's size, or its floor.
+func (s *consumerScaler) Current(ctx context.Context) (controller.Scale, error) {
+	by, err := s.scaler(ctx)
+	if err != nil {
+		return controller.Scale{}, err
+	}
+	return by.Current(ctx)
+}
+
+// Set sets the workload's size, or its floor.
+func (s *consumerScaler) Set(ctx context.Context, want controller.Scale) error {
+	by, err := s.scaler(ctx)
+	if err != nil {
+		return err
+	}
+	return by.Set(ctx, want)
+}
+
+// Refresh keeps our floor standing, where the wish is one.
+func (s *consumerScaler) Refresh(ctx context.Context) error {
+	by, err := s.scaler(ctx)
+	if f, ok := by.(floor); ok && err == nil {
+		return f.Refresh(ctx)
+	}
+	return err
+}
+
+// Expire takes a floor away whose time is over, whoever set it.
+func (s *consumerScaler) Expire(ctx context.Context) (bool, error) {
+	by, err := s.scaler(ctx)
+	if f, ok := by.(floor); ok && err == nil {
+		return f.Expire(ctx)
+	}
+	return false, err
+}
+
+// expire clears what a controller that died has left standing.
+func (r *kubernetesRun) expire(ctx context.Context, floors []floor) {
+	for _, f := range floors {
+		if _, err := f.Expire(ctx); err != nil {
+			r.logger.WarnContext(ctx, "expiring a floor failed", "error", err)
+		}
+	}
+}
+
+// publisher writes each decision to the policy's status and events, and keeps
+// floors standing. Events are written when the word changes, not each tick.
+func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []floor, acts bool) func(controller.Decision) {
+	last := ""
+	return func(d controller.Decision) {
+		ctx, cancel := context.WithTimeout(ctx, statusLimit)
+		defer cancel()
+		s := kube.StatusOf(d, o.Generation)
+		if err := r.policies.WriteStatus(ctx, o, s); err != nil {
+			r.logger.WarnContext(ctx, "writing the status failed", "policy", o.Key(), "error", err)
+		} else {
+			o.Status = s
+		}
+		if d.Reason != last {
+			r.policies.Event(o, troubling(d.Reason), d.Reason, d.Outcome)
+			last = d.Reason
+		}
+		if !acts || d.Reason == controller.ReasonFailed || d.Reason == controller.ReasonObservationFailed {
+			return
+		}
+		for _, f := range floors {
+			if err := f.Refresh(ctx); err != nil {
+				r.logger.WarnContext(ctx, "refreshing a floor failed", "policy", o.Key(), "error", err)
+			}
+		}
+	}
+}
+
+func troubling(reason string) bool {
+	switch reason {
+	case controller.ReasonFailed, controller.ReasonObservationFailed, controller.ReasonRefused, controller.ReasonActionFailed, controller.ReasonUnknown:
+		return true
+	}
+	return false
+}
