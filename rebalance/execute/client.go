@@ -389,7 +389,15 @@ func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
 			return fmt.Errorf("setting throttle rates of broker %d: %w", id, err)
 		}
 	}
-	if lists := listResources(ch); len(lists) > 0 {
+	// One request may name a key once, so what is appended and what is
+	// subtracted are two.
+	for _, lists := range [][]kmsg.IncrementalAlterConfigsRequestResource{
+		listResources(ch.Append, kmsg.IncrementalAlterConfigOpAppend),
+		listResources(ch.Subtract, kmsg.IncrementalAlterConfigOpSubtract),
+	} {
+		if len(lists) == 0 {
+			continue
+		}
 		if err := alter(ctx, c.anyBroker(), lists...); err != nil {
 			return fmt.Errorf("setting throttle lists: %w", err)
 		}
@@ -429,28 +437,21 @@ func rateConfigs(ch ThrottleChange) map[int][]kmsg.IncrementalAlterConfigsReques
 	return out
 }
 
-func listResources(ch ThrottleChange) []kmsg.IncrementalAlterConfigsRequestResource {
-	type place struct {
-		topic string
-		side  Side
-		op    kmsg.IncrementalAlterConfigOp
-	}
-	lists := map[place][]string{}
-	for _, e := range ch.Append {
-		k := place{e.Topic, e.Side, kmsg.IncrementalAlterConfigOpAppend}
-		lists[k] = append(lists[k], e.value())
-	}
-	for _, e := range ch.Subtract {
-		k := place{e.Topic, e.Side, kmsg.IncrementalAlterConfigOpSubtract}
-		lists[k] = append(lists[k], e.value())
-	}
-	byTopic := map[string][]kmsg.IncrementalAlterConfigsRequestResourceConfig{}
-	for k, values := range lists {
-		byTopic[k.topic] = append(byTopic[k.topic], alteration(k.side.listKey(), k.op, kmsg.StringPtr(strings.Join(values, ","))))
+func listResources(entries []Entry, op kmsg.IncrementalAlterConfigOp) []kmsg.IncrementalAlterConfigsRequestResource {
+	values := map[string]map[Side][]string{}
+	for _, e := range entries {
+		if values[e.Topic] == nil {
+			values[e.Topic] = map[Side][]string{}
+		}
+		values[e.Topic][e.Side] = append(values[e.Topic][e.Side], e.value())
 	}
 	var out []kmsg.IncrementalAlterConfigsRequestResource
-	for t, cs := range byTopic {
-		out = append(out, resource(kmsg.ConfigResourceTypeTopic, t, cs))
+	for topic, lists := range values {
+		var configs []kmsg.IncrementalAlterConfigsRequestResourceConfig
+		for side, list := range lists {
+			configs = append(configs, alteration(side.listKey(), op, kmsg.StringPtr(strings.Join(list, ","))))
+		}
+		out = append(out, resource(kmsg.ConfigResourceTypeTopic, topic, configs))
 	}
 	return out
 }

@@ -80,7 +80,7 @@ func judgeRunning(m Move, re Reassigning, p PartitionView, v View, r rules) Judg
 	target, from := m.target(r.back), m.source(r.back)
 	if !ours(re, from, target) {
 		if r.back && ours(re, m.Original, m.Target) {
-			return Judgement{Ruling: Revert, Why: "cancelling"}
+			return Judgement{Ruling: Revert}
 		}
 		return Judgement{Ruling: Hold, Why: fmt.Sprintf("somebody else is moving it to %v", re.Target())}
 	}

@@ -445,7 +445,7 @@ func killBroker(which string) func(*moverBed, *result) {
 			plan = evenPlacement()
 		}
 		tr := b.traffic(10)
-		p := b.execute(plan, "--throttle", "2MB")
+		p := b.execute(plan, "--throttle", "4MB")
 		re := b.inFlight(p)
 		switch which {
 		case "controller":
