@@ -1,0 +1,129 @@
+package kafka
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/metrics"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"golang.org/x/sync/errgroup"
+)
+
+// Placement reads the cluster. It fails only when the brokers and topics
+// themselves cannot be read; what else is missing is named in Stale. Loads hold
+// sizes, and from the second reading on the records written a second.
+func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	at := r.cfg.Now()
+	meta, err := r.admin.Metadata(ctx)
+	if err != nil {
+		return cluster.Snapshot{}, r.wrap(ctx, err)
+	}
+	p := &placement{Snapshot: cluster.Snapshot{Version: cluster.SnapshotVersion, TakenAt: at, ClusterID: meta.Cluster}, meta: meta}
+	// The rest does not depend on each other; each part notes its own failure.
+	var (
+		fenced  []fencedBroker
+		dirs    kadm.DescribedAllLogDirs
+		configs map[string]map[string]string
+		now     *offsets
+		groups  []cluster.Group
+		moves   []cluster.Reassignment
+	)
+	fail := make([]error, 6)
+	var g errgroup.Group
+	g.Go(func() error { fenced, fail[0] = r.fenced(ctx); return nil })
+	g.Go(func() error { dirs, fail[1] = r.admin.DescribeAllLogDirs(ctx, nil); return nil })
+	g.Go(func() error { configs, fail[2] = r.configs(ctx, meta); return nil })
+	g.Go(func() error { moves, fail[3] = r.reassignments(ctx); return nil })
+	g.Go(func() error {
+		now, fail[4] = r.offsets(ctx, at)
+		groups, fail[5] = r.groups(ctx, now)
+		return nil
+	})
+	_ = g.Wait() // failures are kept by part
+	p.brokers(fenced)
+	p.topics(configs)
+	p.logDirs(dirs)
+	p.Groups, p.Reassignments = groups, moves
+	p.rates(r.last, now)
+	for i, part := range [][]string{
+		{"fenced_brokers"}, {string(metrics.PartitionSize), string(metrics.BrokerDiskUsed), string(metrics.BrokerDiskCapacity)},
+		{"topic_configs"}, {"reassignments"}, {string(metrics.TopicMessagesIn), string(metrics.GroupLag)}, {string(metrics.GroupLag)},
+	} {
+		if fail[i] == nil {
+			continue
+		}
+		for _, signal := range part {
+			p.stale(signal, reason(fail[i]))
+		}
+	}
+	if now != nil && now.complete {
+		r.last = now
+	}
+	p.Sort()
+	return p.Snapshot, nil
+}
+
+// placement is the snapshot being made.
+type placement struct {
+	cluster.Snapshot
+	meta kadm.Metadata
+}
+
+func (p *placement) stale(signal, reason string) {
+	if slices.ContainsFunc(p.Stale, func(x cluster.StaleSignal) bool { return x.Signal == signal }) {
+		return
+	}
+	p.Stale = append(p.Stale, cluster.StaleSignal{Signal: signal, Reason: reason})
+}
+
+// wrap says which cluster failed and how, in one line.
+func (r *Reader) wrap(ctx context.Context, err error) error {
+	at := strings.Join(r.cfg.Bootstrap, ",")
+	var auth *kadm.AuthError
+	switch {
+	case isCertificateError(err):
+		return fmt.Errorf("reading Kafka at %s: its certificate is not accepted: %w", at, err)
+	case isCredentialsError(err):
+		return fmt.Errorf("reading Kafka at %s: the credentials are not accepted: %w", at, err)
+	case errors.As(err, &auth):
+		return fmt.Errorf("reading Kafka at %s: not allowed: %w", at, err)
+	case errors.Is(err, io.EOF):
+		// What a broker does when it wants TLS and gets none, or the other way
+		// round, and what some do on wrong credentials.
+		return fmt.Errorf("reading Kafka at %s: it closes the connection; are TLS and the credentials what it wants? %w", at, err)
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("reading Kafka at %s: nobody answers within %s: %w", at, r.cfg.Timeout, err)
+	}
+	return fmt.Errorf("reading Kafka at %s: nobody answers: %w", at, err)
+}
+
+func isCredentialsError(err error) bool {
+	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism) || errors.Is(err, kerr.IllegalSaslState)
+}
+
+func isCertificateError(err error) bool {
+	var (
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		verify  *tls.CertificateVerificationError
+	)
+	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &verify)
+}
+
+// reason is a part's failure in one line.
+func reason(err error) string {
+	return "Kafka did not tell it: " + strings.Join(strings.Fields(err.Error()), " ")
+}
