@@ -50,7 +50,10 @@ func (tb *Testbed) startKafka(ctx context.Context) error {
 	}
 	// Brokers wait for the controller by themselves, so all start together.
 	g, gctx := errgroup.WithContext(ctx)
-	for i := range max(tb.options.Brokers, 0) {
+	for i := range tb.options.Brokers {
+		if tb.options.Kubernetes {
+			break // they come as pods
+		}
 		b, err := k.newBroker(i, tb.options.Zones[i%len(tb.options.Zones)], "")
 		if err != nil {
 			return err
@@ -122,12 +125,7 @@ func (k *Kafka) voters() string {
 
 // replicationFactor of internal and new topics: three where there are enough
 // brokers from the start.
-func (k *Kafka) replicationFactor() int {
-	if k.tb.options.Brokers < 0 {
-		return 3
-	}
-	return min(3, k.tb.options.Brokers)
-}
+func (k *Kafka) replicationFactor() int { return min(3, k.tb.options.Brokers) }
 
 // java starts a main class of Kafka's with a small heap and cheap compilation:
 // many of them share two cores.

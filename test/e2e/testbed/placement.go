@@ -27,6 +27,35 @@ func (k *Kafka) ReplicasOn(ctx context.Context, ids ...int) (int, error) {
 	return n, nil
 }
 
+// Lag sums a group's lag in records on a topic, or on all its topics when none
+// is named, and counts their partitions. Where the group has committed
+// nothing, all there is is lag.
+func (k *Kafka) Lag(ctx context.Context, group, topic string) (lag int64, partitions int, err error) {
+	admin, err := k.Admin()
+	if err != nil {
+		return 0, 0, err
+	}
+	lags, err := admin.Lag(ctx, group)
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading the lag of group %s: %w", group, err)
+	}
+	described := lags[group]
+	if err := described.Error(); err != nil {
+		return 0, 0, fmt.Errorf("reading the lag of group %s: %w", group, err)
+	}
+	for _, member := range described.Lag.Sorted() {
+		if topic != "" && member.Topic != topic {
+			continue
+		}
+		if member.Err != nil {
+			return 0, 0, fmt.Errorf("reading the lag of group %s on %s: %w", group, member.Topic, member.Err)
+		}
+		lag += max(0, member.Lag)
+		partitions++
+	}
+	return lag, partitions, nil
+}
+
 func (k *Kafka) topics(ctx context.Context) (kadm.TopicDetails, *kadm.Client, error) {
 	admin, err := k.Admin()
 	if err != nil {

@@ -40,7 +40,7 @@ func (p *portPool) take() (int, error) {
 		if err != nil {
 			return 0, fmt.Errorf("locking a port: %w", err)
 		}
-		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil || !free(port) {
+		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil || removed(lock) || !free(port) {
 			_ = lock.Close()
 			continue
 		}
@@ -50,6 +50,14 @@ func (p *portPool) take() (int, error) {
 		return port, nil
 	}
 	return 0, errors.New("finding a free port: 1000 tries failed")
+}
+
+// removed tells whether the lock file was removed by its last holder between
+// our opening and locking it: such a lock keeps nobody out.
+func removed(lock *os.File) bool {
+	ours, errOurs := lock.Stat()
+	there, errThere := os.Stat(lock.Name())
+	return errOurs != nil || errThere != nil || !os.SameFile(ours, there)
 }
 
 func free(port int) bool {

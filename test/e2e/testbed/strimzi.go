@@ -12,7 +12,6 @@ import (
 
 	core "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -63,7 +62,7 @@ func (tb *Testbed) StartStrimzi(ctx context.Context, namespace string) (*Strimzi
 	}
 	running, cancel := context.WithCancel(context.Background())
 	o := &StrimziOperator{tb: tb, client: client, namespace: namespace, cancel: cancel, done: make(chan struct{})}
-	tb.strimzi = append(tb.strimzi, o)
+	tb.operators = append(tb.operators, o)
 	go o.run(running)
 	return o, nil
 }
@@ -292,7 +291,7 @@ func (o *StrimziOperator) ensurePod(ctx context.Context, pool *unstructured.Unst
 		ObjectMeta: metav1.ObjectMeta{Name: "data-0-" + name, Labels: labels},
 		Spec: core.PersistentVolumeClaimSpec{
 			AccessModes: []core.PersistentVolumeAccessMode{core.ReadWriteOnce},
-			Resources:   core.VolumeResourceRequirements{Requests: core.ResourceList{core.ResourceStorage: resource.MustParse("1Gi")}},
+			Resources:   core.VolumeResourceRequirements{Requests: core.ResourceList{core.ResourceStorage: *quantity("1Gi")}},
 		},
 	}
 	if _, err := client.PersistentVolumeClaims(o.namespace).Create(ctx, claim, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) {

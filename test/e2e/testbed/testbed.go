@@ -18,7 +18,8 @@ import (
 // Options say what to start. The zero value is a Kafka cluster of one
 // controller and three brokers in the zones a, b and c, without Prometheus.
 type Options struct {
-	// Brokers is how many brokers to start; 3 when zero.
+	// Brokers is how many brokers to start; 3 when zero. With Kubernetes it is
+	// how many there will be at first: internal topics have up to three replicas.
 	Brokers int
 	// Zones are given to the brokers in turn; a, b, c when empty.
 	Zones []string
@@ -53,10 +54,7 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	switch {
-	case o.Kubernetes:
-		o.Brokers = -1
-	case o.Brokers == 0:
+	if o.Brokers == 0 {
 		o.Brokers = 3
 	}
 	if len(o.Zones) == 0 {
@@ -90,7 +88,7 @@ type Testbed struct {
 	// Kubernetes is nil unless the options ask for it.
 	Kubernetes *Kubernetes
 
-	strimzi   []*StrimziOperator
+	operators []interface{ close() }
 	options   Options
 	artifacts Artifacts
 	ports     *portPool
@@ -174,7 +172,7 @@ func (tb *Testbed) Close() error {
 	if tb.Kafka != nil {
 		tb.Kafka.closeClients()
 	}
-	for _, o := range tb.strimzi {
+	for _, o := range tb.operators {
 		o.close()
 	}
 	if tb.Kubernetes != nil && tb.Kubernetes.Agent != nil {

@@ -140,6 +140,11 @@ func (a *NodeAgent) runConsumer(_ context.Context, pod *core.Pod) (Workload, err
 	return processWork{p}, nil
 }
 
+func quantity(text string) *resource.Quantity {
+	q := resource.MustParse(text)
+	return &q
+}
+
 // KafkaSetName is the StatefulSet that DeployKafka makes.
 const KafkaSetName = ClusterName + "-kafka"
 
@@ -170,7 +175,7 @@ func (tb *Testbed) DeployKafka(ctx context.Context, namespace string, replicas i
 				ObjectMeta: metav1.ObjectMeta{Name: "data"},
 				Spec: core.PersistentVolumeClaimSpec{
 					AccessModes: []core.PersistentVolumeAccessMode{core.ReadWriteOnce},
-					Resources:   core.VolumeResourceRequirements{Requests: core.ResourceList{core.ResourceStorage: resource.MustParse("1Gi")}},
+					Resources:   core.VolumeResourceRequirements{Requests: core.ResourceList{core.ResourceStorage: *quantity("1Gi")}},
 				},
 			}},
 		},
