@@ -45,7 +45,10 @@ func part(q float64) int {
 	return 2
 }
 
-const phases = 24
+const (
+	phases    = 24
+	tinyPhase = 1e-9 // a phase scale below this knows nothing yet
+)
 
 // calibrator turns the errors of one knot into quantiles: conformal
 // calibration on discounted histograms of scaled errors.
@@ -56,10 +59,16 @@ type calibrator struct {
 	phase  [phases]float64 // discounted mean absolute error by phase of the day
 	global float64
 	n      int
+	now    [3]quantiles // the calibration at judged, renewed with cached
+	shift  [3]float64   // adaptive correction of the level, in logits
+	rate   float64      // of the shift, per outcome
 }
 
 // said is what was known at the origin about one later outcome.
-type said struct{ mix, last, phase float64 }
+type said struct {
+	mix, last, phase float64
+	low, high        float64 // what was issued as the 0.05 and 0.95 quantiles
+}
 
 func (s said) centre(c centre) float64 {
 	if c == aroundLast {
@@ -88,12 +97,19 @@ func (c *calibrator) phaseScale(x float64) float64 {
 	x = x*phases - 0.5
 	i := int(math.Floor(x))
 	u := x - float64(i)
-	a, b := c.phase[(i+phases)%phases], c.phase[(i+1)%phases]
-	return 0.8*(a+u*(b-a)) + 0.2*c.global + 1e-9
+	a, b := c.bucket(i), c.bucket(i+1)
+	return 0.8*(a+u*(b-a)) + 0.2*c.global + tinyPhase/2
 }
 
-func newCalibrator(memory float64) *calibrator {
-	c := &calibrator{}
+func (c *calibrator) bucket(i int) float64 {
+	if b := c.phase[(i+phases)%phases]; b > 0 {
+		return b
+	}
+	return c.global
+}
+
+func newCalibrator(memory, overlap float64) *calibrator {
+	c := &calibrator{rate: 0.1 / math.Sqrt(overlap)}
 	for i := range c.hist {
 		c.hist[i].growth = 1 / (1 - 1/max(memory, 20))
 	}
@@ -107,15 +123,19 @@ func (c *calibrator) observe(y float64, s said, phase float64) {
 	c.n++
 	a := math.Abs(y - s.mix)
 	if c.n > warmup {
-		for i := range spreads {
-			r, z := y-s.centre(spreads[i].c), s.size(i)
-			if c.n%8 == 0 || c.n < 64 {
-				for j, q := range judged {
+		c.adapt(y, s)
+		if c.n%8 == 0 || c.n < 64 {
+			for j, q := range judged {
+				for i := range spreads {
 					c.cached[i][j] = c.hist[i].quantile(q)
 				}
+				c.now[j] = c.at(q)
 			}
+		}
+		for i := range spreads {
+			r, z := y-s.centre(spreads[i].c), s.size(i)
 			for j, q := range judged {
-				c.loss[i][j] = 0.998*c.loss[i][j] + pinball(r-z*c.cached[i][j], q)
+				c.loss[i][j] = 0.9993*c.loss[i][j] + pinball(r-z*c.cached[i][j], q)
 			}
 		}
 	}
@@ -127,11 +147,41 @@ func (c *calibrator) observe(y float64, s said, phase float64) {
 	}
 	*b += max(rate, 0.06) * (a - *b)
 	for i, sp := range spreads {
-		if sp.c == asSaid || sp.f == famPhase && c.n < warmup {
+		if sp.c == asSaid || sp.f == famPhase && s.phase < tinyPhase {
 			continue
 		}
 		c.hist[i].add((y - s.centre(sp.c)) / s.size(i))
 	}
+}
+
+// adapt moves the levels at which the histograms are read so that the quantiles
+// as they were issued, before their outcomes were known, keep their promise:
+// adaptive conformal inference (Gibbs and Candès, "Adaptive conformal inference
+// under distribution shift", 2021), in logits so that a level stays in (0, 1).
+func (c *calibrator) adapt(y float64, s said) {
+	miss := func(m bool) float64 {
+		if m {
+			return 1
+		}
+		return 0
+	}
+	if !math.IsNaN(s.high) {
+		c.shift[2] += c.rate * (miss(y > s.high) - (1 - judged[2]))
+		c.shift[2] = max(-0.7, min(c.shift[2], 1))
+	}
+	if !math.IsNaN(s.low) {
+		c.shift[0] -= c.rate * (miss(y < s.low) - judged[0])
+		c.shift[0] = max(-1, min(c.shift[0], 0.7))
+	}
+}
+
+// level is the level at which q is read.
+func (c *calibrator) level(q float64) float64 {
+	b := c.shift[part(q)]
+	if b == 0 {
+		return q
+	}
+	return 1 / (1 + math.Exp(-math.Log(q/(1-q))-b))
 }
 
 func pinball(r, q float64) float64 {
@@ -158,12 +208,13 @@ func (c *calibrator) at(q float64) quantiles {
 		}
 	}
 	sum := 0.0
+	level := c.level(q)
 	for i := range spreads {
 		if spreads[i].c == asSaid && j != 1 {
 			continue
 		}
-		out.q[i] = c.hist[i].quantile(q)
-		out.w[i] = math.Pow((best+1e-12)/(c.loss[i][j]+1e-12), 10)
+		out.q[i] = c.hist[i].quantile(level)
+		out.w[i] = math.Pow((best+1e-12)/(c.loss[i][j]+1e-12), 20)
 		sum += out.w[i]
 	}
 	for i := range spreads {

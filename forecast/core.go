@@ -65,7 +65,7 @@ func newCore(s seasons, scale float64, ahead, keep int) *core {
 		c.seen = append(c.seen, 0)
 		// Errors far ahead overlap, so they are remembered longer.
 		c.decay = append(c.decay, 1-float64(c.stride)/float64(errorMemoryDays*s.day+k))
-		c.band = append(c.band, newCalibrator(bandMemoryDays*float64(s.day)/float64(c.stride)))
+		c.band = append(c.band, newCalibrator(bandMemoryDays*float64(s.day)/float64(c.stride), 1+float64(k)/float64(c.stride)))
 	}
 	c.trust = newTrust(c)
 	return c
@@ -89,14 +89,14 @@ func (c *core) addExperts() {
 	add(&seasonal{label: "yesterday", lag: s.day, periods: 1, need: 1})
 	add(&seasonal{label: "yesterday-levelled", lag: s.day, periods: 1, need: 1, shift: true, span: hour})
 	add(&seasonal{label: "mean-of-days", lag: s.day, periods: 4, need: 2})
-	add(newHoltWinters("holt-winters-slow", day, 0.02, 0.15, 0.9))
+	add(newHoltWinters("holt-winters-slow", day, 0.01, 0.15, 0.98))
 	add(newHoltWinters("holt-winters-fast", day, 0.3, 0.15, 0.3))
 	if s.week > 0 {
 		add(&seasonal{label: "last-week", lag: s.week, periods: 1, need: 1})
 		add(&seasonal{label: "last-week-levelled", lag: s.week, periods: 1, need: 1, shift: true, span: hour})
 		add(&seasonal{label: "mean-of-weeks", lag: s.week, periods: 4, need: 2})
 		add(&stepped{day: s.day, week: s.week, half: max(1, s.day/48)})
-		add(newHoltWinters("holt-winters-week", s, 0.02, 0.15, 0.9))
+		add(newHoltWinters("holt-winters-week", s, 0.01, 0.15, 0.98))
 	}
 	for _, logs := range []bool{false, true} {
 		d := newDirect(s, c.knots, c.stride, logs)
@@ -184,6 +184,11 @@ func (c *core) pose(t int) {
 		*r.phase = float32(c.band[k].phaseScale(c.phaseAt(t + ahead)))
 		if quiet {
 			*r.mix = float32(math.NaN())
+		}
+		*r.low, *r.high = float32(math.NaN()), float32(math.NaN())
+		if b := c.band[k]; b.n > 2*warmup {
+			s := r.said()
+			*r.low, *r.high = float32(b.now[0].value(s)), float32(b.now[2].value(s))
 		}
 	}
 }
@@ -307,9 +312,9 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		// After a gap of g steps, a step ahead is as uncertain as g+1 were.
 		lo, hi, s := bracket(c.knots, a+c.fill.gap)
 		ph := c.phaseAt(now + a)
-		v := qs[lo].value(said{mix[i], last, c.band[lo].phaseScale(ph)})
+		v := qs[lo].value(said{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph)})
 		if s > 0 {
-			w := qs[hi].value(said{mix[i], last, c.band[hi].phaseScale(ph)})
+			w := qs[hi].value(said{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph)})
 			v += s * (w - v)
 		}
 		if math.IsNaN(v) {
@@ -334,20 +339,21 @@ type pending struct {
 }
 
 func newPending(rows, experts int) pending {
-	return pending{rows: rows, n: experts, v: make([]float32, rows*(experts+2))}
+	return pending{rows: rows, n: experts, v: make([]float32, rows*(experts+4))}
 }
 
 // pendingRow is what was said at one origin for one knot.
 type pendingRow struct {
 	experts    []float32
 	mix, phase *float32
+	low, high  *float32 // quantiles issued
 }
 
 func (p pending) row(i int) pendingRow {
-	i = i % p.rows * (p.n + 2)
-	return pendingRow{p.v[i : i+p.n], &p.v[i+p.n], &p.v[i+p.n+1]}
+	i = i % p.rows * (p.n + 4)
+	return pendingRow{p.v[i : i+p.n], &p.v[i+p.n], &p.v[i+p.n+1], &p.v[i+p.n+2], &p.v[i+p.n+3]}
 }
 
 func (r pendingRow) said() said {
-	return said{float64(*r.mix), float64(r.experts[0]), float64(*r.phase)}
+	return said{float64(*r.mix), float64(r.experts[0]), float64(*r.phase), float64(*r.low), float64(*r.high)}
 }
