@@ -32,6 +32,10 @@ var spreads = [...]struct {
 	{asSaid, famConst},
 }
 
+// fitted is how many of the spreads have a distribution of errors; the last one
+// has none.
+const fitted = len(spreads) - 1
+
 // The quantiles each spread is judged at, and the parts of (0, 1) they stand for.
 var judged = [3]float64{0.05, 0.5, 0.95}
 
@@ -53,13 +57,12 @@ const (
 // calibrator turns the errors of one knot into quantiles: conformal
 // calibration on discounted histograms of scaled errors.
 type calibrator struct {
-	hist   [len(spreads)]histogram
-	cached [len(spreads)][3]float64 // quantiles at judged, renewed now and then
+	hist   [fitted]histogram
 	loss   [len(spreads)][3]float64
 	phase  [phases]float64 // discounted mean absolute error by phase of the day
 	global float64
 	n      int
-	now    [3]quantiles // the calibration at judged, renewed with cached
+	now    [3]quantiles // the calibration at judged, renewed now and then
 	shift  [3]float64   // adaptive correction of the level, in logits
 	rate   float64      // of the shift, per outcome
 }
@@ -124,18 +127,15 @@ func (c *calibrator) observe(y float64, s said, phase float64) {
 	a := math.Abs(y - s.mix)
 	if c.n > warmup {
 		c.adapt(y, s)
-		if c.n%8 == 0 || c.n < 64 {
+		if c.n%12 == 0 || c.n < 64 {
 			for j, q := range judged {
-				for i := range spreads {
-					c.cached[i][j] = c.hist[i].quantile(q)
-				}
 				c.now[j] = c.at(q)
 			}
 		}
 		for i := range spreads {
 			r, z := y-s.centre(spreads[i].c), s.size(i)
 			for j, q := range judged {
-				c.loss[i][j] = 0.9993*c.loss[i][j] + pinball(r-z*c.cached[i][j], q)
+				c.loss[i][j] = 0.9993*c.loss[i][j] + pinball(r-z*c.now[j].q[i], q)
 			}
 		}
 	}
@@ -146,8 +146,8 @@ func (c *calibrator) observe(y float64, s said, phase float64) {
 		*b = c.global
 	}
 	*b += max(rate, 0.06) * (a - *b)
-	for i, sp := range spreads {
-		if sp.c == asSaid || sp.f == famPhase && s.phase < tinyPhase {
+	for i, sp := range spreads[:fitted] {
+		if sp.f == famPhase && s.phase < tinyPhase {
 			continue
 		}
 		c.hist[i].add((y - s.centre(sp.c)) / s.size(i))
@@ -203,18 +203,25 @@ func (c *calibrator) at(q float64) quantiles {
 	j := part(q)
 	best := math.Inf(1)
 	for i := range spreads {
-		if spreads[i].c != asSaid || j == 1 {
+		if i < fitted || j == 1 {
 			best = min(best, c.loss[i][j])
 		}
 	}
 	sum := 0.0
 	level := c.level(q)
 	for i := range spreads {
-		if spreads[i].c == asSaid && j != 1 {
+		if i < fitted {
+			out.q[i] = c.hist[i].quantile(level)
+		} else if j != 1 {
 			continue
 		}
-		out.q[i] = c.hist[i].quantile(level)
-		out.w[i] = math.Pow((best+1e-12)/(c.loss[i][j]+1e-12), 20)
+		r := (best + 1e-12) / (c.loss[i][j] + 1e-12)
+		r *= r            // 2
+		r *= r            // 4
+		r4 := r           //
+		r *= r            // 8
+		r *= r            // 16
+		out.w[i] = r * r4 // 20
 		sum += out.w[i]
 	}
 	for i := range spreads {

@@ -13,7 +13,7 @@ type core struct {
 	s      seasons
 	scale  float64
 	stride int // origins are scored every so many steps
-	knots  []int
+	knots  *knots
 	h      *history
 	fill   filler
 
@@ -53,12 +53,12 @@ const (
 func newCore(s seasons, scale float64, ahead, keep int) *core {
 	c := &core{s: s, scale: scale}
 	c.h = newHistory(s, keep)
-	c.stride = max(1, s.day/96)
+	c.stride = coprime(max(1, s.day/96), max(1, s.day/24))
 	c.knots = knotsFor(s.day, ahead)
 	c.addExperts()
 	n := len(c.experts)
-	c.buf = make([]float64, len(c.knots))
-	for _, k := range c.knots {
+	c.buf = make([]float64, len(c.knots.at))
+	for _, k := range c.knots.at {
 		c.pend = append(c.pend, newPending(k/c.stride+2, n))
 		c.err = append(c.err, make([]float64, n))
 		c.w = append(c.w, make([]float64, n))
@@ -69,6 +69,22 @@ func newCore(s seasons, scale float64, ahead, keep int) *core {
 	}
 	c.trust = newTrust(c)
 	return c
+}
+
+// coprime is the first number from n on that shares no factor with m: origins
+// that far apart meet every phase of the hour in turn, where a load that beats
+// with the clock would show others only some of it.
+func coprime(n, m int) int {
+	for ; n > 1; n++ {
+		a, b := n, m
+		for b > 0 {
+			a, b = b, a%b
+		}
+		if a == 1 {
+			return n
+		}
+	}
+	return 1
 }
 
 // addExperts is the registry of candidates.
@@ -119,7 +135,7 @@ func (c *core) observe(raw float64) {
 	if math.IsNaN(y) {
 		clean = c.fill.guess(c.h)
 	}
-	c.h.append(y, clean)
+	c.h.append(clean, math.IsNaN(y))
 	c.fill.update(c.h, y)
 	t := c.h.n() - 1
 	for _, d := range c.directs {
@@ -168,17 +184,17 @@ func (c *core) pose(t int) {
 	c.posed = true
 	for e, x := range c.experts {
 		if awake := x.ready() && !quiet; awake {
-			x.predict(c.h, c.knots, c.buf)
+			x.predict(c.h, c.knots.at, c.buf)
 		} else {
 			for k := range c.buf {
 				c.buf[k] = math.NaN()
 			}
 		}
-		for k := range c.knots {
+		for k := range c.knots.at {
 			c.row(k, t).experts[e] = float32(c.buf[k])
 		}
 	}
-	for k, ahead := range c.knots {
+	for k, ahead := range c.knots.at {
 		r := c.row(k, t)
 		*r.mix = float32(c.mix(k, r.experts))
 		*r.phase = float32(c.band[k].phaseScale(c.phaseAt(t + ahead)))
@@ -195,7 +211,7 @@ func (c *core) pose(t int) {
 
 // score compares what was said about index t with what came.
 func (c *core) score(t int, y float64) {
-	for k, ahead := range c.knots {
+	for k, ahead := range c.knots.at {
 		o := t - ahead
 		if o < c.s.day || o%c.stride != 0 || !c.posed {
 			continue
@@ -283,7 +299,7 @@ func (c *core) path(ahead []int, dst []float64, each [][]float64) {
 			copy(each[e], buf)
 		}
 		for i, a := range ahead {
-			lo, hi, s := bracket(c.knots, a+c.fill.gap)
+			lo, hi, s := c.knots.bracket(a + c.fill.gap)
 			w := c.w[lo][e] + s*(c.w[hi][e]-c.w[lo][e])
 			if w > 0 && !math.IsNaN(buf[i]) {
 				dst[i] += w * buf[i]
@@ -291,7 +307,7 @@ func (c *core) path(ahead []int, dst []float64, each [][]float64) {
 			}
 		}
 	}
-	last := c.h.clean[len(c.h.clean)-1]
+	last := c.h.last()
 	for i := range dst {
 		if dst[i] /= ws[i]; ws[i] == 0 || math.IsNaN(dst[i]) {
 			dst[i] = last
@@ -307,10 +323,10 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		qs[k] = c.band[k].at(q)
 	}
 	now := c.h.n() - 1
-	last := c.h.clean[len(c.h.clean)-1]
+	last := c.h.last()
 	for i, a := range ahead {
 		// After a gap of g steps, a step ahead is as uncertain as g+1 were.
-		lo, hi, s := bracket(c.knots, a+c.fill.gap)
+		lo, hi, s := c.knots.bracket(a + c.fill.gap)
 		ph := c.phaseAt(now + a)
 		v := qs[lo].value(said{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph)})
 		if s > 0 {

@@ -1,6 +1,9 @@
 package forecast
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // The columns of the direct model. Every one is a difference or a periodic
 // term, so that adding a constant to the series adds it to the forecast, and a
@@ -10,7 +13,6 @@ const (
 	fDev5              // the same, averaged over longer and longer spans
 	fDev15             //
 	fDev45             //
-	fDevDay            //
 	fSlope             // last difference
 	fSlope2            // the one before
 	fYesterDev         // how yesterday differed from the reference at the origin
@@ -38,15 +40,18 @@ const (
 type direct struct {
 	s      seasons
 	logs   bool
-	knots  []int
+	knots  *knots
 	stride int
-	ref    []float64 // ring of references by absolute index
+	ref    []float32 // ring of references by absolute index
 	ema    [4]float64
 	span   [4]int
 	t      int
 	forgot int // t at the last forgetting
 
-	origins [][nOrigin]float64 // ring of origin features
+	dayWaves  [][2 * dayPairs]float64
+	weekWaves [][2 * weekPairs]float64
+
+	origins [][nOrigin]float32 // ring of origin features
 	grams   []*gram
 	mae     []float64
 	outs    []*directOutput
@@ -60,18 +65,22 @@ type directOutput struct {
 	label string
 	cols  []int
 	lam   float64
-	coef  [][]float64 // per knot
+	coef  [][]float32 // per knot
 	fit   bool
 	d     *direct
 }
 
-func newDirect(s seasons, knots []int, stride int, logs bool) *direct {
+func newDirect(s seasons, knots *knots, stride int, logs bool) *direct {
 	d := &direct{s: s, logs: logs, knots: knots, stride: stride}
-	top := knots[len(knots)-1]
-	d.ref = make([]float64, nextPow2(top+1+s.day))
-	d.origins = make([][nOrigin]float64, nextPow2(top+1))
-	d.grams = make([]*gram, len(knots))
-	d.mae = make([]float64, len(knots))
+	top := knots.at[len(knots.at)-1]
+	d.ref = make([]float32, min(top, s.day)+1+s.day)
+	d.origins = make([][nOrigin]float32, top+1)
+	d.dayWaves = dayWaves(s.day)
+	if s.week > 0 {
+		d.weekWaves = weekWaves(s.week)
+	}
+	d.grams = make([]*gram, len(knots.at))
+	d.mae = make([]float64, len(knots.at))
 	for i := range d.grams {
 		d.grams[i] = newGram(directP)
 	}
@@ -98,9 +107,9 @@ func (d *direct) output(label string, week bool, lam float64) *directOutput {
 		}
 		o.cols = append(o.cols, c)
 	}
-	o.coef = make([][]float64, len(d.knots))
+	o.coef = make([][]float32, len(d.knots.at))
 	for i := range o.coef {
-		o.coef[i] = make([]float64, directP)
+		o.coef[i] = make([]float32, directP)
 	}
 	d.outs = append(d.outs, o)
 	return o
@@ -148,7 +157,7 @@ func (d *direct) reference(v view, i, now int) float64 {
 	return 0.5*m + 0.5*w/float64(nw)
 }
 
-func (d *direct) refAt(i int) float64 { return d.ref[i&(len(d.ref)-1)] }
+func (d *direct) refAt(i int) float64 { return float64(d.ref[i%len(d.ref)]) }
 
 // smooth is the mean of a few samples around index i as far as known at now.
 func (d *direct) smooth(v view, i, now int) float64 {
@@ -165,31 +174,31 @@ func (d *direct) update(h *history) {
 	t := h.n() - 1
 	if d.t == 0 {
 		for i := t; i < t+d.s.day; i++ {
-			d.ref[i&(len(d.ref)-1)] = v.at(t)
+			d.ref[i%len(d.ref)] = float32(v.at(t))
 		}
 		d.ema[3] = v.at(t)
 	}
 	d.t++
 	// The reference a day ahead is final: its lags are all known by now.
 	i := t + d.s.day
-	d.ref[i&(len(d.ref)-1)] = d.reference(v, i, t)
+	d.ref[i%len(d.ref)] = float32(d.reference(v, i, t))
 	z := v.at(t)
 	dev := z - d.refAt(t)
 	for k := range 3 {
 		d.ema[k] += 2 / float64(d.span[k]+1) * (dev - d.ema[k])
 	}
 	d.ema[3] += 2 / float64(d.span[3]+1) * (z - d.ema[3])
-	o := &d.origins[t&(len(d.origins)-1)]
-	*o = [nOrigin]float64{dev, d.ema[0], d.ema[1], d.ema[2], d.ema[3], 0, 0, 0, 0}
+	o := &d.origins[t%len(d.origins)]
+	*o = [nOrigin]float32{float32(dev), float32(d.ema[0]), float32(d.ema[1]), float32(d.ema[2]), float32(d.ema[3])}
 	if v.has(t - 2) {
-		o[5] = z - v.at(t-1)
-		o[6] = v.at(t-1) - v.at(t-2)
+		o[5] = float32(z - v.at(t-1))
+		o[6] = float32(v.at(t-1) - v.at(t-2))
 	}
 	if v.has(t - d.s.day) {
-		o[7] = d.smooth(v, t-d.s.day, t) - d.refAt(t)
+		o[7] = float32(d.smooth(v, t-d.s.day, t) - d.refAt(t))
 	}
 	if d.s.week > 0 && v.has(t-d.s.week) {
-		o[8] = d.smooth(v, t-d.s.week, t) - d.refAt(t)
+		o[8] = float32(d.smooth(v, t-d.s.week, t) - d.refAt(t))
 	}
 }
 
@@ -203,13 +212,12 @@ func (d *direct) targetRef(v view, o, ahead int) float64 {
 
 // features fills x for a forecast from origin o. Nothing after o is read.
 func (d *direct) features(v view, o, ahead int, x []float64) (ref float64) {
-	og := &d.origins[o&(len(d.origins)-1)]
+	og := &d.origins[o%len(d.origins)]
 	ref = d.targetRef(v, o, ahead)
-	x[fLast], x[fDev5], x[fDev15], x[fDev45] = og[0], og[1], og[2], og[3]
-	x[fSlope], x[fSlope2], x[fYesterDev], x[fWeekDev] = og[5], og[6], og[7], og[8]
-	x[fDevDay] = 0
-	z := og[0] + d.refAt(o)
-	x[fFlat], x[fFlatDay] = z-ref, og[4]-ref
+	x[fLast], x[fDev5], x[fDev15], x[fDev45] = float64(og[0]), float64(og[1]), float64(og[2]), float64(og[3])
+	x[fSlope], x[fSlope2], x[fYesterDev], x[fWeekDev] = float64(og[5]), float64(og[6]), float64(og[7]), float64(og[8])
+	z := float64(og[0]) + d.refAt(o)
+	x[fFlat], x[fFlatDay] = z-ref, float64(og[4])-ref
 	m := (ahead + d.s.day - 1) / d.s.day * d.s.day
 	j := o + ahead - m
 	x[fDay1], x[fDay1Raw], x[fDay2] = 0, 0, 0
@@ -236,15 +244,54 @@ func (d *direct) features(v view, o, ahead int, x []float64) (ref float64) {
 }
 
 func (d *direct) fourier(i int, x []float64) {
-	s, c := math.Sincos(2 * math.Pi * float64(i%d.s.day) / float64(d.s.day))
-	harmonics(s, c, x[:2*dayPairs])
-	x = x[2*dayPairs:]
-	if d.s.week == 0 {
+	copy(x, d.dayWaves[i%d.s.day][:])
+	if x = x[2*dayPairs:]; d.s.week > 0 {
+		copy(x, d.weekWaves[i%d.s.week][:])
+	} else {
 		clear(x)
-		return
 	}
-	s, c = math.Sincos(2 * math.Pi * float64(i%d.s.week) / float64(d.s.week))
-	harmonics(s, c, x)
+}
+
+// waves holds the periodic terms of each phase of a season. All series of one
+// step share them.
+var waves struct {
+	sync.Mutex
+	day  map[int][][2 * dayPairs]float64
+	week map[int][][2 * weekPairs]float64
+}
+
+func dayWaves(season int) [][2 * dayPairs]float64 {
+	waves.Lock()
+	defer waves.Unlock()
+	if waves.day[season] == nil {
+		if waves.day == nil || len(waves.day) > 64 {
+			waves.day = map[int][][2 * dayPairs]float64{}
+		}
+		t := make([][2 * dayPairs]float64, season)
+		for i := range t {
+			s, c := math.Sincos(2 * math.Pi * float64(i) / float64(season))
+			harmonics(s, c, t[i][:])
+		}
+		waves.day[season] = t
+	}
+	return waves.day[season]
+}
+
+func weekWaves(season int) [][2 * weekPairs]float64 {
+	waves.Lock()
+	defer waves.Unlock()
+	if waves.week[season] == nil {
+		if waves.week == nil || len(waves.week) > 64 {
+			waves.week = map[int][][2 * weekPairs]float64{}
+		}
+		t := make([][2 * weekPairs]float64, season)
+		for i := range t {
+			s, c := math.Sincos(2 * math.Pi * float64(i) / float64(season))
+			harmonics(s, c, t[i][:])
+		}
+		waves.week[season] = t
+	}
+	return waves.week[season]
 }
 
 // harmonics fills pairs of sin kx and cos kx from those of x.
@@ -260,8 +307,8 @@ func harmonics(s, c float64, x []float64) {
 // knots[k], just measured.
 func (d *direct) learn(h *history, k, o int) {
 	v := d.view(h)
-	y := v.at(o + d.knots[k])
-	ref := d.features(v, o, d.knots[k], d.row[:])
+	y := v.at(o + d.knots.at[k])
+	ref := d.features(v, o, d.knots.at[k], d.row[:])
 	y -= ref
 	w := 1.0
 	if out := d.outs[len(d.outs)-1]; out.fit {
@@ -277,10 +324,10 @@ func (d *direct) learn(h *history, k, o int) {
 	d.grams[k].add(d.row[:], y, w)
 }
 
-func dot(a, b []float64) float64 {
+func dot(a []float32, b []float64) float64 {
 	s := 0.0
 	for i, x := range a {
-		s += x * b[i]
+		s += float64(x) * b[i]
 	}
 	return s
 }
@@ -293,11 +340,15 @@ func (d *direct) refit() {
 		}
 		// Rows of one day at the same distance say nearly the same: a knot far
 		// ahead has fewer independent rows, and its penalty weighs more.
-		overlap := 1 + float64(min(d.knots[k], d.s.day))/float64(d.stride)
+		overlap := 1 + float64(min(d.knots.at[k], d.s.day))/float64(d.stride)
 		for _, o := range d.outs {
-			if g.ridge(o.cols, o.lam+overlap/g.weight, o.coef[k]) == nil {
-				o.fit = true
+			if g.ridge(o.cols, o.lam+overlap/g.weight, d.row[:]) != nil {
+				continue
 			}
+			for i, v := range d.row {
+				o.coef[k][i] = float32(v)
+			}
+			o.fit = true
 		}
 	}
 	days := float64(d.t-d.forgot) / float64(d.s.day)
@@ -321,7 +372,7 @@ func (o *directOutput) predict(h *history, ahead []int, dst []float64) {
 	var x [directP]float64
 	for i, a := range ahead {
 		ref := d.features(v, now, a, x[:])
-		lo, hi, s := bracket(d.knots, a)
+		lo, hi, s := d.knots.bracket(a)
 		p := dot(o.coef[lo], x[:])
 		if s > 0 {
 			p += s * (dot(o.coef[hi], x[:]) - p)

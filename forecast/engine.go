@@ -69,13 +69,7 @@ func (e *Engine) Forecast(ctx context.Context, s metrics.Series, h Horizon) (Pre
 	defer r.mu.Unlock()
 	if r.state == nil || !r.continues(s) {
 		r.state = e.NewState(s.Start, s.Step)
-		for i, v := range s.Values {
-			if i%4096 == 4095 && ctx.Err() != nil {
-				r.state = nil
-				return Prediction{}, ctx.Err()
-			}
-			r.state.Observe(v)
-		}
+		r.state.Load(s.Values)
 	} else {
 		r.state.catchUp(s)
 	}

@@ -21,7 +21,7 @@ func (naive) name() string    { return "naive" }
 func (naive) ready() bool     { return true }
 func (naive) update(*history) {}
 func (naive) predict(h *history, ahead []int, dst []float64) {
-	v := h.clean[len(h.clean)-1]
+	v := h.last()
 	for i := range ahead {
 		dst[i] = v
 	}
@@ -40,7 +40,7 @@ func (l *level) ready() bool  { return true }
 func (l *level) update(h *history) {
 	l.n++
 	a := max(1/float64(l.n), 2/float64(l.span+1))
-	l.v += a * (h.clean[len(h.clean)-1] - l.v)
+	l.v += a * (h.last() - l.v)
 }
 func (l *level) predict(_ *history, ahead []int, dst []float64) {
 	for i := range ahead {

@@ -29,7 +29,7 @@ func (f *filler) guess(h *history) float64 {
 	}
 	lag := f.lag(h)
 	if lag == 0 {
-		return h.clean[len(h.clean)-1]
+		return h.last()
 	}
 	fade := math.Exp(-float64(f.gap) / float64(max(1, h.day/4)))
 	return max(0, h.linear().at(n-lag)+f.dev*fade)

@@ -15,7 +15,7 @@ type histogram struct {
 }
 
 const (
-	bins     = 96
+	bins     = 72
 	binWidth = 2 * 7.0 / bins // asinh(500) is about 7
 	firstN   = 12
 )

@@ -11,13 +11,13 @@ type holtWinters struct {
 	alpha, gamma, rho  float64
 	beta, phi          float64
 	level, trend, last float64
-	day, week          []float64
+	day, week          []float32
 	t                  int
 }
 
 func newHoltWinters(label string, s seasons, alpha, gamma, rho float64) *holtWinters {
 	return &holtWinters{label: label, alpha: alpha, gamma: gamma, rho: rho, beta: 0, phi: 0.98,
-		day: make([]float64, s.day), week: make([]float64, s.week)}
+		day: make([]float32, s.day), week: make([]float32, s.week)}
 }
 
 func (m *holtWinters) name() string { return m.label }
@@ -25,30 +25,30 @@ func (m *holtWinters) name() string { return m.label }
 func (m *holtWinters) ready() bool { return m.t >= 2*len(m.day) && m.t >= 2*len(m.week) }
 
 func (m *holtWinters) update(h *history) {
-	y := h.clean[len(h.clean)-1]
+	y := h.last()
 	if m.t < len(m.day) {
 		m.begin(h, y)
 		return
 	}
 	season := 0.0
-	var d, w *float64
+	var d, w *float32
 	if len(m.day) > 0 {
 		d = &m.day[m.t%len(m.day)]
-		season += *d
+		season += float64(*d)
 	}
 	if len(m.week) > 0 {
 		w = &m.week[m.t%len(m.week)]
-		season += *w
+		season += float64(*w)
 	}
 	e := y - (m.level + m.phi*m.trend + season)
 	r := e - m.rho*m.last
 	m.level += m.phi*m.trend + m.alpha*r
 	m.trend = m.phi*m.trend + m.alpha*m.beta*r
 	if d != nil {
-		*d += m.gamma * r
+		*d += float32(m.gamma * r)
 	}
 	if w != nil {
-		*w += m.gamma * r
+		*w += float32(m.gamma * r)
 	}
 	m.last = e
 	m.t++
@@ -60,7 +60,7 @@ func (m *holtWinters) begin(h *history, y float64) {
 	m.level += (y - m.level) / float64(m.t)
 	if m.t == len(m.day) {
 		for i, x := range h.clean[len(h.clean)-len(m.day):] {
-			m.day[i] = x - m.level
+			m.day[i] = x - float32(m.level)
 		}
 	}
 }
@@ -70,10 +70,10 @@ func (m *holtWinters) predict(h *history, ahead []int, dst []float64) {
 		damp := m.phi * (1 - math.Pow(m.phi, float64(a))) / (1 - m.phi)
 		v := m.level + damp*m.trend + math.Pow(m.rho, float64(a))*m.last
 		if len(m.day) > 0 {
-			v += m.day[(m.t+a-1)%len(m.day)]
+			v += float64(m.day[(m.t+a-1)%len(m.day)])
 		}
 		if len(m.week) > 0 {
-			v += m.week[(m.t+a-1)%len(m.week)]
+			v += float64(m.week[(m.t+a-1)%len(m.week)])
 		}
 		dst[i] = h.bounded(v)
 	}

@@ -8,12 +8,12 @@ import "math"
 //
 // No knot lies at a whole season: there the last value is also yesterday's, and
 // what is learned holds for no other step.
-func knotsFor(day, ahead int) []int {
+func knotsFor(day, ahead int) *knots {
 	top := min(day*7/8, ahead)
 	var ks []int
 	last := 0
 	for i := 0; ; i++ {
-		k := int(math.Round(math.Pow(1.5, float64(i))))
+		k := int(math.Round(math.Pow(1.8, float64(i))))
 		if k <= last {
 			continue
 		}
@@ -29,20 +29,42 @@ func knotsFor(day, ahead int) []int {
 			ks = append(ks, k)
 		}
 	}
-	return ks
+	return newKnots(ks)
 }
 
-// bracket finds the knots around ahead and the share of the right one.
-func bracket(knots []int, ahead int) (lo, hi int, share float64) {
-	if ahead <= knots[0] {
-		return 0, 0, 0
-	}
-	for i := 1; i < len(knots); i++ {
-		if ahead <= knots[i] {
-			a, b := math.Log(float64(knots[i-1])), math.Log(float64(knots[i]))
-			return i - 1, i, (math.Log(float64(ahead)) - a) / (b - a)
+// knots are distances in steps, with a table of where each distance lies among
+// them.
+type knots struct {
+	at    []int
+	left  []uint8   // by distance: the knot at or before it
+	share []float32 // by distance: how far it is on the way to the next one
+}
+
+func newKnots(at []int) *knots {
+	top := at[len(at)-1]
+	k := &knots{at: at, left: make([]uint8, top), share: make([]float32, top)}
+	for a := 1; a < top; a++ {
+		i := 0
+		for i+1 < len(at) && at[i+1] <= a {
+			i++
 		}
+		k.left[a] = uint8(i)
+		x, y := math.Log(float64(at[i])), math.Log(float64(at[i+1]))
+		k.share[a] = float32((math.Log(float64(a)) - x) / (y - x))
 	}
-	n := len(knots) - 1
-	return n, n, 0
+	return k
+}
+
+// bracket finds the knots around ahead and how far it is on the way from the
+// left to the right one. Past the last knot the last one holds.
+func (k *knots) bracket(ahead int) (lo, hi int, share float64) {
+	if ahead >= len(k.left) {
+		n := len(k.at) - 1
+		return n, n, 0
+	}
+	lo, share = int(k.left[ahead]), float64(k.share[ahead])
+	if share == 0 {
+		return lo, lo, 0
+	}
+	return lo, lo + 1, share
 }

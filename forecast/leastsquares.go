@@ -16,13 +16,13 @@ var errSingular = errors.New("normal equations are singular")
 // and a row costs p²/2 whatever came before it.
 type gram struct {
 	p      int
-	a      []float64 // lower triangle of XᵀWX, row by row
-	b      []float64 // XᵀWy
+	a      []float32 // lower triangle of XᵀWX, row by row
+	b      []float32 // XᵀWy
 	weight float64   // sum of the row weights
 }
 
 func newGram(p int) *gram {
-	return &gram{p: p, a: make([]float64, p*(p+1)/2), b: make([]float64, p)}
+	return &gram{p: p, a: make([]float32, p*(p+1)/2), b: make([]float32, p)}
 }
 
 // add takes one row. The caller keeps x and y finite.
@@ -30,11 +30,11 @@ func (g *gram) add(x []float64, y, w float64) {
 	k := 0
 	for i, xi := range x {
 		v := w * xi
-		row := g.a[k : k+i+1]
-		for j := range row {
-			row[j] += v * x[j]
+		row, xs := g.a[k:k+i+1], x[:i+1]
+		for j, xj := range xs {
+			row[j] += float32(v * xj)
 		}
-		g.b[i] += v * y
+		g.b[i] += float32(v * y)
 		k += i + 1
 	}
 	g.weight += w
@@ -43,10 +43,10 @@ func (g *gram) add(x []float64, y, w float64) {
 // scale forgets: every sum is multiplied by f.
 func (g *gram) scale(f float64) {
 	for i := range g.a {
-		g.a[i] *= f
+		g.a[i] *= float32(f)
 	}
 	for i := range g.b {
-		g.b[i] *= f
+		g.b[i] *= float32(f)
 	}
 	g.weight *= f
 }
@@ -55,7 +55,7 @@ func (g *gram) at(i, j int) float64 {
 	if j > i {
 		i, j = j, i
 	}
-	return g.a[i*(i+1)/2+j]
+	return float64(g.a[i*(i+1)/2+j])
 }
 
 // ridge solves the problem restricted to the columns cols with the penalty
@@ -97,7 +97,7 @@ func (g *gram) ridge(cols []int, lambda float64, out []float64) error {
 	// Forward substitution: Rᵀz = b, z = Qᵀy.
 	z := make([]float64, p)
 	for i := range p {
-		v := g.b[use[i]] * s[i]
+		v := float64(g.b[use[i]]) * s[i]
 		for j := range i {
 			v -= r[i*p+j] * z[j]
 		}

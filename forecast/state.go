@@ -27,6 +27,21 @@ func (e *Engine) NewState(start time.Time, step time.Duration) *State {
 	return &State{start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step))}
 }
 
+// Load takes all samples of a series at once: how the series is modelled is
+// decided from all of them, which is quicker than to find out on the way.
+func (s *State) Load(samples []float64) {
+	if s.core == nil && len(s.early) == 0 {
+		s.n = len(samples)
+		if s.begin(samples); s.core == nil {
+			s.early = slices.Clone(samples)
+		}
+		return
+	}
+	for _, v := range samples {
+		s.Observe(v)
+	}
+}
+
 // Len is the number of samples taken, missing ones included.
 func (s *State) Len() int { return s.n }
 
@@ -85,9 +100,9 @@ func (s *State) rebuild(found seasons, scale float64, samples []float64) {
 // longer season can be seen now, or the load is another order of magnitude.
 func (s *State) review() {
 	c := s.core
-	raw := slices.Clone(c.h.raw)
+	raw := make([]float64, len(c.h.clean))
 	for i := range raw {
-		raw[i] *= c.scale
+		raw[i] = c.h.measured(i) * c.scale
 	}
 	found := calendarSeasons(s.step, len(raw))
 	if found.day == 0 || found.week < c.s.week {

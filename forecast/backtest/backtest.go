@@ -100,12 +100,13 @@ func Run(ctx context.Context, e *forecast.Engine, s metrics.Series, o Options, e
 	st := e.NewState(s.Start, s.Step)
 	res := Result{Column: s.Labels["column"], Step: s.Step}
 	var short error
-	for i, v := range s.Values {
-		if i%1024 == 0 && ctx.Err() != nil {
+	st.Load(s.Values[:first])
+	for i := first; i < n; i++ {
+		if ctx.Err() != nil {
 			return Result{}, ctx.Err()
 		}
-		st.Observe(v)
-		if i < first || (i-first)%every != 0 {
+		st.Observe(s.Values[i])
+		if (i-first)%every != 0 {
 			continue
 		}
 		p, err := st.Predict(forecast.Horizon{Ahead: o.Ahead, Quantiles: o.Quantiles})
