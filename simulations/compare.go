@@ -25,6 +25,8 @@ type Options struct {
 	Points   int             // of each series in the result; zero keeps none
 	Workers  int             // zero is one a core; the result does not depend on it
 	Progress func(ticks int) // called from many goroutines
+
+	quick bool // see quickPlanner
 }
 
 // Result is a comparison of policies in one scenario. Its JSON form is a

@@ -90,7 +90,7 @@ func RunMany(ctx context.Context, p *scenario.Plan, runs int, s Shard, digest st
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(workers(o))
 	one := o
-	one.Workers, one.Points = 1, 0
+	one.Workers, one.Points, one.quick = 1, 0, true
 	for i, run := range numbers {
 		g.Go(func() error {
 			done, err := compareRun(ctx, p, run, one)

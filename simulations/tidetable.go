@@ -20,17 +20,23 @@ type loop struct {
 	name    string
 	doc     policy.Policy
 	options Options
+	quick   bool
 	every   time.Duration
 	next    time.Time
 	control *controller.Controller
 	kept    []controller.Decision
 }
 
+// longRun is how long a run may be and still be planned by the production
+// planner.
+const longRun = 60 * 24 * time.Hour
+
 // mostDecisions bounds the decisions that are kept for a report.
 const mostDecisions = 5000
 
 func newTidetable(p *scenario.Plan, name string, doc *policy.Policy, o Options) (policies.Policy, error) {
-	d := DefaultPolicy(p)
+	quick := o.quick || p.Duration.D() > longRun
+	d := DefaultPolicy(p, quick)
 	if doc != nil {
 		d = *doc
 		d.Spec.Mode = policy.Act // the question is what it would do
@@ -39,16 +45,16 @@ func newTidetable(p *scenario.Plan, name string, doc *policy.Policy, o Options) 
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("building policy %s: %w", name, err)
 	}
-	return &loop{name: name, doc: d, options: o, every: d.Spec.Interval.D()}, nil
+	return &loop{name: name, doc: d, options: o, every: d.Spec.Interval.D(), quick: quick}, nil
 }
 
 // DefaultPolicy is what tidetable runs in a scenario that brings no policy: the
 // defaults, with the scenario's own start times, throttle, groups and bounds.
-func DefaultPolicy(p *scenario.Plan) policy.Policy {
+func DefaultPolicy(p *scenario.Plan, quick bool) policy.Policy {
 	d := policy.Policy{Metadata: policy.Metadata{Name: "simulated"}}
 	s := &d.Spec
 	s.Mode = policy.Act
-	s.Interval = max(p.Tick, policy.Duration(time.Minute))
+	s.Interval, s.Forecast.Step, s.Forecast.Refresh = pace(p.Duration.D(), p.Tick.D(), quick)
 	s.Forecast.History = max(p.History, policy.Duration(24*time.Hour))
 	s.Brokers.Target = policy.Target{Kind: "StatefulSet", Name: "kafka"}
 	s.Brokers.Max = 1000
@@ -63,6 +69,23 @@ func DefaultPolicy(p *scenario.Plan) policy.Policy {
 		}
 	}
 	return d
+}
+
+// pace is how often the loop looks, on what grid it forecasts and how often
+// anew: every minute in what-ifs of up to a week, and coarser in longer ones and
+// in Monte Carlo. A scenario's own policy says it exactly.
+func pace(span, tick time.Duration, quick bool) (interval, step, refresh policy.Duration) {
+	const week = 7 * 24 * time.Hour
+	minutes := func(n int) policy.Duration { return policy.Duration(time.Duration(n) * time.Minute) }
+	switch {
+	case span > longRun:
+		return minutes(30), minutes(60), minutes(60)
+	case quick:
+		return max(minutes(15), policy.Duration(tick)), minutes(60), minutes(60)
+	case span > week:
+		return max(minutes(5), policy.Duration(tick)), minutes(15), minutes(15)
+	}
+	return max(minutes(1), policy.Duration(tick)), minutes(5), minutes(5)
 }
 
 func consumerOf(g scenario.Group, p *scenario.Plan) policy.Consumer {
@@ -111,8 +134,11 @@ func (l *loop) build(w *world.World) error {
 		}
 	}
 	cfg := controller.Config{
-		Policy: l.doc, Observer: w, History: w, Planner: planner{}, Scalers: scalers,
+		Policy: l.doc, Observer: w, History: w, Planner: rebalance.Planner{}, Scalers: scalers,
 		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
+	}
+	if l.quick {
+		cfg.Planner = quickPlanner{w}
 	}
 	if l.options.Forecaster != nil {
 		cfg.Forecaster = l.options.Forecaster()
@@ -135,11 +161,27 @@ func (o Options) gates() []controller.Gate {
 	return o.Gates()
 }
 
-// planner is the production planner. A simulated fleet changes size often, so
-// it is given less to search than a plan that people look at.
-type planner struct{}
+// quickPlanner plans like the operator of the policies that tidetable is
+// compared with. Monte Carlo and very long runs take it in the place of the
+// production planner: they change size thousands of times, and a placement
+// that is a little less even does not change what they say. It plans for
+// brokers that come and go; for the sake of balance alone it plans nothing.
+type quickPlanner struct{ w *world.World }
 
 // Plan makes a plan.
-func (planner) Plan(ctx context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error) {
-	return rebalance.Planner{}.Plan(ctx, s, o)
+func (p quickPlanner) Plan(_ context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error) {
+	plan := rebalance.Plan{ClusterID: s.ClusterID}
+	if len(o.Add) == 0 && len(o.Remove) == 0 {
+		return plan, nil
+	}
+	keep, _ := p.w.Brokers()
+	for _, id := range o.Remove {
+		keep = min(keep, id) // the highest ordinals leave
+	}
+	plan.Moves = p.w.PlanSpread(keep)
+	for _, m := range plan.Moves {
+		plan.BytesToMove += m.SizeBytes
+		plan.ReplicaMoves++
+	}
+	return plan, nil
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 
 	"github.com/schollz/progressbar/v3"
@@ -61,6 +62,7 @@ type simulation struct {
 }
 
 func (s *simulation) run(ctx context.Context, path, shard string) error {
+	debug.SetGCPercent(gcPercent)
 	plan, digest, err := readScenario(path, s.cmd.InOrStdin())
 	if err != nil {
 		return err
@@ -114,6 +116,10 @@ func (s *simulation) one(ctx context.Context, plan *scenario.Plan) error {
 	}
 	return nil
 }
+
+// gcPercent lets garbage grow before it is collected: worlds are small and make
+// much of it.
+const gcPercent = 400
 
 func (s *simulation) many(ctx context.Context, plan *scenario.Plan, runs int, part simulations.Shard, digest string) error {
 	o := simulationOptions()

@@ -69,6 +69,10 @@ func (w *World) addBroker(zone string, shape cluster.Capacity) *broker {
 		in: flat[0:n:n], out: flat[n : 2*n : 2*n], cpu: flat[2*n : 3*n : 3*n],
 		size: flat[3*n : 4*n : 4*n], lead: flat[4*n : 5*n : 5*n], queue: flat[5*n : 6*n : 6*n],
 	}
+	if _, ok := w.zoneNos[zone]; !ok {
+		w.zoneNos[zone] = len(w.zoneNos)
+	}
+	b.zoneNo = w.zoneNos[zone]
 	w.brokers = append(w.brokers, b)
 	return &w.brokers[len(w.brokers)-1]
 }
@@ -153,7 +157,7 @@ func (w *World) spreadReplicas(order []int32, i, rf int, load []float64) []int32
 
 func (w *World) zoneOf(picked []int32, b int32) bool {
 	for _, r := range picked {
-		if w.brokers[r].zone == w.brokers[b].zone {
+		if w.brokers[r].zoneNo == w.brokers[b].zoneNo {
 			return true
 		}
 	}

@@ -86,7 +86,7 @@ func (s *spreader) receiver(list []int32, j int) int32 {
 
 func (s *spreader) zoneTaken(list []int32, j int, b int32) bool {
 	for i, r := range list {
-		if i != j && s.w.brokers[r].zone == s.w.brokers[b].zone {
+		if i != j && s.w.brokers[r].zoneNo == s.w.brokers[b].zoneNo {
 			return true
 		}
 	}

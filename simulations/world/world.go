@@ -26,6 +26,7 @@ type World struct {
 	parts   []partition
 	groups  []group
 	byTopic map[string]int
+	zoneNos map[string]int
 
 	nowhere  []float64 // weight by class of partitions that cannot be written
 	total    []float64 // weight by class of all partitions
@@ -65,6 +66,7 @@ type class struct {
 type broker struct {
 	id     int
 	zone   string
+	zoneNo int // equal for brokers of one zone
 	shape  cluster.Capacity
 	state  cluster.BrokerState // alive, dead; fenced while the pod starts
 	ready  time.Time
@@ -168,7 +170,7 @@ func New(cfg Config) (*World, error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = time.Minute
 	}
-	w := &World{cfg: cfg, start: cfg.Start, now: cfg.Start, tick: cfg.Tick, dt: cfg.Tick.Seconds(), byTopic: map[string]int{}}
+	w := &World{cfg: cfg, start: cfg.Start, now: cfg.Start, tick: cfg.Tick, dt: cfg.Tick.Seconds(), byTopic: map[string]int{}, zoneNos: map[string]int{}}
 	w.faults.init()
 	if len(cfg.Brokers) == 0 {
 		return nil, errors.New("building the world: it has no brokers")
