@@ -81,7 +81,7 @@ func pace(span, tick time.Duration, quick bool) (interval, step, refresh policy.
 	case span > longRun:
 		return minutes(30), minutes(60), minutes(60)
 	case quick:
-		return max(minutes(15), policy.Duration(tick)), minutes(60), minutes(60)
+		return max(minutes(30), policy.Duration(tick)), minutes(60), minutes(60)
 	case span > week:
 		return max(minutes(5), policy.Duration(tick)), minutes(15), minutes(15)
 	}
@@ -142,6 +142,9 @@ func (l *loop) build(w *world.World) error {
 	}
 	if l.options.Forecaster != nil {
 		cfg.Forecaster = l.options.Forecaster()
+		if l.quick {
+			cfg.Forecaster = &proportional{inner: cfg.Forecaster}
+		}
 	}
 	if l.options.Journal != nil {
 		cfg.Journal = l.options.Journal(l.name)
