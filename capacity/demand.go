@@ -106,49 +106,75 @@ func (d Demand) Scale(in, out float64) Demand {
 	return d
 }
 
-// StoredAt is what the topics will hold once retention is filled at growth
-// times today's mean rate, given the mean rate as a share of the rate now.
+// StoredAt is what the topics will hold after a while, when the mean rate is
+// growth times today's, given today's mean as a share of the rate now. What is
+// there now grows with the rate, since retention keeps a time span; a topic
+// whose retention is not filled yet fills at the rate it is written, up to
 //
-//	Σ over topics  RF·min(W·T, retention.bytes·P) + RF·P·min(segment.bytes, W/P·segment.ms)
+//	RF·min(W·T, retention.bytes·P) + RF·P·min(segment.bytes, W/P·segment.ms)
 //
-// A topic whose retention is not known, or which is compacted, is taken at its
-// size now times growth. Never less than the formula or what is there now.
-func StoredAt(s cluster.Snapshot, meanOverNow, growth float64) cluster.Bytes {
+// and a topic whose size is not known is taken to be filled.
+func StoredAt(s cluster.Snapshot, meanOverNow, growth float64, within time.Duration) cluster.Bytes {
 	var sum cluster.Bytes
 	for i := range s.Topics {
-		sum += topicStored(&s.Topics[i], meanOverNow, growth)
+		now, rate, replicas := weigh(&s.Topics[i])
+		rate *= cluster.Bytes(meanOverNow * growth)
+		filled, known := filledSize(&s.Topics[i], rate, replicas)
+		switch {
+		case now <= 0:
+			sum += filled
+		case known:
+			now *= cluster.Bytes(max(1, growth))
+			sum += now + min(max(0, filled-now), rate*cluster.Bytes(within.Seconds()))
+		default:
+			sum += now * cluster.Bytes(max(1, growth))
+		}
 	}
 	return sum
 }
 
-func topicStored(t *cluster.Topic, meanOverNow, growth float64) cluster.Bytes {
-	var now, rate cluster.Bytes // all replicas; a second's worth of them
-	replicas := 0
+// StoredFilled is what the topics hold once every retention is filled at the
+// mean rate; topics whose retention is not known count as they are.
+func StoredFilled(s cluster.Snapshot, meanOverNow float64) cluster.Bytes {
+	var sum cluster.Bytes
+	for i := range s.Topics {
+		now, rate, replicas := weigh(&s.Topics[i])
+		filled, known := filledSize(&s.Topics[i], rate*cluster.Bytes(meanOverNow), replicas)
+		if !known {
+			filled = now
+		}
+		sum += filled
+	}
+	return sum
+}
+
+// weigh is a topic's size and a second's worth of writes, over all replicas.
+func weigh(t *cluster.Topic) (now, rate cluster.Bytes, replicas int) {
 	for j := range t.Partitions {
 		rf := len(t.Partitions[j].Replicas)
 		replicas += rf
 		now += t.Partitions[j].Load.SizeBytes * cluster.Bytes(rf)
 		rate += cluster.Bytes(t.Partitions[j].Load.BytesInPerSecond) * cluster.Bytes(rf)
 	}
-	grown := now * cluster.Bytes(max(1, growth))
+	return now, rate, replicas
+}
+
+// filledSize is the formula above; false when the retention is not known, or
+// bounds nothing.
+func filledSize(t *cluster.Topic, rate cluster.Bytes, replicas int) (cluster.Bytes, bool) {
 	retention, bound, ok := retentionOf(t)
-	if !ok {
-		return grown
+	if !ok || retention < 0 && bound < 0 {
+		return 0, false
 	}
-	rate *= cluster.Bytes(meanOverNow * growth)
-	held := rate * cluster.Bytes(retention.Seconds())
-	if retention < 0 {
-		held = cluster.Bytes(math.Inf(1)) // kept for ever: only retention.bytes bounds it
+	held := cluster.Bytes(math.Inf(1)) // kept for ever: only retention.bytes bounds it
+	if retention >= 0 {
+		held = rate * cluster.Bytes(retention.Seconds())
 	}
 	if bound >= 0 {
 		held = min(held, bound*cluster.Bytes(replicas))
 	}
-	if math.IsInf(float64(held), 1) {
-		return grown
-	}
 	segment, span := configBytes(t, "segment.bytes", defaultSegmentBytes), configSpan(t, "segment.ms", defaultSegmentSpan)
-	held += min(segment*cluster.Bytes(replicas), rate*cluster.Bytes(span.Seconds()))
-	return max(held, now)
+	return held + min(segment*cluster.Bytes(replicas), rate*cluster.Bytes(span.Seconds())), true
 }
 
 // retentionOf reads how long, and how much per partition, a topic keeps on the

@@ -195,7 +195,7 @@ func (c *Controller) stored(t *tick) cluster.Bytes {
 		if mean := t.predicted.in.mean; !math.IsNaN(mean) && t.demand.Produced > 0 {
 			share = mean / float64(t.demand.Produced)
 		}
-		*s = storedCache{at: t.now, partitions: t.demand.Partitions, value: capacity.StoredAt(t.snap, share, 1)}
+		*s = storedCache{at: t.now, partitions: t.demand.Partitions, value: capacity.StoredAt(t.snap, share, 1, t.d.Horizon)}
 	}
 	return max(s.value, t.demand.Stored)
 }

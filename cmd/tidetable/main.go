@@ -72,8 +72,10 @@ func newRootCmd() *cobra.Command {
 	// One line a subcommand, sorted.
 	root.AddCommand(
 		newBacktestCmd(),
+		newExplainCmd(),
 		newForecastCmd(),
 		newJournalCmd(),
+		newPlanCmd(),
 		newRebalanceCmd(),
 		newSimulateCmd(),
 		newVersionCmd(),

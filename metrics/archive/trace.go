@@ -219,3 +219,16 @@ func clip(s string) string {
 	}
 	return s
 }
+
+// ColumnNames lists the columns of a trace, for messages.
+func ColumnNames(t Trace) string {
+	const most = 20
+	var names []string
+	for i, s := range t.Series {
+		if i == most {
+			return strings.Join(names, ", ") + fmt.Sprintf(" and %d more", len(t.Series)-most)
+		}
+		names = append(names, s.Labels[columnLabel])
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,195 @@
+package outlook
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// runsOut looks day by day for the first on which the brokers there are do not
+// do; nil when even the high side never needs more within the horizon.
+func (p *planner) runsOut(leadSeconds float64) *RunsOut {
+	out := &RunsOut{}
+	for at := p.from; !at.After(p.from.Add(p.Horizon)); at = at.AddDate(0, 0, 1) {
+		r, growth := p.load(at), p.meanGrowth(at.Sub(p.from))
+		p.exceeds(&out.Earliest, at, r.High, growth, nil)
+		p.exceeds(&out.At, at, r.Mid, growth, out)
+		p.exceeds(&out.Latest, at, r.Low, growth, nil)
+		if !out.Latest.IsZero() {
+			break
+		}
+	}
+	if out.Earliest.IsZero() {
+		return nil
+	}
+	if !out.At.IsZero() {
+		out.OrderBy = out.At.Add(-time.Duration(leadSeconds * float64(time.Second)))
+	} else {
+		growth := p.meanGrowth(out.Earliest.Sub(p.from))
+		out.Constraint = p.size(p.load(out.Earliest).High, growth).Bottleneck
+	}
+	return out
+}
+
+func (p *planner) exceeds(first *time.Time, at time.Time, peak, growth float64, out *RunsOut) {
+	if !first.IsZero() {
+		return
+	}
+	r := p.size(peak, growth)
+	if r.Brokers <= p.facts.Brokers {
+		return
+	}
+	*first = at
+	if out != nil {
+		out.Constraint = r.Bottleneck
+	}
+}
+
+// shapes sizes the horizon's load on every machine with a price, cheapest first.
+func (p *planner) shapes() []ShapeCost {
+	var out []ShapeCost
+	end := p.Horizon
+	d := p.demand(p.load(p.from.Add(end)).Mid, p.meanGrowth(end))
+	for _, s := range capacity.Shapes() {
+		price, ok := s.HourlyPrice, p.ShapePrices == nil
+		if p.ShapePrices != nil {
+			price, ok = p.ShapePrices[s.Name]
+		}
+		if !ok || price <= 0 {
+			continue
+		}
+		f, m := p.facts, p.Model
+		f.Profile, m.StorageNetwork = s.Capacity(), s.StorageNetworkBytesPerSecond
+		r := m.Size(d, f)
+		prices := p.Prices
+		prices.BrokerHour, prices.ReplicaHour, prices.CrossZoneGigabyte = price, 0, 0
+		n := max(r.Brokers, p.Min)
+		out = append(out, ShapeCost{Shape: s.Name, Brokers: n, BindingConstraint: r.Bottleneck, CostPerMonth: prices.Monthly(n, 0, s.DiskBytes, 0)})
+	}
+	slices.SortFunc(out, func(a, b ShapeCost) int {
+		if a.CostPerMonth != b.CostPerMonth {
+			if a.CostPerMonth < b.CostPerMonth {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.Shape, b.Shape)
+	})
+	return out
+}
+
+// Lose tells what losing a zone (zone=a) or a broker (broker=3) would mean at
+// the present peak.
+func Lose(in Input, what string) (LossEffect, error) {
+	kind, value, ok := strings.Cut(what, "=")
+	if !ok || value == "" || kind != "zone" && kind != "broker" {
+		return LossEffect{}, fmt.Errorf("%q is not something that can be lost; write zone=a or broker=3", what)
+	}
+	e := LossEffect{What: what}
+	var zones []string
+	for _, b := range in.Snapshot.Brokers {
+		zones = append(zones, b.Zone)
+		if b.State != cluster.BrokerAlive {
+			continue
+		}
+		if kind == "zone" && b.Zone == value || kind == "broker" && strconv.Itoa(b.ID) == value {
+			e.BrokersLost = append(e.BrokersLost, b.ID)
+		} else {
+			e.BrokersLeft++
+		}
+	}
+	if len(e.BrokersLost) == 0 {
+		slices.Sort(zones)
+		return e, fmt.Errorf("%q names no broker that is alive; zones are %s", what, strings.Join(slices.Compact(zones), ", "))
+	}
+	slices.Sort(e.BrokersLost)
+	p := &planner{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
+	p.peakNow = max(in.PeakNow, float64(p.now.Produced))
+	p.carry(&e, kind == "zone")
+	p.partitionsWithout(&e)
+	return e, nil
+}
+
+// carry asks whether the brokers that are left carry the load, and how many
+// more would. A lost zone takes the same part of what is added, unless the
+// zones that are left get it; they do, in what is counted here.
+func (p *planner) carry(e *LossEffect, zone bool) {
+	m := p.Model
+	m.Survive = capacity.Loss{}
+	r := m.Size(p.demand(p.peakNow, 1), p.facts)
+	need := 0
+	for _, c := range r.Constraints {
+		// A zone comes back, and its data with it: disks need not hold it twice.
+		if c.Advisory || c.Unknown != "" || zone && (c.Name == "storage" || c.Name == "partitions" || c.Name == "replication") {
+			continue
+		}
+		if c.Brokers > need {
+			need = c.Brokers
+			if need > e.BrokersLeft {
+				e.Overloaded = c.Name
+			}
+		}
+	}
+	e.Holds = need <= e.BrokersLeft
+	e.BrokersToAdd = max(0, need-e.BrokersLeft)
+	e.CostToHold = float64(e.BrokersToAdd) * (p.Prices.BrokerHour*capacity.HoursPerMonth + float64(p.facts.Profile.DiskBytes)/1e9*p.Prices.GigabyteMonth)
+}
+
+func (p *planner) partitionsWithout(e *LossEffect) {
+	for i := range p.Snapshot.Topics {
+		t := &p.Snapshot.Topics[i]
+		least, err := strconv.Atoi(t.Config["min.insync.replicas"])
+		if err != nil {
+			least = 1 // Kafka's default
+		}
+		for _, part := range t.Partitions {
+			left := 0
+			for _, id := range part.ISR {
+				if !slices.Contains(e.BrokersLost, id) {
+					left++
+				}
+			}
+			switch {
+			case left == 0:
+				e.PartitionsOffline++
+			case left < least:
+				e.PartitionsUnderMinISR++
+			}
+		}
+	}
+}
+
+func (p *planner) notes(o Outlook) []string {
+	var out []string
+	if p.Trend == nil && p.Growth == nil {
+		out = append(out, "no trace of at least 14 days and no --growth: the load is taken to stay as it is")
+	}
+	if p.now.LoadUnknown != "" {
+		out = append(out, p.now.LoadUnknown)
+	}
+	if !o.Requirement.Complete {
+		for _, c := range o.Requirement.Constraints {
+			if c.Unknown != "" && !c.Advisory {
+				out = append(out, fmt.Sprintf("%s is unknown, so sizes are lower bounds: %s", c.Name, c.Unknown))
+			}
+		}
+	}
+	// A fifth is more than segments and compression explain.
+	if filled := capacity.StoredFilled(p.Snapshot, p.meanShare()); p.now.Stored > 0 && filled > 1.2*p.now.Stored {
+		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: if it has not run its time yet, or is raised, disks need that much", p.now.Stored, filled))
+	}
+	if p.Max > 0 {
+		for _, m := range o.Months {
+			if m.Brokers.Mid > p.Max {
+				out = append(out, fmt.Sprintf("from %s on more than brokers.max of %d are needed", m.From.UTC().Format("2006-01-02"), p.Max))
+				break
+			}
+		}
+	}
+	return out
+}
