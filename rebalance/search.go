@@ -30,15 +30,15 @@ type search struct {
 // asked, on a smooth surrogate, which then sharpens; the last sweeps are at
 // the true price and take back what was not worth it.
 var (
-	priceSteps = []float64{8, 4, 2.8, 2, 1.4, 1, 0.6}
+	priceSteps = []float64{8, 4, 2, 1.4, 1, 0.6}
 )
 
 const (
 	undershoot   = 0.6
-	smooth       = 1.0
-	sharpen      = 1.6
+	smooth       = 0.7
+	sharpen      = 2.2
 	sharpest     = 1000.0
-	sharpenings  = 11
+	sharpenings  = 7
 	truePriced   = 3
 	probeSharp   = 5.0
 	hotSpotPrice = 50.0
@@ -75,7 +75,7 @@ func defaultMinGain(replicas int) float64 {
 // granularity is how much a hot spot counts: with few replicas on a broker, a
 // tenth more or less is a matter of where one of them is.
 func (p *problem) granularity() float64 {
-	share := float64(len(p.orig)) / float64(max(1, p.nb)) / 100
+	share := float64(len(p.orig)) / float64(max(1, p.nb)) / 40
 	return min(1, share*share)
 }
 

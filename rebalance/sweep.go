@@ -1,5 +1,7 @@
 package rebalance
 
+import "runtime"
+
 // sweeper looks at every partition in turn and takes its best change. Prices
 // bound each gain from above, so most replicas are passed over after one row
 // of multiplications.
@@ -15,13 +17,17 @@ type sweeper struct {
 	eps float64
 	// maxBytes bounds what is moved; +Inf without a budget.
 	maxBytes float64
-	// onCommit, where set, sees every change made.
-	onCommit func()
 	since    int // changes since the last refresh
 	refreshN int
 	// A partition that had nothing to gain idle times running rests for so many
 	// sweeps, as prices move slowly.
 	idle, rest []int8
+
+	chunk   []int
+	found   []finding
+	stamp   int64
+	stamps  []int64 // broker -> stamp of its last change
+	renewed int64   // stamp of the last renewal within a chunk
 }
 
 const maxIdle = 4
@@ -35,6 +41,8 @@ func newSweeper(g *surrogate) *sweeper {
 	}
 	w.refreshN = max(20, g.nb/2)
 	w.findMixes()
+	w.stamps = make([]int64, g.nb)
+	w.renewed = -1
 	w.idle, w.rest = make([]int8, g.np), make([]int8, g.np)
 	return w
 }
@@ -46,23 +54,21 @@ func (w *sweeper) sweep(seed uint64) int {
 	made := 0
 	step := stride(w.np, seed)
 	at := int(mix(seed) % uint64(max(1, w.np)))
+	w.chunk = w.chunk[:0]
 	for range w.np {
-		switch {
-		case w.rest[at] > 0:
+		if w.rest[at] > 0 {
 			w.rest[at]--
-		case w.improve(at):
-			w.idle[at] = 0
-			made++
-		default:
-			w.idle[at] = min(w.idle[at]+1, maxIdle)
-			w.rest[at] = w.idle[at] - 1
+		} else if !w.fixed[at] {
+			if w.chunk = append(w.chunk, at); len(w.chunk) == chunkSize {
+				made += w.improve()
+			}
 		}
 		at += step
 		if at >= w.np {
 			at -= w.np
 		}
 	}
-	return made
+	return made + w.improve()
 }
 
 // renew fits the surrogate to the present loads and chooses destinations.
@@ -71,24 +77,92 @@ func (w *sweeper) renew() {
 	w.shortlist()
 }
 
-// improve takes partition i's best change, if it gains anything.
-func (w *sweeper) improve(i int) bool {
-	if w.fixed[i] {
-		return false
+// chunkSize is how many partitions are looked at side by side. It is the same
+// whatever the number of threads, so that the plan is.
+const chunkSize = 128
+
+// improve takes the best change of every partition of the chunk that gains
+// anything. The partitions are looked at in parallel, as things are at the
+// start, and changed one after the other; one whose brokers another has
+// touched is looked at again.
+func (w *sweeper) improve() int {
+	w.lookAt()
+	w.stamp++
+	start, made := w.stamp, 0
+	for n, i := range w.chunk {
+		f := w.found[n]
+		if f.gain > w.eps && (w.renewed >= start || w.touched(f.change, start)) {
+			f.change, f.gain = w.best(i)
+		}
+		if f.gain <= w.eps || w.bytes+w.movedBytes(f.change) > w.maxBytes {
+			w.idle[i] = min(w.idle[i]+1, maxIdle)
+			w.rest[i] = w.idle[i]
+			continue
+		}
+		w.idle[i] = 0
+		w.mark(f.change)
+		w.commit(f.change)
+		made++
+		if w.since++; w.since >= w.refreshN {
+			w.since = 0
+			w.renew()
+			w.renewed = w.stamp
+		}
 	}
-	c, gain := w.best(i)
-	if gain <= w.eps {
-		return false
+	w.chunk = w.chunk[:0]
+	return made
+}
+
+// finding is the best change of a partition.
+type finding struct {
+	change change
+	gain   float64
+}
+
+// lookAt finds the best change of every partition of the chunk.
+func (w *sweeper) lookAt() {
+	w.found = append(w.found[:0], make([]finding, len(w.chunk))...)
+	look := func(from, to int) int64 {
+		// A copy of its own keeps a thread's count apart; the arrays are shared
+		// and only read.
+		g := *w.surrogate
+		g.evaluations = 0
+		own := *w
+		own.surrogate = &g
+		for n := from; n < to; n++ {
+			w.found[n].change, w.found[n].gain = own.best(w.chunk[n])
+		}
+		return g.evaluations
 	}
-	w.commit(c)
-	if w.onCommit != nil {
-		w.onCommit()
+	n := len(w.chunk)
+	if n < chunkSize/2 || runtime.GOMAXPROCS(0) == 1 {
+		w.evaluations += look(0, n)
+		return
 	}
-	if w.since++; w.since >= w.refreshN {
-		w.since = 0
-		w.renew()
+	other := make(chan int64, 1)
+	go func() { other <- look(0, n/2) }()
+	mine := look(n/2, n)
+	w.evaluations += mine + <-other
+}
+
+// touched tells whether a broker of the change was changed since a stamp.
+func (w *sweeper) touched(c change, since int64) bool {
+	old := w.leader[c.i]
+	if c.k >= 0 && (w.stamps[w.slots[int(w.off[c.i])+c.k]] >= since || w.stamps[c.to] >= since) {
+		return true
 	}
-	return true
+	return c.lead != old && (w.stamps[old] >= since || w.stamps[c.lead] >= since)
+}
+
+// mark notes that the brokers of a change are touched.
+func (w *sweeper) mark(c change) {
+	if c.k >= 0 {
+		w.stamps[w.slots[int(w.off[c.i])+c.k]] = w.stamp
+		w.stamps[c.to] = w.stamp
+	}
+	if old := w.leader[c.i]; c.lead != old {
+		w.stamps[old], w.stamps[c.lead] = w.stamp, w.stamp
+	}
 }
 
 // best finds the change of partition i that gains most.
@@ -182,7 +256,7 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 			other, otherCost = b, v
 		}
 	}
-	home := w.homeCredit(i, k)
+	home := w.homeCredit(i)
 	var top [3]candidate
 	n := 0
 	for z, to := range w.receivers {
@@ -198,8 +272,8 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 	return w.tryTop(i, k, top[:n], gain)
 }
 
-// homeCredit is what bytes a move of slot k may give back at most.
-func (w *sweeper) homeCredit(i, k int) float64 {
+// homeCredit is what a replica of partition i gives back by going home.
+func (w *sweeper) homeCredit(i int) float64 {
 	if w.moved[i] == 0 {
 		return 0
 	}
@@ -221,30 +295,52 @@ func (w *sweeper) mayEnter(i, k int, z int32) bool {
 func (w *sweeper) scan(i int, to []int32, fixedGain, leadNow float64, other int32, otherCost, floor float64, top *[3]candidate, n int) int {
 	fol, led := w.folRow(i), w.ledRow(i)
 	reps, orig := w.replicas(w.slots, i), w.replicas(w.orig, i)
-	moved := w.moved[i] > 0
+	credit := w.homeCredit(i)
+	if n == 3 {
+		floor = max(floor, top[2].gain)
+	}
 	for _, d := range to {
-		row := w.price[int(d)*w.nd : int(d)*w.nd+w.nd]
-		v := fixedGain - dotRow(fol, row)
+		at := int(d) * w.nd
+		f, l := dotRows(fol, led, w.price[at:at+w.nd])
 		lead, leadCost := other, otherCost
-		if x := dotRow(led, row); x < otherCost {
-			lead, leadCost = d, x
+		if l < otherCost {
+			lead, leadCost = d, l
 		}
-		v += leadNow - leadCost
-		if moved && contains(orig, d) {
-			v += w.size[i] * w.bytePrice
-		}
-		if v <= floor || (n == 3 && v <= top[2].gain) || contains(reps, d) {
+		v := fixedGain - f + leadNow - leadCost
+		if v+credit <= floor {
 			continue
 		}
-		at := min(n, 2)
+		if credit > 0 && contains(orig, d) {
+			v += credit
+		}
+		if v <= floor || contains(reps, d) {
+			continue
+		}
+		at = min(n, 2)
 		for at > 0 && v > top[at-1].gain {
 			at--
 		}
 		copy(top[at+1:], top[at:2])
 		top[at] = candidate{d, lead, v}
-		n = min(n+1, 3)
+		if n = min(n+1, 3); n == 3 {
+			floor = max(floor, top[2].gain)
+		}
 	}
 	return n
+}
+
+// dotRows is both scalar products at once.
+func dotRows(a, b, row []float64) (x, y float64) {
+	if len(a) == 6 && len(b) == 6 && len(row) == 6 {
+		a, b, row := (*[6]float64)(a), (*[6]float64)(b), (*[6]float64)(row)
+		p, q, r := row[0], row[1], row[2]
+		x = float64(a[0]*p) + float64(a[1]*q) + float64(a[2]*r)
+		y = float64(b[0]*p) + float64(b[1]*q) + float64(b[2]*r)
+		p, q, r = row[3], row[4], row[5]
+		return x + float64(a[3]*p) + float64(a[4]*q) + float64(a[5]*r),
+			y + float64(b[3]*p) + float64(b[4]*q) + float64(b[5]*r)
+	}
+	return dotRow(a, row), dotRow(b, row)
 }
 
 // tryTop evaluates the destinations exactly.
