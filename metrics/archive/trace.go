@@ -4,6 +4,7 @@
 package archive
 
 import (
+	"bufio"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -51,8 +52,16 @@ func (t Trace) Column(name string) (metrics.Series, bool) {
 // may be unordered, repeated and irregular: they are put on a grid whose step
 // is the median gap between rows, each value at the nearest grid point, and
 // what was mended is counted. An error names the line.
+//
+// The JSON that Prometheus's range queries answer with is read too: a column
+// for each of its series.
 func ReadTrace(r io.Reader) (Trace, error) {
-	t, err := readTable(r)
+	in := bufio.NewReader(r)
+	read := readTable
+	if isObject(in) {
+		read = readRangeJSON
+	}
+	t, err := read(in)
 	if err != nil {
 		return Trace{}, fmt.Errorf("reading trace: %w", err)
 	}

@@ -180,3 +180,9 @@ func sample(b []byte, t int64, v float64) []byte {
 	b = strconv.AppendFloat(append(b, `,"`...), v, 'f', -1, 64)
 	return append(b, `"]`...)
 }
+
+// RangeHead is all that the storage's head holds, for compacting it into a
+// block.
+func RangeHead(db *tsdb.DB) *tsdb.RangeHead {
+	return tsdb.NewRangeHead(db.Head(), db.Head().MinTime(), db.Head().MaxTime())
+}

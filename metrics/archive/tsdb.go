@@ -1,0 +1,315 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/tidetable/tidetable/metrics"
+)
+
+// TSDBOptions says how a Prometheus data folder is asked. It is what
+// prometheus.Config says of a server.
+type TSDBOptions struct {
+	Catalogue metrics.Catalogue
+	Selector  string
+	Scrape    time.Duration // zero is 30 s
+	MaxSeries int           // of one query; zero is 20,000
+}
+
+// TSDB answers the queries of a catalogue from a Prometheus data folder, or a
+// copy or snapshot of one, with Prometheus's own storage and query engine and
+// no server. The folder is only read.
+type TSDB struct {
+	opts   TSDBOptions
+	dir    string
+	temp   string
+	blocks []*tsdb.Block
+	engine *promql.Engine
+	// mu: one query at a time keeps the memory of a planner's machine bounded.
+	mu sync.Mutex
+}
+
+// OpenTSDB opens a data folder: its blocks, and what its write-ahead log holds
+// beyond them. Close it.
+func OpenTSDB(dir string, opts TSDBOptions) (*TSDB, error) {
+	if opts.Scrape == 0 {
+		opts.Scrape = 30 * time.Second
+	}
+	if opts.MaxSeries == 0 {
+		opts.MaxSeries = 20_000
+	}
+	t := &TSDB{opts: opts, dir: dir, engine: promql.NewEngine(promql.EngineOpts{
+		MaxSamples: 50_000_000, Timeout: 10 * time.Minute, LookbackDelta: 5 * time.Minute,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: parser.NewParser(parser.Options{}),
+	})}
+	if err := t.open(); err != nil {
+		t.Close()
+		return nil, fmt.Errorf("opening Prometheus data in %s: %w", dir, err)
+	}
+	return t, nil
+}
+
+func (t *TSDB) open() error {
+	if err := t.openBlocks(t.dir); err != nil {
+		return err
+	}
+	if entries, err := os.ReadDir(filepath.Join(t.dir, "wal")); err == nil && len(entries) > 0 {
+		if err := t.openHead(); err != nil {
+			return fmt.Errorf("reading its write-ahead log: %w", err)
+		}
+	}
+	if len(t.blocks) == 0 {
+		return errors.New("it holds neither blocks nor a write-ahead log; want the folder that --storage.tsdb.path names, or a snapshot of it")
+	}
+	return nil
+}
+
+// blockName is a ULID, which is what block folders are called.
+var blockName = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Z]{25}$`)
+
+// openBlocks opens every block folder of dir.
+func (t *TSDB) openBlocks(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !blockName.MatchString(e.Name()) {
+			continue
+		}
+		b, err := tsdb.OpenBlock(nil, filepath.Join(dir, e.Name()), nil, nil)
+		if err != nil {
+			return fmt.Errorf("block %s: %w", e.Name(), err)
+		}
+		t.blocks = append(t.blocks, b)
+	}
+	return nil
+}
+
+// openHead turns the write-ahead log into a block in a temporary folder. The
+// log is reached through a link from there: replaying it must write nothing
+// into a folder that may be a live server's, or on a read-only disk.
+func (t *TSDB) openHead() (err error) {
+	if t.temp, err = os.MkdirTemp("", "tidetable-tsdb-"); err != nil {
+		return err
+	}
+	db := filepath.Join(t.temp, "db")
+	if err := os.Mkdir(db, 0o700); err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(t.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"wal", "wbl"} {
+		if _, err := os.Stat(filepath.Join(abs, name)); err == nil {
+			if err := os.Symlink(filepath.Join(abs, name), filepath.Join(db, name)); err != nil {
+				return err
+			}
+		}
+	}
+	ro, err := tsdb.OpenDBReadOnly(db, t.temp, nil)
+	if err != nil {
+		return err
+	}
+	head := filepath.Join(t.temp, "head")
+	err = ro.FlushWAL(head)
+	if err = errors.Join(err, ro.Close()); err != nil {
+		// A log without samples is a server that has just been started.
+		if strings.Contains(err.Error(), "no series appended") || strings.Contains(err.Error(), "no samples") {
+			return nil
+		}
+		return err
+	}
+	if _, err := os.Stat(head); err != nil {
+		return nil
+	}
+	return t.openBlocks(head)
+}
+
+// Close releases the blocks and the temporary folder.
+func (t *TSDB) Close() error {
+	var errs []error
+	for _, b := range t.blocks {
+		errs = append(errs, b.Close())
+	}
+	t.blocks = nil
+	if t.temp != "" {
+		errs = append(errs, os.RemoveAll(t.temp))
+	}
+	return errors.Join(errs...)
+}
+
+// Range is the time of the first and the last sample, as the blocks bound it.
+func (t *TSDB) Range() (from, to time.Time) {
+	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, b := range t.blocks {
+		lo, hi = min(lo, b.MinTime()), max(hi, b.MaxTime())
+	}
+	// A block's end is exclusive.
+	return time.UnixMilli(lo).UTC(), time.UnixMilli(hi - 1).UTC()
+}
+
+// Querier merges the blocks that a time range touches.
+func (t *TSDB) Querier(mint, maxt int64) (storage.Querier, error) {
+	var queriers []storage.Querier
+	for _, b := range t.blocks {
+		if b.MaxTime() <= mint || b.MinTime() > maxt {
+			continue
+		}
+		q, err := tsdb.NewBlockQuerier(b, mint, maxt)
+		if err != nil {
+			return nil, fmt.Errorf("block %s: %w", b.Meta().ULID, err)
+		}
+		queriers = append(queriers, q)
+	}
+	return storage.NewMergeQuerier(queriers, nil, storage.ChainedSeriesMerge), nil
+}
+
+// Read is a signal's series at one instant, as prometheus.Reader.Read gives
+// them.
+func (t *TSDB) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error) {
+	var failed error
+	for _, q := range t.opts.Catalogue.For(signal) {
+		points, err := t.readOne(ctx, q, at)
+		if err != nil && failed == nil {
+			failed = t.wrap(signal, err)
+		}
+		if len(points) > 0 {
+			return points, nil
+		}
+	}
+	return nil, failed
+}
+
+func (t *TSDB) readOne(ctx context.Context, q metrics.Query, at time.Time) ([]metrics.Point, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	query, err := t.engine.NewInstantQuery(ctx, t, nil, q.Render(t.opts.Selector, 0, t.opts.Scrape), at)
+	if err != nil {
+		return nil, err
+	}
+	defer query.Close()
+	res := query.Exec(ctx)
+	vector, err := res.Vector()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.checkSeries(len(vector)); err != nil {
+		return nil, err
+	}
+	seen := map[string]labels.Labels{}
+	var points []metrics.Point
+	for _, s := range vector {
+		v := q.Scaled(s.F)
+		if s.H != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		l := q.Find(s.Metric.Get)
+		key := l.Key()
+		if other, ok := seen[key]; ok {
+			return nil, fmt.Errorf("two series stand for %s (%s and %s): narrow the selector to one cluster", key, other, s.Metric)
+		}
+		seen[key] = s.Metric
+		points = append(points, metrics.Point{Labels: l, Time: time.UnixMilli(s.T).UTC(), Value: v})
+	}
+	slices.SortFunc(points, func(a, b metrics.Point) int { return strings.Compare(a.Labels.Key(), b.Labels.Key()) })
+	return points, nil
+}
+
+// History is what a signal was, as prometheus.Reader.History gives it.
+func (t *TSDB) History(ctx context.Context, signal metrics.Signal, w metrics.Window) ([]metrics.Series, error) {
+	w = w.OnGrid()
+	if n := w.Points(); w.Step < time.Second || w.Step%time.Second != 0 || n == 0 || n > maxTraceCells {
+		return nil, t.wrap(signal, fmt.Errorf("the window from %s to %s at %s is not a grid of whole seconds", w.From, w.To, w.Step))
+	}
+	queries := t.opts.Catalogue.For(signal)
+	if len(queries) == 0 {
+		return nil, t.wrap(signal, fmt.Errorf("catalogue %s has no query for it", t.opts.Catalogue.Name))
+	}
+	var failed error
+	for _, q := range queries {
+		series, err := t.historyOne(ctx, q, w)
+		if err != nil && failed == nil {
+			failed = t.wrap(signal, err)
+		}
+		if len(series) > 0 {
+			return series, nil
+		}
+	}
+	return nil, failed
+}
+
+// pointsAtOnce bounds what the engine holds of one range query.
+const pointsAtOnce = 2000
+
+func (t *TSDB) historyOne(ctx context.Context, q metrics.Query, w metrics.Window) ([]metrics.Series, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	expr := q.Render(t.opts.Selector, w.Step, t.opts.Scrape)
+	into := metrics.NewAssembly(w)
+	for from := w.From; !from.After(w.To); from = from.Add(pointsAtOnce * w.Step) {
+		to := from.Add((pointsAtOnce - 1) * w.Step)
+		if to.After(w.To) {
+			to = w.To
+		}
+		if err := t.part(ctx, q, expr, metrics.Window{From: from, To: to, Step: w.Step}, into); err != nil {
+			return nil, err
+		}
+		if n := len(into.Lines) * w.Points(); n > maxTraceCells {
+			return nil, fmt.Errorf("%d series of %d points are more than the limit of %d samples allows", len(into.Lines), w.Points(), maxTraceCells)
+		}
+	}
+	return into.Series(q.Signal), nil
+}
+
+func (t *TSDB) part(ctx context.Context, q metrics.Query, expr string, w metrics.Window, into *metrics.Assembly) error {
+	query, err := t.engine.NewRangeQuery(ctx, t, nil, expr, w.From, w.To, w.Step)
+	if err != nil {
+		return err
+	}
+	defer query.Close()
+	res := query.Exec(ctx)
+	matrix, err := res.Matrix()
+	if err != nil {
+		return err
+	}
+	if err := t.checkSeries(len(matrix)); err != nil {
+		return err
+	}
+	for _, s := range matrix {
+		if len(s.Floats) == 0 {
+			continue
+		}
+		l := into.Line(q.Find(s.Metric.Get))
+		for _, p := range s.Floats {
+			l.Put(p.T, q.Scaled(p.F))
+		}
+	}
+	return nil
+}
+
+func (t *TSDB) checkSeries(n int) error {
+	if n > t.opts.MaxSeries {
+		return fmt.Errorf("the query gives %d series, more than the limit max-series of %d allows; narrow the selector or raise the limit", n, t.opts.MaxSeries)
+	}
+	return nil
+}
+
+func (t *TSDB) wrap(signal metrics.Signal, err error) error {
+	return fmt.Errorf("reading %s from %s: %w", signal, t.dir, err)
+}
