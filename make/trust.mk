@@ -15,3 +15,7 @@ docs-page: ## the screenshots in docs/img, from the demo's decisions
 docs-journal: ## the figures in docs/audit.md: time to verify 100,000 entries, to append one
 	go test ./internal/journal -run '^$$' -bench 'Verify100000|AppendSynced' -benchtime 5x
 	go test ./internal/alertmanager -run '^$$' -bench Webhook -benchtime 3s
+
+.PHONY: monitoring
+monitoring: ## the alert rules and the Grafana dashboards, from deploy/monitoring
+	go run ./deploy/monitoring -out deploy
