@@ -34,6 +34,7 @@ type work struct {
 	moved     cluster.Bytes // at the last poll
 	tenth     int           // tenths of the bytes that were told
 	settled   map[TP]bool
+	verified  bool          // every settled move was looked at again
 	surprise  map[TP]string // the last reason told per partition
 	waits     map[int]int   // polls for which a broker's throttle could not be read
 }
@@ -50,6 +51,7 @@ func (w *work) restart() {
 	w.settled = map[TP]bool{}
 	w.eta = eta{}
 	w.tenth = 0
+	w.verified = false
 	w.held = 0
 }
 
@@ -84,6 +86,13 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 			return err
 		}
 	}
+	if v.open == 0 && !m.work.verified {
+		// A broker that died meanwhile may have undone what was settled: look at
+		// every move once more before saying that it is done.
+		m.work.verified, m.work.settled = true, map[TP]bool{}
+		return nil
+	}
+	m.work.verified = m.work.verified && v.open == 0
 	if v.open == 0 {
 		m.account(v, now, "")
 		return m.enter(ctx, Cleaning, "every move is settled")

@@ -473,10 +473,23 @@ func killBroker(which string) func(*moverBed, *result) {
 			}
 		}
 		b.wait(p, 5*time.Minute, 0)
+		// Partitions that no move names lost their leader with the broker too;
+		// auto.leader.rebalance would give it back within five minutes.
+		if _, err := b.adm.ElectLeaders(b.ctx, kadm.ElectPreferredReplica, b.allPartitions()); err != nil {
+			b.t.Fatal(err)
+		}
 		b.settled(plan)
 		tr.finish()
 		r.say("it says: %s", firstHold(p.stderr.String()))
 	}
+}
+
+func (b *moverBed) allPartitions() kadm.TopicsSet {
+	set := kadm.TopicsSet{}
+	for i := range b.actual() {
+		set.Add(b.topic, int32(i))
+	}
+	return set
 }
 
 // firstHold is the first thing a mover said it waits for.

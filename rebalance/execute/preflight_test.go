@@ -1,0 +1,93 @@
+package execute
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// calm is a situation in which every check is content.
+func calm() Situation {
+	return Situation{
+		Moves:     []Move{{Topic: "t", Original: []int{0, 1, 2}, Target: []int{3, 1, 2}, Size: 100}},
+		View:      judgeView(PartitionView{Replicas: []int{0, 1, 2}, ISR: []int{0, 1, 2}, Leader: 0}),
+		Sizes:     Sizes{Brokers: map[int]BrokerSizes{3: {Usable: 1000, Total: 2000}}},
+		Throttles: Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}, Wild: map[string]bool{}},
+	}
+}
+
+func TestPreflightRefusesWithAReason(t *testing.T) {
+	for _, c := range []struct {
+		check  string
+		change func(*Situation)
+		answer Answer
+		why    string
+	}{
+		{"plan", func(s *Situation) {}, Ok, ""},
+		{"plan", func(s *Situation) { s.Moves = nil }, Skip, "nothing"},
+		{"plan", func(s *Situation) { s.Moves[0].Target = []int{3, 1} }, Block, "from 3 to 2 replicas"},
+		{"plan", func(s *Situation) { s.Moves[0].Target = []int{3, 1, 1} }, Block, "twice"},
+		{"plan", func(s *Situation) { s.Drain = []int{1} }, Block, "to be drained"},
+		{"brokers", func(s *Situation) {}, Ok, ""},
+		{"brokers", func(s *Situation) { s.View.Brokers[3] = BrokerView{} }, Block, "[3] are not alive"},
+		{"brokers", func(s *Situation) { s.View.Brokers = nil }, Undecided, "no brokers"},
+		{"in-sync-replicas", func(s *Situation) {}, Ok, ""},
+		{"in-sync-replicas", func(s *Situation) {
+			s.View.Topics["u"] = TopicView{MinISR: 2, Partitions: []PartitionView{{Replicas: []int{0, 1, 2}, ISR: []int{0}, Leader: 0}}}
+		}, Block, "u-0"},
+		{"in-sync-replicas", func(s *Situation) {
+			s.View.Topics["u"] = TopicView{MinISR: 1, Partitions: []PartitionView{{Replicas: []int{0, 1, 2}, ISR: []int{0}, Leader: -1}}}
+		}, Block, "offline"},
+		{"in-sync-replicas", func(s *Situation) { // the plan takes the dead broker out: it heals
+			s.View.Brokers[0] = BrokerView{}
+			s.View.Topics["t"] = TopicView{MinISR: 3, Partitions: []PartitionView{{Replicas: []int{0, 1, 2}, ISR: []int{1, 2}, Leader: 1}}}
+		}, Ok, ""},
+		{"foreign-reassignments", func(s *Situation) {}, Ok, ""},
+		{"foreign-reassignments", func(s *Situation) { s.View.Reassigning[TP{"x", 3}] = Reassigning{} }, Block, "x-3"},
+		{"foreign-throttles", func(s *Situation) {}, Ok, ""},
+		{"foreign-throttles", func(s *Situation) { s.Throttles.Rates[RateOn{4, LeaderSide}] = 5 }, Block, "leader.replication.throttled.rate on broker 4"},
+		{"foreign-throttles", func(s *Situation) {
+			s.Throttles.Rates[RateOn{4, LeaderSide}] = 5
+			s.Owned.Rates = []RateOn{{4, LeaderSide}}
+		}, Ok, ""},
+		{"foreign-throttles", func(s *Situation) { s.Throttles.Entries[Entry{"t", FollowerSide, 0, 1}] = true }, Block, "follower.replication.throttled.replicas on topic t"},
+		{"foreign-throttles", func(s *Situation) { s.Throttles.Wild["t"] = true }, Block, "every replica of topic t"},
+		{"topic-operator", func(s *Situation) {}, Skip, ""},
+		{"topic-operator", func(s *Situation) { s.TopicOperator = TopicOperatorReverts }, Block, "would revert"},
+		{"topic-operator", func(s *Situation) { s.View.Topics["__strimzi_store_topic"] = TopicView{} }, Block, "__strimzi_store_topic"},
+		{"topic-operator", func(s *Situation) {
+			s.View.Topics["__strimzi_store_topic"] = TopicView{}
+			s.TopicOperator = TopicOperatorAllows
+		}, Ok, ""},
+		{"disk-space", func(s *Situation) {}, Ok, ""},
+		{"disk-space", func(s *Situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: 104} }, Block, "would receive"},
+		{"disk-space", func(s *Situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: -1} }, Undecided, "does not say"},
+		{"disk-space", func(s *Situation) { s.Sizes.Brokers = nil }, Undecided, "does not say"},
+		{"maintenance-window", func(s *Situation) {}, Skip, ""},
+		{"maintenance-window", func(s *Situation) { s.WindowOpen = func(time.Time) (bool, string) { return true, "" } }, Ok, ""},
+		{"maintenance-window", func(s *Situation) { s.WindowOpen = func(time.Time) (bool, string) { return false, "" } }, Block, "no maintenance window"},
+	} {
+		s := calm()
+		c.change(&s)
+		findings := Preflight(s)
+		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Check == c.check })
+		if i < 0 {
+			t.Fatalf("there is no check %s", c.check)
+		}
+		f := findings[i]
+		if f.Answer != c.answer || !strings.Contains(f.Why, c.why) {
+			t.Errorf("%s: %q (%s), want %q (%s)", c.check, f.Answer, f.Why, c.answer, c.why)
+		}
+		err := Refusal([]Finding{f})
+		if refused := c.answer == Block || c.answer == Undecided; refused != errors.Is(err, ErrRefused) {
+			t.Errorf("%s %q: refusal is %v", c.check, f.Answer, err)
+		}
+	}
+	if err := Refusal(Preflight(calm())); err != nil {
+		t.Errorf("a calm cluster is refused: %v", err)
+	}
+}
