@@ -332,3 +332,40 @@ func TestConcurrentWritersInOneProcessKeepTheChain(t *testing.T) {
 		t.Errorf("kinds = %v", r.Kinds)
 	}
 }
+
+func TestWhatCannotBeRecordedFreezesTheLoopAndIsWrittenLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	j, err := Open(path, Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := j.file
+	bad, err := os.Open(path) // read-only: every write fails, as on a full disk
+	if err != nil {
+		t.Fatal(err)
+	}
+	frozen := func() bool {
+		o, err := j.Observations(t.Context(), testTime)
+		return err != nil || len(o) == 1 && o[0].Effect == controller.EffectFreeze
+	}
+	if frozen() || j.Health() != nil {
+		t.Fatal("a journal that is well freezes the loop")
+	}
+	j.file = bad
+	if err := j.Record(t.Context(), testDecision(1)); err == nil || !frozen() || j.Health() == nil {
+		t.Fatalf("recording failed with %v, frozen %v", err, frozen())
+	}
+	if err := j.RecordOperation(t.Context(), Operation{Name: "hold"}); err == nil {
+		t.Fatal("an operation that is not on record passed")
+	}
+	j.file = good
+	bad.Close()
+	if err := j.Record(t.Context(), testDecision(2)); err != nil || frozen() || j.Health() != nil {
+		t.Fatalf("recording again: %v, frozen %v", err, frozen())
+	}
+	j.Close()
+	r := mustVerify(t, path, VerifyOptions{})
+	if r.Kinds[KindDecision] != 2 || r.Kinds[KindOperation] != 0 {
+		t.Errorf("kinds = %v, want both decisions, and not the operation that did not happen", r.Kinds)
+	}
+}

@@ -46,8 +46,12 @@ type Journal struct {
 	size    int64 // of the entries that are whole
 	last    Anchor
 	dirty   bool // a failed write may have left bytes after size
-	closed  bool
-	waiting chan struct{} // closed and replaced whenever last moves on
+	late    []lateEntry
+	failing error // why the latest append failed; nil when it did not
+
+	anchorErr error // why the anchor beside the file lags behind; nil when it does not
+	closed    bool
+	waiting   chan struct{} // closed and replaced whenever last moves on
 }
 
 // Opened is the data of an opened entry.
@@ -141,9 +145,10 @@ func (j *Journal) start() error {
 	return err
 }
 
-// Record appends a decision. It is controller.Journal.
+// Record appends a decision. It is controller.Journal. A decision that cannot
+// be written is kept and written before the next entry: it was made.
 func (j *Journal) Record(ctx context.Context, d controller.Decision) error {
-	_, err := j.Append(ctx, KindDecision, j.opt.Writer, d)
+	_, err := j.append(ctx, KindDecision, j.opt.Writer, d, true)
 	return err
 }
 
@@ -159,15 +164,21 @@ func (j *Journal) RecordOperation(ctx context.Context, o Operation) error {
 	return err
 }
 
-// RecordAction appends something done between two decisions.
+// RecordAction appends something done between two decisions; it is kept like a
+// decision when it cannot be written.
 func (j *Journal) RecordAction(ctx context.Context, a ActionRecord) error {
-	_, err := j.Append(ctx, KindAction, j.opt.Writer, a)
+	_, err := j.append(ctx, KindAction, j.opt.Writer, a, true)
 	return err
 }
 
-// Append writes one entry and returns once it is on disk.
+// Append writes one entry and returns once it is on disk. An entry that cannot
+// be written is forgotten: whoever asked for it is told, and does not go on.
 func (j *Journal) Append(ctx context.Context, kind Kind, by string, data any) (Anchor, error) {
-	if err := ctx.Err(); err != nil {
+	return j.append(ctx, kind, by, data, false)
+}
+
+func (j *Journal) append(ctx context.Context, kind Kind, by string, data any, keep bool) (a Anchor, err error) {
+	if err := ctx.Err(); err != nil && !keep {
 		return Anchor{}, fmt.Errorf("writing journal: %w", err)
 	}
 	j.mu.Lock()
@@ -175,13 +186,21 @@ func (j *Journal) Append(ctx context.Context, kind Kind, by string, data any) (A
 	if j.closed {
 		return Anchor{}, errors.New("writing journal: it is closed")
 	}
+	defer func() {
+		j.failing = err
+		if err != nil && keep {
+			j.keepLate(kind, by, data)
+		}
+	}()
 	if j.size >= j.opt.RotateBytes {
 		if err := j.rotate(); err != nil {
 			return Anchor{}, fmt.Errorf("rotating journal %s: %w", j.path, err)
 		}
 	}
-	a, err := j.write(kind, by, data)
-	if err != nil {
+	if err := j.writeLate(); err != nil {
+		return Anchor{}, fmt.Errorf("writing journal %s: %w", j.path, err)
+	}
+	if a, err = j.write(kind, by, data); err != nil {
 		return Anchor{}, fmt.Errorf("writing journal %s: %w", j.path, err)
 	}
 	return a, nil
@@ -205,7 +224,10 @@ func (j *Journal) Close() error {
 	if j.closed {
 		return nil
 	}
-	_, err := j.write(KindClosed, j.opt.Writer, struct{}{})
+	err := j.writeLate()
+	if err == nil {
+		_, err = j.write(KindClosed, j.opt.Writer, struct{}{})
+	}
 	j.closed = true
 	close(j.waiting)
 	if err = errors.Join(err, j.file.Close()); err != nil {
@@ -231,9 +253,11 @@ func (j *Journal) write(kind Kind, by string, data any) (Anchor, error) {
 	j.last = Anchor{Seq: e.Seq, Hash: e.Hash}
 	close(j.waiting)
 	j.waiting = make(chan struct{})
-	// The entry is on disk. An anchor that could not be moved on lags behind,
-	// which Verify accepts; the error still tells that the disk is in trouble.
-	return j.last, writeAnchor(j.path, j.last, e.Time, !j.opt.NoSync)
+	// The entry is on disk, so that this is no failure to record it. An anchor
+	// that could not be moved on lags behind, which Verify accepts, and is
+	// written with the next entry.
+	j.anchorErr = writeAnchor(j.path, j.last, e.Time, !j.opt.NoSync)
+	return j.last, nil
 }
 
 // put appends a line or nothing: what a failed write left is cut off again,
