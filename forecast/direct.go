@@ -51,7 +51,9 @@ type direct struct {
 	dayWaves  [][2 * dayPairs]float64
 	weekWaves [][2 * weekPairs]float64
 
-	origins [][nOrigin]float32 // ring of origin features
+	origins [][nOrigin]float32 // ring of the features of origins to be learned from
+	latest  [nOrigin]float32   // those of the last sample
+	at      int                // its index
 	grams   []*gram
 	mae     []float64
 	outs    []*directOutput
@@ -74,7 +76,7 @@ func newDirect(s seasons, knots *knots, stride int, logs bool) *direct {
 	d := &direct{s: s, logs: logs, knots: knots, stride: stride}
 	top := knots.at[len(knots.at)-1]
 	d.ref = make([]float32, min(top, s.day)+1+s.day)
-	d.origins = make([][nOrigin]float32, top+1)
+	d.origins = make([][nOrigin]float32, top/stride+2)
 	d.dayWaves = dayWaves(s.day)
 	if s.week > 0 {
 		d.weekWaves = weekWaves(s.week)
@@ -172,6 +174,7 @@ func (d *direct) smooth(v view, i, now int) float64 {
 func (d *direct) update(h *history) {
 	v := d.view(h)
 	t := h.n() - 1
+	d.at = t
 	if d.t == 0 {
 		for i := t; i < t+d.s.day; i++ {
 			d.ref[i%len(d.ref)] = float32(v.at(t))
@@ -188,7 +191,7 @@ func (d *direct) update(h *history) {
 		d.ema[k] += 2 / float64(d.span[k]+1) * (dev - d.ema[k])
 	}
 	d.ema[3] += 2 / float64(d.span[3]+1) * (z - d.ema[3])
-	o := &d.origins[t%len(d.origins)]
+	o := &d.latest
 	*o = [nOrigin]float32{float32(dev), float32(d.ema[0]), float32(d.ema[1]), float32(d.ema[2]), float32(d.ema[3])}
 	if v.has(t - 2) {
 		o[5] = float32(z - v.at(t-1))
@@ -199,6 +202,9 @@ func (d *direct) update(h *history) {
 	}
 	if d.s.week > 0 && v.has(t-d.s.week) {
 		o[8] = float32(d.smooth(v, t-d.s.week, t) - d.refAt(t))
+	}
+	if t%d.stride == 0 {
+		d.origins[t/d.stride%len(d.origins)] = *o
 	}
 }
 
@@ -212,7 +218,10 @@ func (d *direct) targetRef(v view, o, ahead int) float64 {
 
 // features fills x for a forecast from origin o. Nothing after o is read.
 func (d *direct) features(v view, o, ahead int, x []float64) (ref float64) {
-	og := &d.origins[o%len(d.origins)]
+	og := &d.latest
+	if o != d.at {
+		og = &d.origins[o/d.stride%len(d.origins)]
+	}
 	ref = d.targetRef(v, o, ahead)
 	x[fLast], x[fDev5], x[fDev15], x[fDev45] = float64(og[0]), float64(og[1]), float64(og[2]), float64(og[3])
 	x[fSlope], x[fSlope2], x[fYesterDev], x[fWeekDev] = float64(og[5]), float64(og[6]), float64(og[7]), float64(og[8])

@@ -63,8 +63,8 @@ func (h *history) append(clean float64, missing bool) {
 	if len(h.clean) == cap(h.clean) {
 		// Grown in steps, never past what is kept.
 		n := min(room, max(2*h.day, len(h.clean)*3/2))
-		h.clean = slices.Grow(h.clean, n-len(h.clean))
-		h.logs = slices.Grow(h.logs, n-len(h.logs))
+		h.clean = append(make([]float32, 0, n), h.clean...)
+		h.logs = append(make([]float32, 0, n), h.logs...)
 	}
 	h.clean = append(h.clean, float32(clean))
 	h.top = max(h.top, clean)
