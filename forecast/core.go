@@ -16,6 +16,7 @@ type core struct {
 	knots  *knots
 	h      *history
 	fill   filler
+	tidy   cleaner
 
 	experts []expert
 	prior   []float64 // how much each expert is believed before it was tried
@@ -47,6 +48,9 @@ const (
 	// forgetHalfLifeDays is the half-life of a row in the direct models.
 	forgetHalfLifeDays = 14
 	directRidge        = 0.002
+	// tallest bounds quantiles, in units of the highest value in memory: past
+	// that, nothing is known.
+	tallest = 4
 )
 
 // newCore makes an empty core that keeps at least so many samples.
@@ -137,6 +141,7 @@ func (c *core) observe(raw float64) {
 	}
 	c.h.append(clean, math.IsNaN(y))
 	c.fill.update(c.h, y)
+	c.tidy.look(c.h)
 	t := c.h.n() - 1
 	for _, d := range c.directs {
 		d.update(c.h)
@@ -312,7 +317,7 @@ func (c *core) path(ahead []int, dst []float64, each [][]float64) {
 		if dst[i] /= ws[i]; ws[i] == 0 || math.IsNaN(dst[i]) {
 			dst[i] = last
 		}
-		dst[i] = max(0, dst[i])
+		dst[i] = c.h.bounded(dst[i])
 	}
 }
 
@@ -336,7 +341,7 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		if math.IsNaN(v) {
 			v = mix[i]
 		}
-		dst[i] = max(0, v)
+		dst[i] = max(0, min(v, tallest*c.h.top))
 	}
 }
 

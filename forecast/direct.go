@@ -55,7 +55,8 @@ type direct struct {
 	latest  [nOrigin]float32   // those of the last sample
 	at      int                // its index
 	grams   []*gram
-	mae     []float64
+	mae     []float64 // per knot: mean absolute residual
+	size    []float64 // per knot: mean square of a row
 	outs    []*directOutput
 	row     [directP]float64
 }
@@ -83,6 +84,7 @@ func newDirect(s seasons, knots *knots, stride int, logs bool) *direct {
 	}
 	d.grams = make([]*gram, len(knots.at))
 	d.mae = make([]float64, len(knots.at))
+	d.size = make([]float64, len(knots.at))
 	for i := range d.grams {
 		d.grams[i] = newGram(directP)
 	}
@@ -187,10 +189,12 @@ func (d *direct) update(h *history) {
 	d.ref[i%len(d.ref)] = float32(d.reference(v, i, t))
 	z := v.at(t)
 	dev := z - d.refAt(t)
+	// One odd sample must not hang in the means for hours.
+	calm := limited(dev, d.limit())
 	for k := range 3 {
-		d.ema[k] += 2 / float64(d.span[k]+1) * (dev - d.ema[k])
+		d.ema[k] += 2 / float64(d.span[k]+1) * (calm - d.ema[k])
 	}
-	d.ema[3] += 2 / float64(d.span[3]+1) * (z - d.ema[3])
+	d.ema[3] += 2 / float64(d.span[3]+1) * (d.refAt(t) + calm - d.ema[3])
 	o := &d.latest
 	*o = [nOrigin]float32{float32(dev), float32(d.ema[0]), float32(d.ema[1]), float32(d.ema[2]), float32(d.ema[3])}
 	if v.has(t - 2) {
@@ -206,6 +210,14 @@ func (d *direct) update(h *history) {
 	if t%d.stride == 0 {
 		d.origins[t/d.stride%len(d.origins)] = *o
 	}
+}
+
+// limit is the deviation from the reference that still counts in full.
+func (d *direct) limit() float64 {
+	if d.logs {
+		return math.Log(10)
+	}
+	return 4 * (math.Abs(d.ema[3]) + 0.1)
 }
 
 // target is the reference of what lies ahead of origin o.
@@ -330,7 +342,7 @@ func (d *direct) learn(h *history, k, o int) {
 			w = d.mae[k] / r
 		}
 	}
-	d.grams[k].add(d.row[:], y, w)
+	d.grams[k].add(d.row[:], y, w*d.leverage(k))
 }
 
 func dot(a []float32, b []float64) float64 {
@@ -339,6 +351,22 @@ func dot(a []float32, b []float64) float64 {
 		s += float64(x) * b[i]
 	}
 	return s
+}
+
+// leverage is less than one for a row whose own size would pull the fit.
+func (d *direct) leverage(k int) float64 {
+	s := 0.0
+	for _, x := range d.row[:fOne] {
+		s += x * x
+	}
+	if d.size[k] == 0 {
+		d.size[k] = s
+	}
+	d.size[k] += 0.02 * (min(s, 10*d.size[k]) - d.size[k])
+	if s > 30*d.size[k] && s > 0 {
+		return 30 * d.size[k] / s
+	}
+	return 1
 }
 
 // refit solves every knot anew, and forgets.

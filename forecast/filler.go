@@ -25,7 +25,7 @@ func (f *filler) lag(h *history) int {
 func (f *filler) guess(h *history) float64 {
 	n := h.n()
 	if n == 0 {
-		return 0
+		return 1 // the mean, in the history's units
 	}
 	lag := f.lag(h)
 	if lag == 0 {

@@ -79,6 +79,7 @@ func (h *history) bounded(v float64) float64 { return max(0, min(v, 2*h.top)) }
 // setClean replaces the cleaned value at absolute index i.
 func (h *history) setClean(i int, v float64) {
 	h.clean[i-h.base] = float32(v)
+	h.top = max(h.top, v)
 	h.logs[i-h.base] = float32(math.Log(v + h.offset))
 }
 

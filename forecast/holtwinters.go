@@ -13,7 +13,11 @@ type holtWinters struct {
 	level, trend, last float64
 	day, week          []float32
 	t                  int
+	size               float64 // mean absolute innovation
 }
+
+// outlier is the innovation that is limited, in mean absolute innovations.
+const outlier = 8
 
 func newHoltWinters(label string, s seasons, alpha, gamma, rho float64) *holtWinters {
 	return &holtWinters{label: label, alpha: alpha, gamma: gamma, rho: rho, beta: 0, phi: 0.98,
@@ -42,6 +46,14 @@ func (m *holtWinters) update(h *history) {
 	}
 	e := y - (m.level + m.phi*m.trend + season)
 	r := e - m.rho*m.last
+	// A single outlier must not move the states far (Gelper, Fried and Croux,
+	// "Robust forecasting with exponential and Holt-Winters smoothing", 2010).
+	size := math.Abs(r)
+	if m.size == 0 {
+		m.size = size
+	}
+	r = limited(r, outlier*m.size)
+	m.size += 0.02 * (min(size, 2*outlier*m.size) - m.size)
 	m.level += m.phi*m.trend + m.alpha*r
 	m.trend = m.phi*m.trend + m.alpha*m.beta*r
 	if d != nil {
