@@ -78,6 +78,7 @@ func newRootCmd() *cobra.Command {
 		newPlanCmd(),
 		newRebalanceCmd(),
 		newSimulateCmd(),
+		newSnapshotCmd(),
 		newVersionCmd(),
 	)
 	return root

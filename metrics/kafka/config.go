@@ -85,17 +85,25 @@ func New(cfg Config) (*Reader, error) {
 func (r *Reader) Close() { r.client.Close() }
 
 func (c Config) options() ([]kgo.Opt, error) {
+	opts, err := c.Connection()
+	// A broker that is down must cost seconds, not the whole reading.
+	return append(opts,
+		kgo.DialTimeout(5*time.Second),
+		kgo.RequestRetries(2),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 250 * time.Millisecond }),
+		kgo.MetadataMinAge(time.Second),
+	), err
+}
+
+// Connection is the options by which a client of one's own connects as the
+// configuration says: addresses, TLS and SASL.
+func (c Config) Connection() ([]kgo.Opt, error) {
 	if len(c.Bootstrap) == 0 || slices.Contains(c.Bootstrap, "") {
 		return nil, errors.New("no bootstrap address is given; want host:port")
 	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Bootstrap...),
 		kgo.ClientID("tidetable"),
-		// A broker that is down must cost seconds, not the whole reading.
-		kgo.DialTimeout(5 * time.Second),
-		kgo.RequestRetries(2),
-		kgo.RetryBackoffFn(func(int) time.Duration { return 250 * time.Millisecond }),
-		kgo.MetadataMinAge(time.Second),
 	}
 	if c.TLS || c.CAFile != "" || c.CertFile != "" || c.KeyFile != "" || c.ServerName != "" {
 		t, err := c.tls()

@@ -92,8 +92,7 @@ func (o *Observer) Observe(ctx context.Context) (cluster.Snapshot, error) {
 		return cluster.Snapshot{}, fmt.Errorf("observing the cluster: %w", err)
 	}
 	if placed == nil && readings.empty() {
-		return cluster.Snapshot{}, fmt.Errorf("observing the cluster: nothing could be read: %w",
-			errors.Join(kafkaErr, readings.source))
+		return cluster.Snapshot{}, fmt.Errorf("observing the cluster: nothing could be read: %w", o.both(kafkaErr, readings))
 	}
 	s := Merge(placed, readings, at, o.Capacity)
 	if kafkaErr != nil {
@@ -102,6 +101,21 @@ func (o *Observer) Observe(ctx context.Context) (cluster.Snapshot, error) {
 	o.remember(&s, at)
 	s.Sort()
 	return s, nil
+}
+
+// both is why neither source said anything, in one line.
+func (o *Observer) both(kafkaErr error, in Input) error {
+	switch {
+	case kafkaErr == nil && in.source != nil:
+		return in.source
+	case kafkaErr == nil:
+		return errors.New(in.why(in.Asked[0]))
+	case o.Metrics == nil:
+		return kafkaErr
+	case in.source != nil:
+		return fmt.Errorf("%w; %w", kafkaErr, in.source)
+	}
+	return fmt.Errorf("%w; %s", kafkaErr, in.why(in.Asked[0]))
 }
 
 // placement is what Kafka says now, or what it said last when it fails now:
