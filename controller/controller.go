@@ -40,6 +40,8 @@ type Config struct {
 	// Publish is told every decision, in order: the page, the status, the
 	// program's own metrics.
 	Publish []func(Decision)
+	// Timed, where set, is told how long each tick of Run took.
+	Timed func(took time.Duration)
 	// Wake, where set, makes the loop look at once: an alert said so.
 	Wake <-chan struct{}
 	// NoCurves leaves out of decisions what is only looked at by people (curves,

@@ -42,7 +42,11 @@ func (c *Controller) tickOnce(ctx context.Context) {
 		context.AfterFunc(work, func() { timer.Stop() })
 	})
 	defer stop()
+	began := time.Now()
 	d, err := c.Tick(work)
+	if c.cfg.Timed != nil {
+		c.cfg.Timed(time.Since(began))
+	}
 	log := c.cfg.Logger.With("decision", d.ID, "reason", d.Reason, "outcome", d.Outcome)
 	switch {
 	case err != nil:

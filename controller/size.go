@@ -39,6 +39,9 @@ func (t *tick) forecast(ctx context.Context) {
 	p.out = t.c.predict(ctx, t.now, "out", t.d.Horizon, t.c.clusterSeries(metrics.TopicBytesOut, metrics.BrokerBytesOut))
 	p.peakIn, p.inFactor = t.expect("in", p.in, float64(t.demand.Produced))
 	p.peakOut, p.outFactor = t.expect("out", p.out, float64(t.demand.Consumed))
+	if p.out.err != nil {
+		p.outFactor = max(p.outFactor, p.inFactor) // what is written is read
+	}
 	switch {
 	case p.in.err != nil:
 		p.why = p.in.err.Error()
@@ -132,10 +135,10 @@ func (c *Controller) fillRate() cluster.BytesPerSecond {
 // size turns the demand into the requirement, at the peak and as it is now.
 func (t *tick) size() {
 	now := t.demand
-	if stored := t.c.stored(t); stored > 0 {
-		now.Stored = stored
-	}
 	peak := now.Scale(t.predicted.inFactor, t.predicted.outFactor)
+	if stored := t.c.stored(t); stored > 0 {
+		peak.Stored = stored
+	}
 	if now.Produced <= 0 && t.predicted.peakIn > 0 {
 		peak = assumeLoad(peak, t.predicted.peakIn, t.predicted.peakOut)
 	}

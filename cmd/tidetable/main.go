@@ -72,6 +72,7 @@ func newRootCmd() *cobra.Command {
 	// One line a subcommand, sorted.
 	root.AddCommand(
 		newBacktestCmd(),
+		newControllerCmd(),
 		newExplainCmd(),
 		newForecastCmd(),
 		newJournalCmd(),

@@ -55,6 +55,11 @@ func (f *moverFlags) open() (moverParts, error) {
 	if err != nil {
 		return moverParts{}, err
 	}
+	return f.connect(opts)
+}
+
+// connect makes the parts for a cluster that is reached by opts.
+func (f *moverFlags) connect(opts []kgo.Opt) (moverParts, error) {
 	opts = append(opts, kgo.MetadataMinAge(500*time.Millisecond), kgo.MetadataMaxAge(15*time.Second), kgo.RetryTimeout(15*time.Second))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/policy"
+)
+
+type controllerFlags struct {
+	policy, input, trace string
+	once                 bool
+	listen               string
+	openPage             bool
+	secrets              string
+	logLevel             choice
+	kubernetes           kubernetesFlags
+}
+
+func newControllerCmd() *cobra.Command {
+	f := &controllerFlags{logLevel: choice{allowed: []string{"debug", "info", "warn", "error"}, value: "info"}}
+	cmd := &cobra.Command{
+		Use:   "controller",
+		Short: "run the loop: observe, forecast, size, decide, gate, act, record",
+		Long: "controller runs the loop for one policy file, or for every policy of a namespace\n" +
+			"with --kubernetes. What it may do is the policy's mode: Observe, Recommend,\n" +
+			"Approve or Act.\n\n" +
+			"With --once it goes round once, prints the decision and exits. With --input it\n" +
+			"decides on a snapshot file instead of a live cluster, once.\n\n" +
+			"It serves /livez, /readyz, /metrics and a page on --listen. Logs are JSON on\n" +
+			"stderr. Exit codes: 0 done, 1 the tick could not do its work, 2 bad usage or input.",
+		Example: "  tidetable controller --once --policy policy.yaml\n" +
+			"  tidetable controller --once --policy policy.yaml --output json | tidetable explain -\n" +
+			"  tidetable controller --policy policy.yaml --listen 127.0.0.1:8080\n" +
+			"  tidetable controller --kubernetes --max-mode Recommend",
+		Args: cobra.NoArgs,
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.policy, "policy", "", "policy file (- for stdin)")
+	fl.StringVar(&f.input, "input", "", "decide on this snapshot file, once, instead of on a live cluster")
+	fl.StringVar(&f.trace, "trace", "", "with --input: trace of bytes in per second, as CSV")
+	fl.BoolVar(&f.once, "once", false, "go round once, print the decision, and exit")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of /livez, /readyz, /metrics and the page")
+	fl.BoolVar(&f.openPage, "open-page", false, "let everybody read the page who can reach it")
+	fl.StringVar(&f.secrets, "secrets", "/var/run/secrets/tidetable", "folder where secretKeyRefs are mounted, as NAME/KEY")
+	fl.Var(&f.logLevel, "log-level", "least level of log lines: "+f.logLevel.list())
+	f.kubernetes.add(cmd)
+	out := outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.check(); err != nil {
+			return err
+		}
+		logger := newLogger(cmd.ErrOrStderr(), f.logLevel.value)
+		switch {
+		case f.once || f.input != "":
+			return f.runOnce(cmd, logger, *out)
+		case f.kubernetes.on:
+			return f.serveKubernetes(cmd.Context(), logger)
+		default:
+			return f.serveFile(cmd, logger)
+		}
+	}
+	return cmd
+}
+
+func (f *controllerFlags) check() error {
+	switch {
+	case f.kubernetes.on && f.policy != "":
+		return errors.New("--policy and --kubernetes exclude each other; give one")
+	case f.kubernetes.on && (f.once || f.input != ""):
+		return errors.New("--once and --input need --policy, not --kubernetes")
+	case !f.kubernetes.on && f.policy == "":
+		return errors.New("--policy is missing; name a policy file, or run with --kubernetes")
+	case f.trace != "" && f.input == "":
+		return errors.New("--trace belongs to --input")
+	}
+	return nil
+}
+
+// newLogger writes JSON lines.
+func newLogger(w io.Writer, level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(strings.ToUpper(level))) // the flag allows only names it knows
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
+}
+
+// runOnce goes round once and prints the decision.
+func (f *controllerFlags) runOnce(cmd *cobra.Command, logger *slog.Logger, format string) error {
+	p, err := policy.Load(f.policy, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	if f.once && f.logLevel.value == "info" {
+		logger = newLogger(cmd.ErrOrStderr(), "warn") // the decision is what was asked for
+	}
+	b := &loopBuilder{flags: f, logger: logger, stdin: cmd.InOrStdin()}
+	cfg, closeAll, err := b.build(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	loop, err := controller.New(cfg)
+	if err != nil {
+		return err
+	}
+	d, tickErr := loop.Tick(cmd.Context())
+	if format == "json" {
+		err = writeJSON(cmd.OutOrStdout(), d)
+	} else {
+		err = controller.Explain(cmd.OutOrStdout(), d)
+	}
+	if tickErr != nil {
+		return foundError{tickErr}
+	}
+	return err
+}
+
+// serveFile runs the loop of one policy file until ctx ends.
+func (f *controllerFlags) serveFile(cmd *cobra.Command, logger *slog.Logger) error {
+	p, err := policy.Load(f.policy, cmd.InOrStdin())
+	if err != nil {
+		return err
+	}
+	if p.Spec.Mode.Acts() {
+		return fmt.Errorf("%s: mode %s needs --kubernetes: without a Lease two processes could act at once, and there is nothing here to scale", f.policy, p.Spec.Mode)
+	}
+	front, err := newFront(f, logger)
+	if err != nil {
+		return err
+	}
+	b := &loopBuilder{flags: f, logger: logger, front: front}
+	cfg, closeAll, err := b.build(cmd.Context(), p)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	loop, err := controller.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer front.serving(loop)()
+	return front.whileServing(cmd.Context(), loop.Run)
+}
+
+// serveKubernetes runs the loops of a namespace's policies until ctx ends.
+func (f *controllerFlags) serveKubernetes(ctx context.Context, logger *slog.Logger) error {
+	front, err := newFront(f, logger)
+	if err != nil {
+		return err
+	}
+	front.standby = true // not leading is being ready to
+	b := &loopBuilder{flags: f, logger: logger, front: front}
+	return front.whileServing(ctx, func(ctx context.Context) error {
+		return runKubernetes(ctx, f.kubernetes, logger, b.build, front.serving)
+	})
+}

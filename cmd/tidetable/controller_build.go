@@ -1,0 +1,315 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/internal/files"
+	"github.com/tidetable/tidetable/internal/journal"
+	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/metrics/archive"
+	"github.com/tidetable/tidetable/metrics/catalogue"
+	"github.com/tidetable/tidetable/metrics/kafka"
+	"github.com/tidetable/tidetable/metrics/observe"
+	"github.com/tidetable/tidetable/metrics/prometheus"
+	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/rebalance"
+	"github.com/tidetable/tidetable/rebalance/execute"
+)
+
+// loopBuilder puts a policy's loop together from what the policy names. With
+// --kubernetes the rest (state, scalers, fence) is added by who leads.
+type loopBuilder struct {
+	flags  *controllerFlags
+	logger *slog.Logger
+	stdin  io.Reader
+	front  *front // nil: nothing is served
+}
+
+// build makes the loop's configuration; the returned function closes what was
+// opened, in the reverse order.
+func (b *loopBuilder) build(ctx context.Context, p policy.Policy) (controller.Config, func(), error) {
+	var closers []func()
+	closeAll := func() {
+		for _, c := range slices.Backward(closers) {
+			c()
+		}
+	}
+	cfg := controller.Config{
+		Policy: p, Gates: gates.All(), Logger: b.logger.With("policy", p.Metadata.Name), Planner: rebalance.Planner{},
+		Forecaster: forecast.New(forecastOptions(p.Spec)),
+	}
+	steps := []func(context.Context, *controller.Config) (func(), error){b.sources, b.mover, b.journal, b.publish}
+	for _, step := range steps {
+		done, err := step(ctx, &cfg)
+		if done != nil {
+			closers = append(closers, done)
+		}
+		if err != nil {
+			closeAll()
+			return controller.Config{}, nil, err
+		}
+	}
+	return cfg, closeAll, nil
+}
+
+// farthest bounds what the forecaster is calibrated for; a longer lead time is
+// answered with its last calibration widened.
+const farthest = 48 * time.Hour
+
+func forecastOptions(s policy.Spec) forecast.Options {
+	return forecast.Options{MaxAhead: min(max(2*s.Forecast.Horizon.D(), 24*time.Hour), farthest)}
+}
+
+// sources are where the loop looks: live systems, or files.
+func (b *loopBuilder) sources(_ context.Context, cfg *controller.Config) (func(), error) {
+	if b.flags.input != "" {
+		return nil, b.fileSources(cfg)
+	}
+	s := cfg.Policy.Spec
+	o := &observe.Observer{}
+	if shape, err := capacity.ShapeNamed(s.Brokers.Shape); err == nil {
+		o.Capacity = shape.Capacity()
+	}
+	if s.Prometheus.URL != "" {
+		reader, err := b.prometheus(s.Prometheus)
+		if err != nil {
+			return nil, err
+		}
+		o.Metrics, cfg.History = reader, reader
+	}
+	cfg.Observer = o
+	if len(s.Kafka.Bootstrap) == 0 {
+		if s.Prometheus.URL == "" {
+			return nil, fmt.Errorf("policy %s names neither spec.kafka.bootstrap nor spec.prometheus.url: there is nothing to observe", cfg.Policy.Metadata.Name)
+		}
+		return nil, nil
+	}
+	reader, err := b.kafka(s.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	o.Kafka = reader
+	return reader.Close, nil
+}
+
+func (b *loopBuilder) prometheus(p policy.Prometheus) (*prometheus.Reader, error) {
+	c, err := catalogue.Load(p.Catalogue)
+	if err != nil {
+		return nil, fmt.Errorf("reading spec.prometheus.catalogue: %w", err)
+	}
+	cfg := prometheus.Config{
+		URL: p.URL, Catalogue: c, Headers: p.Headers, BearerTokenFile: p.BearerTokenFile,
+		CAFile: p.TLS.CAFile, CertFile: p.TLS.CertFile, KeyFile: p.TLS.KeyFile, ServerName: p.TLS.ServerName,
+		Limits: prometheus.Limits{Timeout: p.Timeout.D()},
+	}
+	if !p.BearerToken.IsZero() {
+		if cfg.BearerTokenFile, err = b.secret("spec.prometheus.bearerToken", p.BearerToken); err != nil {
+			return nil, err
+		}
+	}
+	if a := p.BasicAuth; a != nil {
+		cfg.Username = a.Username
+		if cfg.PasswordFile, err = b.secret("spec.prometheus.basicAuth.password", a.Password); err != nil {
+			return nil, err
+		}
+	}
+	return prometheus.New(cfg)
+}
+
+func (b *loopBuilder) kafka(k policy.Kafka) (*kafka.Reader, error) {
+	cfg := kafka.Config{
+		Bootstrap: k.Bootstrap, TLS: k.TLS.On(), CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName,
+		Mechanism: k.SASL.Mechanism, Username: k.SASL.Username,
+	}
+	var err error
+	if cfg.PasswordFile, err = b.secret("spec.kafka.sasl.password", k.SASL.Password); err != nil {
+		return nil, err
+	}
+	if cfg.TokenFile, err = b.secret("spec.kafka.sasl.token", k.SASL.Token); err != nil {
+		return nil, err
+	}
+	return kafka.New(cfg)
+}
+
+// secret is the file that holds a secret: its own, or where its Secret is
+// mounted. The process needs no right to read Secrets for that.
+func (b *loopBuilder) secret(field string, s policy.Secret) (string, error) {
+	if s.SecretKeyRef == nil {
+		return s.File, nil
+	}
+	path := filepath.Join(b.flags.secrets, s.SecretKeyRef.Name, s.SecretKeyRef.Key)
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("reading %s: Secret %s must be mounted at %s", field, s.SecretKeyRef.Name, filepath.Join(b.flags.secrets, s.SecretKeyRef.Name))
+	}
+	return path, nil
+}
+
+// mover moves data, in the modes that may; it connects at once, to take over
+// what an earlier process left running.
+func (b *loopBuilder) mover(_ context.Context, cfg *controller.Config) (func(), error) {
+	s := cfg.Policy.Spec
+	if !s.Mode.Acts() || len(s.Kafka.Bootstrap) == 0 || b.flags.input != "" {
+		return nil, nil
+	}
+	opts, err := b.kafkaOptions(s.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	f := &moverFlags{topic: execute.DefaultStateTopic, rate: s.Rebalance.Throttle}
+	parts, err := f.connect(opts)
+	if err != nil {
+		return nil, err
+	}
+	log := cfg.Logger
+	c, err := f.config(parts, func(e execute.Event) { log.Info("moving", "kind", e.Kind, "text", e.Text) })
+	if err != nil {
+		parts.close()
+		return nil, err
+	}
+	m, err := execute.New(c)
+	if err != nil {
+		parts.close()
+		return nil, err
+	}
+	cfg.Mover, cfg.Admin = m, execute.NewAdmin(parts.kafka)
+	return func() { m.Close(); parts.close() }, nil
+}
+
+func (b *loopBuilder) kafkaOptions(k policy.Kafka) ([]kgo.Opt, error) {
+	f := kafkaFlags{bootstrap: k.Bootstrap, tls: k.TLS.On(), caFile: k.TLS.CAFile, certFile: k.TLS.CertFile, keyFile: k.TLS.KeyFile, mechanism: k.SASL.Mechanism, username: k.SASL.Username}
+	var err error
+	if f.passwordFile, err = b.secret("spec.kafka.sasl.password", k.SASL.Password); err != nil {
+		return nil, err
+	}
+	return f.options()
+}
+
+// journal records decisions where the policy says so.
+func (b *loopBuilder) journal(ctx context.Context, cfg *controller.Config) (func(), error) {
+	s := cfg.Policy.Spec.Journal
+	if s.Path == "" {
+		return nil, nil
+	}
+	opt := journal.Options{}
+	if !s.Sign.IsZero() {
+		file, err := b.secret("spec.journal.sign", s.Sign)
+		if err != nil {
+			return nil, err
+		}
+		if opt.Key, err = journal.LoadSigningKey(file); err != nil {
+			return nil, err
+		}
+	}
+	j, err := journal.Open(s.Path, opt)
+	if err != nil {
+		return nil, err
+	}
+	stop := func() {}
+	if s.Topic != "" {
+		if stop, err = b.copyJournal(ctx, cfg, j); err != nil {
+			return func() { j.Close() }, err
+		}
+	}
+	cfg.Journal = j
+	if b.front != nil {
+		cfg.Journal = b.front.counting(j)
+	}
+	return func() {
+		stop()
+		if err := j.Close(); err != nil {
+			b.logger.Error("closing the journal failed", "error", err)
+		}
+	}, nil
+}
+
+func (b *loopBuilder) copyJournal(ctx context.Context, cfg *controller.Config, j *journal.Journal) (func(), error) {
+	opts, err := b.kafkaOptions(cfg.Policy.Spec.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	topic, err := journal.NewTopic(cfg.Policy.Spec.Journal.Topic, cfg.Logger, opts...)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() { defer close(done); _ = topic.Run(ctx, j) }()
+	return func() { cancel(); <-done; topic.Close() }, nil
+}
+
+// publish tells the page, the metrics and the Alertmanagers, and listens to
+// what alerts say.
+func (b *loopBuilder) publish(ctx context.Context, cfg *controller.Config) (func(), error) {
+	if b.front == nil {
+		return nil, nil
+	}
+	return b.front.connect(ctx, b, cfg)
+}
+
+// fileSources decide on files: the clock stands at the snapshot's time.
+func (b *loopBuilder) fileSources(cfg *controller.Config) error {
+	snap, err := readSnapshotFile(b.flags.input, b.stdin)
+	if err != nil {
+		return err
+	}
+	at := snap.TakenAt
+	if b.flags.trace != "" {
+		r, err := files.Open(b.flags.trace, b.stdin, 0)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		tr, err := archive.ReadTrace(r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.flags.trace, err)
+		}
+		s, err := bytesInOf(tr, nil, snap)
+		if err != nil {
+			return fmt.Errorf("%s: %w", b.flags.trace, err)
+		}
+		cfg.History = traceHistory{s}
+		cfg.Policy.Spec.Forecast.Step = policy.Duration(tr.Step)
+		if s.End().After(at) {
+			at = s.End()
+		}
+	}
+	if at.IsZero() {
+		return errors.New("the snapshot has no takenAt, and there is no trace: there is no now")
+	}
+	snap.TakenAt = at
+	cfg.Observer, cfg.Clock = fileObserver{snap}, fixedClock{at}
+	return nil
+}
+
+type fileObserver struct{ s cluster.Snapshot }
+
+func (o fileObserver) Observe(context.Context) (cluster.Snapshot, error) { return o.s, nil }
+
+type fixedClock struct{ at time.Time }
+
+func (c fixedClock) Now() time.Time { return c.at }
+
+// traceHistory is a trace of the cluster's bytes in.
+type traceHistory struct{ s metrics.Series }
+
+func (h traceHistory) History(_ context.Context, signal metrics.Signal, w metrics.Window) ([]metrics.Series, error) {
+	if signal != metrics.TopicBytesIn {
+		return nil, nil
+	}
+	return []metrics.Series{h.s.Upto(w.To)}, nil
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/internal/alertmanager"
+	"github.com/tidetable/tidetable/internal/journal"
+	"github.com/tidetable/tidetable/internal/telemetry"
+	"github.com/tidetable/tidetable/internal/web"
+)
+
+// shutdownGrace is how long requests may go on after the loop has stopped.
+const shutdownGrace = 2 * time.Second
+
+// front is what the process shows: its health, its metrics, its page, and
+// where alerts come in.
+type front struct {
+	flags    *controllerFlags
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	metrics  *telemetry.Metrics
+	store    *web.Store
+	standby  bool // ready without a loop: another process leads
+
+	mu       sync.Mutex
+	loops    map[*controller.Controller]bool
+	webhooks map[string]http.Handler // by policy
+}
+
+func newFront(f *controllerFlags, logger *slog.Logger) (*front, error) {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return &front{
+		flags: f, logger: logger, registry: r, metrics: telemetry.New(r, version), store: web.NewStore(0),
+		loops: map[*controller.Controller]bool{}, webhooks: map[string]http.Handler{},
+	}, nil
+}
+
+// serving is told of each loop; the returned function is called when it ends.
+func (f *front) serving(c *controller.Controller) func() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.loops[c] = true
+	return func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.loops, c)
+	}
+}
+
+// connect makes a loop tell the page and the metrics what it decides, and the
+// Alertmanagers; and lets alerts speak to it.
+func (f *front) connect(ctx context.Context, b *loopBuilder, cfg *controller.Config) (func(), error) {
+	name := cfg.Policy.Metadata.Name
+	f.metrics.Expect(name)
+	cfg.Publish = append(cfg.Publish, f.metrics.Publish, f.store.Add)
+	cfg.Timed = func(took time.Duration) { f.metrics.Tick(name, took) }
+	closers := []func(){func() { f.metrics.Forget(name) }}
+	closeAll := func() {
+		for _, c := range slices.Backward(closers) {
+			c()
+		}
+	}
+	alerts := cfg.Policy.Spec.Alerts
+	registry := prometheus.WrapRegistererWith(prometheus.Labels{"policy": name}, f.registry)
+	if len(alerts.Alertmanagers) > 0 {
+		endpoints, err := alertmanager.Endpoints(alerts.Alertmanagers)
+		if err != nil {
+			return closeAll, err
+		}
+		scoped := &unregistering{Registerer: registry}
+		sender := alertmanager.NewSender(alertmanager.SenderOptions{Endpoints: endpoints, Log: cfg.Logger, Metrics: scoped})
+		cfg.Publish = append(cfg.Publish, sender.Publish)
+		ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		done := make(chan struct{})
+		go func() { defer close(done); _ = sender.Run(ctx) }()
+		closers = append(closers, scoped.all, func() { cancel(); <-done })
+	}
+	if len(alerts.Webhook.Rules) > 0 {
+		stop, err := f.webhook(b, cfg, registry)
+		if err != nil {
+			return closeAll, err
+		}
+		closers = append(closers, stop)
+	}
+	return closeAll, nil
+}
+
+func (f *front) webhook(b *loopBuilder, cfg *controller.Config, registry prometheus.Registerer) (func(), error) {
+	w := cfg.Policy.Spec.Alerts.Webhook
+	file, err := b.secret("spec.alerts.webhook.token", w.Token)
+	if err != nil {
+		return nil, err
+	}
+	if file == "" {
+		return nil, errors.New("spec.alerts.webhook.token is missing: without it anybody could hold the loop")
+	}
+	scoped := &unregistering{Registerer: registry}
+	receiver, err := alertmanager.NewReceiver(alertmanager.ReceiverOptions{
+		Rules: w.Rules, Log: cfg.Logger, Metrics: scoped,
+		Token: func() (string, error) {
+			data, err := os.ReadFile(file)
+			return strings.TrimSpace(string(data)), err
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing spec.alerts.webhook: %w", err)
+	}
+	cfg.Watchers = append(cfg.Watchers, receiver)
+	cfg.Wake = receiver.Checks()
+	name := cfg.Policy.Metadata.Name
+	f.mu.Lock()
+	f.webhooks[name] = receiver
+	f.mu.Unlock()
+	return func() {
+		scoped.all()
+		f.mu.Lock()
+		delete(f.webhooks, name)
+		f.mu.Unlock()
+	}, nil
+}
+
+// unregistering remembers what was registered through it, so that a policy
+// that goes takes its metrics along.
+type unregistering struct {
+	prometheus.Registerer
+	mine []prometheus.Collector
+}
+
+func (u *unregistering) Register(c prometheus.Collector) error {
+	err := u.Registerer.Register(c)
+	if err == nil {
+		u.mine = append(u.mine, c)
+	}
+	return err
+}
+
+func (u *unregistering) MustRegister(cs ...prometheus.Collector) {
+	u.Registerer.MustRegister(cs...)
+	u.mine = append(u.mine, cs...)
+}
+
+func (u *unregistering) all() {
+	for _, c := range u.mine {
+		u.Unregister(c)
+	}
+}
+
+// counting counts what became of decisions handed to the journal.
+func (f *front) counting(j *journal.Journal) controller.Journal {
+	f.metrics.Journal(func() (uint64, string) { a := j.Head(); return a.Seq, a.Hash })
+	return countingJournal{j, f.metrics}
+}
+
+type countingJournal struct {
+	journal *journal.Journal
+	metrics *telemetry.Metrics
+}
+
+func (c countingJournal) Record(ctx context.Context, d controller.Decision) error {
+	err := c.journal.Record(ctx, d)
+	c.metrics.Recorded(err)
+	return err
+}
+
+func (f *front) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", f.probe((*controller.Controller).Alive, true))
+	mux.HandleFunc("GET /readyz", f.probe((*controller.Controller).Ready, f.standby))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(f.registry, promhttp.HandlerOpts{Registry: f.registry}))
+	mux.HandleFunc("POST /api/v1/alerts/{policy}", func(w http.ResponseWriter, r *http.Request) {
+		f.mu.Lock()
+		h := f.webhooks[r.PathValue("policy")]
+		f.mu.Unlock()
+		if h == nil {
+			http.NotFound(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+	mux.Handle("/", web.Handler(web.Options{Store: f.store, OpenReading: f.flags.openPage, Log: f.logger}))
+	return mux
+}
+
+// probe answers 200 when every loop passes, and 503 with the reasons.
+func (f *front) probe(ask func(*controller.Controller) error, withoutLoops bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		var reasons []string
+		for c := range f.loops {
+			if err := ask(c); err != nil {
+				reasons = append(reasons, err.Error())
+			}
+		}
+		if len(f.loops) == 0 && !withoutLoops {
+			reasons = append(reasons, "no loop runs yet")
+		}
+		slices.Sort(reasons)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if len(reasons) > 0 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			fmt.Fprintln(w, strings.Join(reasons, "\n"))
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// whileServing serves for as long as run runs: the loop stops first, and who
+// asks for its health meanwhile is answered.
+func (f *front) whileServing(ctx context.Context, run func(context.Context) error) error {
+	listener, err := net.Listen("tcp", f.flags.listen)
+	if err != nil {
+		return fmt.Errorf("listening on --listen: %w", err)
+	}
+	f.logger.Info("serving", "address", listener.Addr().String())
+	server := &http.Server{Handler: f.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		err := server.Serve(listener)
+		cancel() // a loop that nobody can watch must not go on
+		if errors.Is(err, http.ErrServerClosed) {
+			err = nil
+		}
+		served <- err
+	}()
+	err = run(ctx)
+	stop, done := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+	defer done()
+	return errors.Join(err, server.Shutdown(stop), <-served)
+}
