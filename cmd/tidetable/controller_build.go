@@ -99,7 +99,11 @@ func (b *loopBuilder) sources(_ context.Context, cfg *controller.Config) (func()
 		}
 		return nil, nil
 	}
-	reader, err := b.kafka(s.Kafka)
+	k, err := b.kafkaConfig(s.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := kafka.New(k)
 	if err != nil {
 		return nil, err
 	}
@@ -131,19 +135,18 @@ func (b *loopBuilder) prometheus(p policy.Prometheus) (*prometheus.Reader, error
 	return prometheus.New(cfg)
 }
 
-func (b *loopBuilder) kafka(k policy.Kafka) (*kafka.Reader, error) {
+// kafkaConfig is how the policy reaches its cluster, secrets found.
+func (b *loopBuilder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
 	cfg := kafka.Config{
 		Bootstrap: k.Bootstrap, TLS: k.TLS.On(), CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName,
 		Mechanism: k.SASL.Mechanism, Username: k.SASL.Username,
 	}
 	var err error
 	if cfg.PasswordFile, err = b.secret("spec.kafka.sasl.password", k.SASL.Password); err != nil {
-		return nil, err
+		return cfg, err
 	}
-	if cfg.TokenFile, err = b.secret("spec.kafka.sasl.token", k.SASL.Token); err != nil {
-		return nil, err
-	}
-	return kafka.New(cfg)
+	cfg.TokenFile, err = b.secret("spec.kafka.sasl.token", k.SASL.Token)
+	return cfg, err
 }
 
 // secret is the file that holds a secret: its own, or where its Secret is
@@ -191,12 +194,11 @@ func (b *loopBuilder) mover(_ context.Context, cfg *controller.Config) (func(), 
 }
 
 func (b *loopBuilder) kafkaOptions(k policy.Kafka) ([]kgo.Opt, error) {
-	f := kafkaFlags{bootstrap: k.Bootstrap, tls: k.TLS.On(), caFile: k.TLS.CAFile, certFile: k.TLS.CertFile, keyFile: k.TLS.KeyFile, mechanism: k.SASL.Mechanism, username: k.SASL.Username}
-	var err error
-	if f.passwordFile, err = b.secret("spec.kafka.sasl.password", k.SASL.Password); err != nil {
+	cfg, err := b.kafkaConfig(k)
+	if err != nil {
 		return nil, err
 	}
-	return f.options()
+	return cfg.Connection()
 }
 
 // journal records decisions where the policy says so.
