@@ -79,7 +79,7 @@ func pace(span, tick time.Duration, quick bool) (interval, step, refresh policy.
 	minutes := func(n int) policy.Duration { return policy.Duration(time.Duration(n) * time.Minute) }
 	switch {
 	case span > longRun:
-		return minutes(30), minutes(60), minutes(60)
+		return minutes(60), minutes(60), minutes(60)
 	case quick:
 		return max(minutes(30), policy.Duration(tick)), minutes(60), minutes(60)
 	case span > week:

@@ -35,7 +35,7 @@ func TestExperiment(t *testing.T) {
 func run(t *testing.T, files []string, spec string) {
 	lead, pols := 10*time.Minute, []string{"tidetable", "oracle"}
 	var util, q, stab, lag float64 = 0, 0, 0, 60
-	refresh := 5.0
+	refresh, interval := 5.0, 1.0
 	for _, kv := range strings.Fields(spec) {
 		k, v, _ := strings.Cut(kv, "=")
 		f, _ := strconv.ParseFloat(v, 64)
@@ -54,6 +54,8 @@ func run(t *testing.T, files []string, spec string) {
 			lag = f
 		case "refresh":
 			refresh = f
+		case "interval":
+			interval = f
 		}
 	}
 	sum := map[string]*Outcome{}
@@ -87,6 +89,7 @@ func run(t *testing.T, files []string, spec string) {
 					if q > 0 {
 						d.Spec.Forecast.Quantile = cluster.Ratio(q)
 					}
+					d.Spec.Interval = policy.Duration(time.Duration(interval) * time.Minute)
 					d.Spec.Forecast.Refresh = policy.Duration(time.Duration(refresh) * time.Minute)
 				}})
 			if err != nil {

@@ -33,12 +33,12 @@ type spreader struct {
 	score  []float64 // by broker
 	weight []float64 // by partition: what one replica of it adds to a score
 	mean   float64
-	to     map[int][]int32
+	to     [][]int32 // by partition; nil is unchanged
 }
 
 func (s *spreader) prepare() {
 	w := s.w
-	s.to = map[int][]int32{}
+	s.to = make([][]int32, len(w.parts))
 	size, rate := 0.0, 0.0
 	for i := range w.parts {
 		p := &w.parts[i]
@@ -173,7 +173,7 @@ func (s *spreader) lead() {
 }
 
 func (s *spreader) list(i int) []int32 {
-	if l, ok := s.to[i]; ok {
+	if l := s.to[i]; l != nil {
 		return l
 	}
 	return s.w.parts[i].replicas
@@ -193,8 +193,8 @@ func (s *spreader) replace(i, j int, b int32) {
 func (s *spreader) moves() []cluster.Move {
 	var out []cluster.Move
 	for i := range s.w.parts {
-		l, ok := s.to[i]
-		if !ok {
+		l := s.to[i]
+		if l == nil {
 			continue
 		}
 		p := &s.w.parts[i]
