@@ -142,6 +142,9 @@ func (t *tick) proposeConsumers(g *groupSize) {
 // than a minute's noise.
 const rebalanceEvery = 10 * time.Minute
 
+// rebalanceAgain is when it is looked at again after nothing was worth moving.
+const rebalanceAgain = time.Hour
+
 // proposeRebalance looks for hot spots: a broker whose load at the predicted
 // peak exceeds its fair share by more than the tolerance.
 func (t *tick) proposeRebalance() {

@@ -19,6 +19,9 @@ func (t *tick) startRebalance(ctx context.Context, op *Operation) (string, error
 	}
 	gain := Gain(plan)
 	if len(plan.Moves) == 0 || plan.BytesToMove > 0 && gain < float64(t.c.spec.Rebalance.MinGain) {
+		// Planning a large cluster is work; what is not worth moving now is
+		// hardly worth it in ten minutes.
+		t.c.balanceSeen = t.now.Add(rebalanceAgain - rebalanceEvery)
 		return fmt.Sprintf("nothing is worth moving: the best plan gains %.1f %%", 100*gain), nil
 	}
 	op.Phase, op.Plans, op.Tried = Moving, 1, t.now

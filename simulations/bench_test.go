@@ -56,3 +56,12 @@ func BenchmarkYearOf50Brokers(b *testing.B) {
 		})
 	}
 }
+
+func BenchmarkThreeDays(b *testing.B) {
+	p := plan(b, "three-days.yaml", "tidetable")
+	for range b.N {
+		if _, err := Compare(context.Background(), p, options()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

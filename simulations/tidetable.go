@@ -58,6 +58,12 @@ func DefaultPolicy(p *scenario.Plan, quick bool) policy.Policy {
 	s.Forecast.History = max(p.History, policy.Duration(24*time.Hour))
 	s.Brokers.Target = policy.Target{Kind: "StatefulSet", Name: "kafka"}
 	s.Brokers.Max = 1000
+	// Like with like: the same target as the reactive policy's, and no capacity
+	// kept for a loss, which none of the others keeps either.
+	u := cluster.Ratio(policyOptions(p).WithDefaults().TargetUtilisation)
+	s.Brokers.Utilisation = policy.Utilisation{CPU: u, NetworkIn: u, NetworkOut: u, Disk: 0.8, DiskBandwidth: u}
+	s.Brokers.Survive = policy.Survive{Nothing: true}
+	s.Brokers.CatchUp = policy.Duration(24 * time.Hour)
 	s.Brokers.Startup = policy.Startup{Pod: p.Cluster.Startup.Pod, Join: p.Cluster.Startup.Join}
 	s.Rebalance.Throttle = fmt.Sprintf("%.0f", float64(p.Cluster.Throttle))
 	for _, g := range p.Groups {
@@ -134,7 +140,7 @@ func (l *loop) build(w *world.World) error {
 		}
 	}
 	cfg := controller.Config{
-		Policy: l.doc, Observer: w, History: w, Planner: rebalance.Planner{}, Scalers: scalers,
+		Policy: l.doc, Observer: w, History: w, Planner: &patientPlanner{w: w}, Scalers: scalers,
 		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
 	}
 	if l.quick {
@@ -162,6 +168,30 @@ func (o Options) gates() []controller.Gate {
 		return nil
 	}
 	return o.Gates()
+}
+
+// patientPlanner is the production planner. When it found nothing worth moving
+// for the sake of balance, it does not search the same placement again before
+// a day has passed: the load's shape hardly changes what is worth moving, and a
+// simulated week is over in a second.
+type patientPlanner struct {
+	rebalance.Planner
+	w      *world.World
+	placed int
+	until  time.Time
+}
+
+// Plan makes a plan.
+func (p *patientPlanner) Plan(ctx context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error) {
+	forced := len(o.Add) > 0 || len(o.Remove) > 0
+	if !forced && p.placed == p.w.Placements() && p.w.Now().Before(p.until) {
+		return rebalance.Plan{ClusterID: s.ClusterID}, nil
+	}
+	plan, err := p.Planner.Plan(ctx, s, o)
+	if err == nil && !forced {
+		p.placed, p.until = p.w.Placements(), p.w.Now().Add(24*time.Hour)
+	}
+	return plan, err
 }
 
 // quickPlanner plans like the operator of the policies that tidetable is

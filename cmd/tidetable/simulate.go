@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"
@@ -141,7 +142,10 @@ func (s *simulation) many(ctx context.Context, plan *scenario.Plan, runs int, pa
 }
 
 func simulationOptions() simulations.Options {
-	return simulations.Options{Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }}
+	return simulations.Options{
+		Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) },
+		Gates:      gates.All,
+	}
 }
 
 // progress shows a bar with the time left, on a terminal only.

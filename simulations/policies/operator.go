@@ -16,8 +16,8 @@ type operator struct {
 	alive int
 }
 
-// set notes the wish; at most one change of size is under way at a time, and a
-// scale-out is never made to wait for a drain.
+// tick takes the next step towards want. At most one change of size is under
+// way at a time, and a scale-out never waits for a drain.
 func (o *operator) tick(w *world.World, want int, why string) error {
 	have, alive := w.Brokers()
 	busy, _ := w.Moving()
@@ -41,12 +41,12 @@ func (o *operator) tick(w *world.World, want int, why string) error {
 }
 
 func (o *operator) shrink(w *world.World, have, want int, why string) error {
-	o.fill = false
 	err := w.SetBrokers(want, why)
 	if !errors.Is(err, world.ErrHoldsData) {
-		o.alive = min(o.alive, want)
+		o.alive, o.fill = min(o.alive, want), false
 		return err
 	}
+	o.fill = true // if they are wanted again after all, they are empty
 	if err := w.Move(w.PlanSpread(want)); err != nil {
 		return fmt.Errorf("draining from %d to %d brokers: %w", have, want, err)
 	}

@@ -11,6 +11,7 @@ import (
 // The oracle fills brokers and consumers to what still answers in time.
 const (
 	oracleBrokers   = 0.8
+	oracleDraining  = 0.6 // while it takes a broker away, since draining costs too
 	oracleConsumers = 0.95
 )
 
@@ -20,7 +21,9 @@ const (
 type Oracle struct {
 	opts Options
 	op   operator
-	need []future // by group; the last is the brokers
+	need []future // by group
+	out  future   // brokers that carry the demand
+	in   future   // brokers that carry it beside a drain
 }
 
 // future is a need over time on the world's grid, as a sliding maximum.
@@ -51,7 +54,11 @@ func (o *Oracle) Tick(_ context.Context, w *world.World) error {
 			return err
 		}
 	}
-	n := max(o.need[w.Groups()].at(w.Now()), w.BrokersFor(world.Demand{Disk: w.DiskUsed()}, 1, o.opts.DiskFill))
+	n := o.out.at(w.Now())
+	if have, _ := w.Brokers(); n < have {
+		n = min(have, o.in.at(w.Now()))
+	}
+	n = max(n, w.BrokersFor(world.Demand{Disk: w.DiskUsed()}, 1, o.opts.DiskFill))
 	return o.op.tick(w, o.opts.brokers(w, n), "foresight")
 }
 
@@ -67,11 +74,13 @@ func (o *Oracle) look(w *world.World) {
 		}
 		o.need = append(o.need, ahead(w.Now(), step, need, c.Times.ConsumerStart+step))
 	}
-	need := make([]int, n)
-	for j := range need {
-		need[j] = w.BrokersFor(w.Rates(w.Now().Add(time.Duration(j)*step)), oracleBrokers, 1)
+	span := c.Times.PodStart + c.Times.BrokerJoin + o.fill(w)
+	out, in := make([]int, n), make([]int, n)
+	for j := range out {
+		d := w.Rates(w.Now().Add(time.Duration(j) * step))
+		out[j], in[j] = w.BrokersFor(d, oracleBrokers, 1), w.BrokersFor(d, oracleDraining, 1)
 	}
-	o.need = append(o.need, ahead(w.Now(), step, need, c.Times.PodStart+c.Times.BrokerJoin+o.fill(w)))
+	o.out, o.in = ahead(w.Now(), step, out, span), ahead(w.Now(), step, in, span)
 }
 
 // fill is how long one more broker takes to be filled at the throttle, twice:

@@ -256,6 +256,7 @@ func (w *World) resettle(id int32) {
 // recount notes which partitions cannot be written, and takes rounding out of
 // the sums that decide about it.
 func (w *World) recount() {
+	w.placed++
 	clear(w.nowhere)
 	w.faults.partitionsDown = 0
 	for i := range w.parts {

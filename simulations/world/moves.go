@@ -252,6 +252,7 @@ func (w *World) finish(m *move) {
 	w.prefer(p)
 	w.weigh(p, 1)
 	w.moves.done++
+	w.placed++
 	if w.faults.partitionsDown > 0 {
 		w.recount()
 	}

@@ -45,6 +45,7 @@ type World struct {
 	actions  []ActionAt
 
 	shot    snapshotter
+	placed  int // how often the placement has changed
 	pasts   map[pastKey]*past
 	outages []outage
 }
@@ -215,6 +216,9 @@ func (w *World) TickLength() time.Duration { return w.tick }
 
 // Seen is the last tick as it was measured.
 func (w *World) Seen() Minute { return w.seen }
+
+// Placements counts the changes of replicas and leaders so far.
+func (w *World) Placements() int { return w.placed }
 
 // Actions are the changes of size so far.
 func (w *World) Actions() []ActionAt { return w.actions }
