@@ -19,3 +19,12 @@ docs-journal: ## the figures in docs/audit.md: time to verify 100,000 entries, t
 .PHONY: monitoring
 monitoring: ## the alert rules and the Grafana dashboards, from deploy/monitoring
 	go run ./deploy/monitoring -out deploy
+
+.PHONY: chart test-chart
+chart: ## the Helm chart's templates, from the kustomize base and overlays
+	go run ./deploy/helm/gen -deploy deploy
+
+test-chart: ## helm template and kustomize build give the same objects
+	cd test/chart && go test -count=1 ./...
+
+test: test-chart
