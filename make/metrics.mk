@@ -1,0 +1,12 @@
+.PHONY: bench-metrics docs-metrics fuzz-metrics
+bench-metrics: ## the figures of docs/benchmarks.md on reading: traces, snapshots, 28 days of 2,000 series
+	go test ./metrics/archive -run '^$$' -bench . -benchtime 5x
+	go test ./metrics/prometheus -run '^$$' -bench History -benchtime 3x -timeout 30m
+
+docs-metrics: ## the table of signals in docs/formats/catalogue.md
+	go test ./metrics/catalogue -run TheDocumentListsEverySignal -update
+
+fuzz-metrics: ## fuzz every reader for a minute each
+	go test ./metrics/archive -run '^$$' -fuzz FuzzReadTrace -fuzztime 60s
+	go test ./metrics/archive -run '^$$' -fuzz FuzzReadSnapshot -fuzztime 60s
+	go test ./metrics/catalogue -run '^$$' -fuzz FuzzRead -fuzztime 60s
