@@ -118,6 +118,11 @@ type Prometheus struct {
 	BasicAuth       *BasicAuth        `json:"basicAuth,omitempty" yaml:"basicAuth,omitempty"`
 	Headers         map[string]string `json:"headers,omitempty" yaml:"headers,omitempty"`
 	Timeout         Duration          `json:"timeout,omitempty" yaml:"timeout,omitempty"`
+	// Selector picks one cluster where a server knows many: PromQL matchers
+	// such as namespace="kafka".
+	Selector string `json:"selector,omitempty" yaml:"selector,omitempty"`
+	// ScrapeInterval is how often the brokers are scraped; 30s when absent.
+	ScrapeInterval Duration `json:"scrapeInterval,omitempty" yaml:"scrapeInterval,omitempty"`
 }
 
 // Forecast says how demand is predicted.

@@ -148,6 +148,7 @@ func (c *checker) prometheus(path string, p Prometheus) {
 	}
 	c.tls(path+".tls", p.TLS)
 	c.span(path+".timeout", p.Timeout, 100*time.Millisecond, time.Hour)
+	c.span(path+".scrapeInterval", p.ScrapeInterval, 0, time.Hour)
 	c.secret(path+".bearerToken", p.BearerToken, false)
 	c.basicAuth(path+".basicAuth", p.BasicAuth)
 	ways := 0

@@ -119,6 +119,7 @@ func (b *loopBuilder) prometheus(p policy.Prometheus) (*prometheus.Reader, error
 	cfg := prometheus.Config{
 		URL: p.URL, Catalogue: c, Headers: p.Headers, BearerTokenFile: p.BearerTokenFile,
 		CAFile: p.TLS.CAFile, CertFile: p.TLS.CertFile, KeyFile: p.TLS.KeyFile, ServerName: p.TLS.ServerName,
+		Selector: p.Selector, Scrape: p.ScrapeInterval.D(),
 		Limits: prometheus.Limits{Timeout: p.Timeout.D()},
 	}
 	if !p.BearerToken.IsZero() {
@@ -284,7 +285,11 @@ func (b *loopBuilder) fileSources(cfg *controller.Config) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", b.flags.trace, err)
 		}
-		cfg.History = traceHistory{s}
+		history := traceHistory{metrics.TopicBytesIn: s}
+		if out, ok := tr.Column("bytes_out"); ok {
+			history[metrics.TopicBytesOut] = out
+		}
+		cfg.History = history
 		cfg.Policy.Spec.Forecast.Step = policy.Duration(tr.Step)
 		if s.End().After(at) {
 			at = s.End()
@@ -306,12 +311,13 @@ type fixedClock struct{ at time.Time }
 
 func (c fixedClock) Now() time.Time { return c.at }
 
-// traceHistory is a trace of the cluster's bytes in.
-type traceHistory struct{ s metrics.Series }
+// traceHistory is a trace of the cluster's totals.
+type traceHistory map[metrics.Signal]metrics.Series
 
 func (h traceHistory) History(_ context.Context, signal metrics.Signal, w metrics.Window) ([]metrics.Series, error) {
-	if signal != metrics.TopicBytesIn {
+	s, ok := h[signal]
+	if !ok {
 		return nil, nil
 	}
-	return []metrics.Series{h.s.Upto(w.To)}, nil
+	return []metrics.Series{s.Upto(w.To)}, nil
 }
