@@ -28,7 +28,7 @@ type annealer struct {
 const (
 	annealWork     = 6_000_000
 	annealMost     = 200_000
-	annealDims     = 16
+	annealDims     = 24
 	annealReplicas = 4_000
 )
 
@@ -334,7 +334,7 @@ func (a *annealer) measureAll() float64 {
 		}
 		m := imbalance{over: over[r], under: min(under[r], 1), spread: math.Sqrt(square[r])}
 		v += float64(points * a.st.weight[r] * m.value())
-		if goals[r].hard {
+		if a.st.dims[r].hard && a.st.weight[r] > 0 {
 			v += float64(a.sr.hotPrice * max(0, over[r]-hotSpot))
 		}
 	}

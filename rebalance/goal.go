@@ -15,6 +15,8 @@ type goal struct {
 	count bool
 	// hard says that an alive broker may not exceed its capacity.
 	hard bool
+	// rate says that the quantity changes with the hour of the day.
+	rate bool
 	// capacity is what a broker can carry.
 	capacity func(cluster.Capacity) float64
 	// follower is what every replica costs its broker, leader what the leader
@@ -42,3 +44,47 @@ const (
 	replicasIndex
 	leadersIndex
 )
+
+// dimension is a goal, as it is over the whole horizon or in one block of an
+// outlook.
+type dimension struct {
+	goal
+	base   int // position in goals
+	block  int // of the outlook, -1 for none
+	weight float64
+}
+
+// dimensions lists the goals, and for each block of an outlook those that
+// change with the hour. A block weighs as the square of how busy it is: what
+// is uneven at night hurts nobody.
+func dimensions(o *Outlook, busy []float64) []dimension {
+	var out []dimension
+	for r, g := range goals {
+		d := dimension{goal: g, base: r, block: -1, weight: g.weight}
+		if o != nil && g.rate {
+			d.weight = 0
+		}
+		out = append(out, d)
+	}
+	if o == nil {
+		return out
+	}
+	sum := 0.0
+	for _, b := range busy {
+		sum += b * b
+	}
+	for k := range o.Blocks {
+		for r, g := range goals {
+			if !g.rate {
+				continue
+			}
+			d := dimension{goal: g, base: r, block: k}
+			d.name = g.name + "@" + o.Blocks[k].Label
+			if sum > 0 {
+				d.weight = g.weight * busy[k] * busy[k] / sum
+			}
+			out = append(out, d)
+		}
+	}
+	return out
+}

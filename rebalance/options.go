@@ -19,6 +19,11 @@ type Options struct {
 	ExcludeBrokers []int
 	// ExcludeTopics matches topics whose partitions stay as they are.
 	ExcludeTopics []*regexp.Regexp
+	// ReplicationFactors asks for another replication factor; the last that
+	// matches a topic counts. By default none changes.
+	ReplicationFactors []ReplicationFactor
+	// Outlook is what topics will carry; nil plans for what they carry now.
+	Outlook *Outlook
 	// LeadersOnly moves leaderships and no data.
 	LeadersOnly bool
 	// Budget bounds the bytes moved; nil means that only their price does.

@@ -25,7 +25,12 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	if err != nil {
 		return Plan{}, err
 	}
-	p := newProblem(s, o)
+	sized, changed, err := resize(s, o)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := newProblem(sized, o)
+	p.resized = changed
 	st := newState(p)
 	before := p.currentLoad()
 	sr := newSearch(ctx, st, o, pl.Progress)

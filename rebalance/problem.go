@@ -9,6 +9,7 @@ import (
 // of floats. It never changes during a search.
 type problem struct {
 	nb, np, nd, nz int
+	dims           []dimension
 
 	ids      []int   // broker -> id
 	zone     []int32 // broker -> zone; zones of brokers that are alive come first
@@ -35,6 +36,8 @@ type problem struct {
 	ideal  []float64 // nz*nd: utilisation of each zone in the best legal placement
 	floor  []float64 // largest replica over largest broker
 	bytes  float64   // all replicas
+
+	resized map[int]bool // topics whose replication factor changes
 }
 
 func (p *problem) rf(i int) int { return int(p.off[i+1] - p.off[i]) }
@@ -80,15 +83,47 @@ func contains(reps []int32, b int32) bool {
 
 // newProblem lays the snapshot out. The snapshot has been checked.
 func newProblem(s cluster.Snapshot, o Options) *problem {
-	p := &problem{nb: len(s.Brokers), nd: len(goals)}
+	p := &problem{nb: len(s.Brokers), dims: dimensions(o.Outlook, busyness(s, o.Outlook))}
+	p.nd = len(p.dims)
 	p.layBrokers(s, o)
 	p.layPartitions(s, o)
 	p.weight = make([]float64, p.nd)
-	for r, g := range goals {
-		p.weight[r] = g.weight
+	for r, d := range p.dims {
+		p.weight[r] = d.weight
 	}
 	p.findIdeals()
 	return p
+}
+
+// busyness is what the cluster receives in each block of an outlook.
+func busyness(s cluster.Snapshot, o *Outlook) []float64 {
+	if o == nil {
+		return nil
+	}
+	out := make([]float64, len(o.Blocks))
+	for _, t := range s.Topics {
+		sum := 0.0
+		for _, q := range t.Partitions {
+			sum += float64(q.Load.BytesInPerSecond)
+		}
+		for k, b := range o.Blocks {
+			out[k] += sum * b.of(t.Name)
+		}
+	}
+	return out
+}
+
+// multipliers are what the outlook says of a topic: per block, and the mean.
+func multipliers(o *Outlook, topic string) (perBlock []float64, mean float64) {
+	if o == nil || len(o.Blocks) == 0 {
+		return nil, 1
+	}
+	for _, b := range o.Blocks {
+		m := b.of(topic)
+		perBlock = append(perBlock, m)
+		mean += m / float64(len(o.Blocks))
+	}
+	return perBlock, mean
 }
 
 func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
@@ -119,7 +154,7 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 		share = 1
 	}
 	for i, b := range s.Brokers {
-		for r, g := range goals {
+		for r, g := range p.dims {
 			c := g.capacity(b.Capacity)
 			p.capacity[i*p.nd+r] = c
 			p.hard[i*p.nd+r] = inf
@@ -128,8 +163,12 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 			}
 		}
 		// What is received is written, so the disk's rate bounds it as well.
-		if w := float64(b.Capacity.DiskBytesPerSecond) * share; w > 0 && w < p.hard[i*p.nd+networkInIndex] {
-			p.hard[i*p.nd+networkInIndex] = w
+		if w := float64(b.Capacity.DiskBytesPerSecond) * share; w > 0 {
+			for r, d := range p.dims {
+				if d.base == networkInIndex {
+					p.hard[i*p.nd+r] = min(p.hard[i*p.nd+r], w)
+				}
+			}
 		}
 	}
 }
@@ -181,6 +220,7 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 		for _, re := range o.ExcludeTopics {
 			excluded = excluded || re.MatchString(t.Name)
 		}
+		perBlock, mean := multipliers(o.Outlook, t.Name)
 		for qi, q := range t.Partitions {
 			rf := len(q.Replicas)
 			for _, id := range q.Replicas {
@@ -192,9 +232,17 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 				lead = b
 			}
 			p.lead0 = append(p.lead0, lead)
-			for _, g := range goals {
-				p.fol = append(p.fol, g.follower(q.Load))
-				p.led = append(p.led, g.leader(q.Load, rf))
+			for _, d := range p.dims {
+				m := mean
+				if d.block >= 0 {
+					m = perBlock[d.block]
+				}
+				load := q.Load
+				if m != 1 {
+					load = scaleLoad(load, m)
+				}
+				p.fol = append(p.fol, d.follower(load))
+				p.led = append(p.led, d.leader(load, rf))
 			}
 			p.size = append(p.size, float64(q.Load.SizeBytes))
 			p.bytes += float64(rf) * float64(q.Load.SizeBytes)

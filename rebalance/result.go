@@ -56,6 +56,9 @@ func (sr *search) listMoves(s cluster.Snapshot, plan *Plan) float64 {
 		}
 		t := s.Topics[st.topic[i]]
 		q := t.Partitions[st.part[i]]
+		if slices.Equal(to, q.Replicas) && int(st.lead0[i]) >= 0 && st.ids[st.lead0[i]] == to[0] {
+			continue // its topic's replication factor changes, its own does not
+		}
 		plan.Moves = append(plan.Moves, cluster.Move{
 			Topic: t.Name, TopicID: t.ID, Partition: q.Partition,
 			From: q.Replicas, To: to, SizeBytes: q.Load.SizeBytes,
@@ -68,7 +71,7 @@ func (sr *search) listMoves(s cluster.Snapshot, plan *Plan) float64 {
 			}
 			plan.BytesToMove += q.Load.SizeBytes
 			plan.Brokers[b].BytesIn += q.Load.SizeBytes
-			if st.lead0[i] >= 0 {
+			if st.lead0[i] >= 0 && int(st.lead0[i]) < len(plan.Brokers) {
 				plan.Brokers[st.lead0[i]].BytesOut += q.Load.SizeBytes
 			}
 		}
@@ -92,7 +95,7 @@ func (sr *search) listMoves(s cluster.Snapshot, plan *Plan) float64 {
 func (s *state) target(i int) (to []int, listed bool) {
 	slots, lead := s.replicas(s.slots, i), s.leader[i]
 	orig := s.replicas(s.orig, i)
-	if s.moved[i] == 0 && lead == s.preferred(i) && (orig[0] == lead || !s.alive[orig[0]]) {
+	if !s.resized[int(s.topic[i])] && s.moved[i] == 0 && lead == s.preferred(i) && (orig[0] == lead || !s.alive[orig[0]]) {
 		return nil, false
 	}
 	to = make([]int, 0, len(slots))
@@ -113,7 +116,7 @@ func (s *state) target(i int) (to []int, listed bool) {
 // balance describes a placement per resource.
 func (p *problem) balance(load []float64) Balance {
 	out := Balance{ImbalancePoints: p.imbalancePoints(load), Resources: make(map[string]ResourceBalance, p.nd)}
-	for r, g := range goals {
+	for r, g := range p.dims {
 		m := p.measure(load, r)
 		b := ResourceBalance{Min: cluster.Ratio(inf), OverIdeal: m.over, UnderIdeal: m.under, Spread: m.spread}
 		var capacity float64
@@ -137,7 +140,7 @@ func (p *problem) balance(load []float64) Balance {
 // brokerChanges lists what every broker carries before and after, in the
 // snapshot's order.
 func (p *problem) brokerChanges(s cluster.Snapshot, before, after []float64) []BrokerChange {
-	out := make([]BrokerChange, p.nb)
+	out := make([]BrokerChange, len(s.Brokers)) // without nowhere
 	for b := range out {
 		x := s.Brokers[b]
 		state := string(x.State)
@@ -146,7 +149,7 @@ func (p *problem) brokerChanges(s cluster.Snapshot, before, after []float64) []B
 		}
 		out[b] = BrokerChange{ID: x.ID, Zone: x.Zone, State: state,
 			UsedBefore: make(map[string]float64, p.nd), UsedAfter: make(map[string]float64, p.nd)}
-		for r, g := range goals {
+		for r, g := range p.dims {
 			at := b*p.nd + r
 			unit := p.capacity[at]
 			if g.count {

@@ -158,7 +158,7 @@ func (g *surrogate) fit(r int) {
 		c.under = w * underShare * g.sharpness / 2
 		c.hard = g.hard[at] * c.inv
 		c.hot = min(hotSpot/scale, c.hard)
-		if goals[r].hard {
+		if g.dims[r].hard && g.weight[r] > 0 {
 			c.cool = g.granularity() * hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
 		}
 		c.overload = overloadPrice

@@ -86,7 +86,7 @@ func (sr *search) overloads(s cluster.Snapshot) []Violation {
 		if !st.alive[b] {
 			continue
 		}
-		for r, g := range goals {
+		for r, g := range st.dims {
 			at := b*st.nd + r
 			if !g.hard || st.load[at] <= st.hard[at]*(1+1e-9) {
 				continue
