@@ -338,6 +338,9 @@ func (a *annealer) measureAll() float64 {
 			v += float64(a.sr.hotPrice * max(0, over[r]-hotSpot))
 		}
 	}
+	if a.st.local != nil {
+		v += a.st.localPoints()
+	}
 	return v + float64((a.st.bytes-a.sr.forced)*a.sr.price) + float64(float64(a.st.leaderOnly)*a.w.leadPrice)
 }
 

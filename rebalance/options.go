@@ -24,6 +24,10 @@ type Options struct {
 	ReplicationFactors []ReplicationFactor
 	// Outlook is what topics will carry; nil plans for what they carry now.
 	Outlook *Outlook
+	// Locality, where set, moves leaders or replicas to where the consumers are.
+	Locality *Locality
+	// PartitionLimits, where set, ask for advice on partition counts.
+	PartitionLimits *PartitionLimits
 	// LeadersOnly moves leaderships and no data.
 	LeadersOnly bool
 	// Budget bounds the bytes moved; nil means that only their price does.

@@ -36,8 +36,11 @@ type Plan struct {
 	LowerBounds Bounds          `json:"lowerBounds"`
 	Brokers     []BrokerChange  `json:"brokers"` // sorted by id
 	Frontier    []FrontierPoint `json:"frontier,omitempty"`
-	Evaluations int64           `json:"evaluations"`
-	Moves       []cluster.Move  `json:"-"`
+	// Locality and PartitionAdvice are there when they were asked for.
+	Locality        *LocalityReport   `json:"locality,omitempty"`
+	PartitionAdvice []PartitionAdvice `json:"partitionAdvice,omitempty"`
+	Evaluations     int64             `json:"evaluations"`
+	Moves           []cluster.Move    `json:"-"`
 }
 
 // Violation is a hard constraint that the plan cannot meet, and what would.

@@ -37,6 +37,7 @@ type problem struct {
 	floor  []float64 // largest replica over largest broker
 	bytes  float64   // all replicas
 
+	local   *locality
 	resized map[int]bool // topics whose replication factor changes
 }
 
@@ -92,6 +93,7 @@ func newProblem(s cluster.Snapshot, o Options) *problem {
 		p.weight[r] = d.weight
 	}
 	p.findIdeals()
+	p.findLocality(s, o.Locality)
 	return p
 }
 

@@ -31,6 +31,10 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 	plan.LowerBounds.ScheduleSeconds = plan.DurationSeconds
 	plan.GainPoints = plan.Before.ImbalancePoints - plan.After.ImbalancePoints -
 		max(0, st.bytes-float64(plan.LowerBounds.ForcedBytes))*sr.price - float64(plan.LeaderOnlyMoves)*sr.w.leadPrice
+	plan.Locality = st.localityReport(o.Locality)
+	if o.PartitionLimits != nil {
+		plan.PartitionAdvice = AdvisePartitions(s, o.Outlook, *o.PartitionLimits)
+	}
 	plan.Violations = sr.violations(s)
 	plan.Warnings = p.warnings(s)
 	return plan

@@ -101,7 +101,7 @@ func (sr *search) objective() float64 {
 
 // quality is the part of the objective that the placement alone decides.
 func (sr *search) quality() float64 {
-	v := sr.st.imbalancePoints(sr.st.load)
+	v := sr.st.imbalancePoints(sr.st.load) + sr.st.localPoints()
 	for r, d := range sr.st.dims {
 		if d.hard && d.weight > 0 {
 			v += sr.hotPrice * max(0, sr.st.measure(sr.st.load, r).over-hotSpot)

@@ -241,7 +241,7 @@ func (g *surrogate) with(b int32, i int, f, l float64) float64 {
 func (g *surrogate) delta(c change) float64 {
 	g.evaluations++
 	md, ld := g.costDelta(c)
-	v := float64(float64(md)*g.size[c.i]*g.bytePrice) + float64(float64(ld)*g.leadPrice)
+	v := float64(float64(md)*g.size[c.i]*g.bytePrice) + float64(float64(ld)*g.leadPrice) + g.localDelta(c)
 	old := g.leader[c.i]
 	if c.k < 0 {
 		if old == c.lead {

@@ -181,7 +181,7 @@ func (w *sweeper) best(i int) (change, float64) {
 		if b == lead || !w.alive[b] || w.frozen[b] {
 			continue
 		}
-		if w.dot(w.ledRow(i), b) < leadNow || !w.alive[lead] {
+		if w.dot(w.ledRow(i), b) < leadNow+w.localCredit(i) || !w.alive[lead] {
 			c := change{i: i, k: -1, to: -1, lead: b}
 			if v := -w.delta(c); v > gain {
 				found, gain = c, v
@@ -241,7 +241,7 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 		return change{}, 0
 	}
 	fol, led := w.folRow(i), w.ledRow(i)
-	fixedGain := w.dot(fol, from)
+	fixedGain := w.dot(fol, from) + w.localCredit(i)
 	orig := w.replicas(w.orig, i)
 	if contains(orig, from) {
 		fixedGain -= w.size[i] * w.bytePrice
@@ -356,6 +356,11 @@ func (w *sweeper) tryTop(i, k int, top []candidate, gain float64) (found change,
 		}
 		if v := -w.delta(c); v > best {
 			found, best = c, v
+		}
+		if w.local != nil && t.lead != t.to && w.zone[t.to] == w.local.home[i] {
+			if v := -w.delta(change{i: i, k: k, to: t.to, lead: t.to}); v > best {
+				found, best = change{i: i, k: k, to: t.to, lead: t.to}, v
+			}
 		}
 		// Where the leader moves along, its staying behind is worth a look.
 		if old := w.leader[i]; t.lead != old && w.slots[int(w.off[i])+k] != old {

@@ -28,6 +28,12 @@ type planFlags struct {
 	maxBytes, throttle     string
 	capacity               float64
 	keepFenced             bool
+	forecast               string
+	quantile               float64
+	replication            []string
+	locality               string
+	crossZonePrice         float64
+	partitionAdvice        bool
 	options                rebalance.Options
 	output                 *string
 }
@@ -68,6 +74,12 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	fs.Float64Var(&f.options.MinGain, "min-gain", 0, "points that a plan must gain to be made (0: the default for the cluster's size; below 0: any gain)")
 	fs.Int64Var(&f.options.Evaluations, "evaluations", 0, "candidate moves to try at most (0: a default that grows with the cluster)")
 	fs.BoolVar(&f.keepFenced, "keep-fenced", false, "leave replicas on fenced brokers, which may come back")
+	fs.StringVar(&f.forecast, "forecast", "", "plan for these rates: a CSV of column,origin,time,quantile,value (a column is a topic, or *) or topic,hour,multiplier")
+	fs.Float64Var(&f.quantile, "quantile", 0.95, "quantile of the forecast to plan for")
+	fs.StringSliceVar(&f.replication, "replication-factor", nil, "change the replication factor of topics that match, such as ^orders=3")
+	fs.StringVar(&f.locality, "locality", "off", "move to where consumers that sit in one zone are: off, leader, follower (they fetch from the nearest replica)")
+	fs.Float64Var(&f.crossZonePrice, "cross-zone-gigabyte", 0.01, "price of a gigabyte that crosses zones, for what locality saves")
+	fs.BoolVar(&f.partitionAdvice, "partition-advice", false, "say which topics need more partitions, and what that breaks")
 	f.output = outputFlag(cmd, "table", "json", "html")
 }
 
@@ -77,6 +89,9 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	}
 	s, err := readSnapshotFile(f.snapshot, cmd.InOrStdin())
 	if err != nil {
+		return err
+	}
+	if err := f.readForecast(s, cmd.InOrStdin()); err != nil {
 		return err
 	}
 	planner := rebalance.Planner{Progress: planProgress(cmd.ErrOrStderr())}
@@ -138,12 +153,8 @@ func (f *planFlags) parse() error {
 		}
 		o.Add = append(o.Add, rebalance.NewBroker{ID: n, Zone: zone})
 	}
-	for _, t := range f.excludeTopics {
-		re, err := regexp.Compile(t)
-		if err != nil {
-			return fmt.Errorf("--exclude-topics: %q is not a regular expression: %w", t, err)
-		}
-		o.ExcludeTopics = append(o.ExcludeTopics, re)
+	if err := f.parseTopics(); err != nil {
+		return err
 	}
 	rate, err := parseRate(f.throttle)
 	if err != nil {
@@ -152,6 +163,61 @@ func (f *planFlags) parse() error {
 	o.Throttle = rate
 	o.Budget, err = parseBudget(f.maxBytes)
 	return err
+}
+
+// parseTopics reads the flags that choose topics, and locality.
+func (f *planFlags) parseTopics() error {
+	o := &f.options
+	for _, t := range f.excludeTopics {
+		re, err := regexp.Compile(t)
+		if err != nil {
+			return fmt.Errorf("--exclude-topics: %q is not a regular expression: %w", t, err)
+		}
+		o.ExcludeTopics = append(o.ExcludeTopics, re)
+	}
+	for _, t := range f.replication {
+		at := strings.LastIndex(t, "=")
+		n, err := strconv.Atoi(t[at+1:])
+		if at < 0 || err != nil || n < 1 {
+			return fmt.Errorf("--replication-factor: %q is not a pattern and a number such as ^orders=3", t)
+		}
+		re, err := regexp.Compile(t[:at])
+		if err != nil {
+			return fmt.Errorf("--replication-factor: %q is not a regular expression: %w", t[:at], err)
+		}
+		o.ReplicationFactors = append(o.ReplicationFactors, rebalance.ReplicationFactor{Topics: re, Factor: n})
+	}
+	switch f.locality {
+	case "off":
+	case "leader", "follower":
+		o.Locality = &rebalance.Locality{FollowerFetching: f.locality == "follower", PricePerGigabyte: f.crossZonePrice}
+	default:
+		return fmt.Errorf("--locality: %q is not one of off|leader|follower", f.locality)
+	}
+	if f.partitionAdvice {
+		o.PartitionLimits = &rebalance.PartitionLimits{}
+	}
+	if f.quantile <= 0 || f.quantile >= 1 {
+		return fmt.Errorf("--quantile: %v is not between 0 and 1", f.quantile)
+	}
+	return nil
+}
+
+func (f *planFlags) readForecast(s cluster.Snapshot, stdin io.Reader) error {
+	if f.forecast == "" {
+		return nil
+	}
+	r, err := files.Open(f.forecast, stdin, 0)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	o, err := rebalance.ReadOutlook(r, s, f.quantile)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.forecast, err)
+	}
+	f.options.Outlook = &o
+	return nil
 }
 
 // parseBudget reads 500GB, 123456 or +10%.

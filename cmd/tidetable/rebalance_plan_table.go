@@ -32,6 +32,13 @@ func planTable(w io.Writer, p rebalance.Plan) error {
 	if len(p.Frontier) > 1 {
 		b.WriteString("\n" + frontierTable(p) + "\n")
 	}
+	if l := p.Locality; l != nil {
+		fmt.Fprintf(&b, "\nConsumers in one zone read %v; %v of it crossed zones and %v still does. The %v saved are worth %.2f in 30 days.\n",
+			l.BytesPerSecond, l.CrossingBefore, l.CrossingAfter, l.SavedBytesPerSecond, l.SavedCostPer30Days)
+	}
+	for _, a := range p.PartitionAdvice {
+		fmt.Fprintf(&b, "\n%s has %d partitions and needs %d: %s. Mind: %s.\n", a.Topic, a.Partitions, a.Wanted, strings.Join(a.Why, "; "), a.Breaks)
+	}
 	for _, v := range p.Violations {
 		fmt.Fprintf(&b, "\ncannot be met: %s: %s\n", v.Constraint, v.Detail)
 		if len(v.Partitions) > 0 {
