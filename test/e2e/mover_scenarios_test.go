@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -115,38 +117,70 @@ type result struct {
 	Runs    int
 	Facts   []string
 	Seconds float64
+	sound   bool // the cluster is what the next scenario expects, passed or not
+	failed  bool
 }
 
 func (r *result) say(format string, args ...any) {
 	r.Facts = append(r.Facts, fmt.Sprintf(format, args...))
 }
 
-// balanceHotSpot: the hot spot is gone, clients do not notice.
-func balanceHotSpot(b *moverBed, r *result) {
-	all := []int32{0, 1, 2, 3, 4, 5}
-	before := networkLoad(b.actual(), all)
-	tr := b.traffic(10)
-	time.Sleep(5 * time.Second) // connections, first batches
-	begin := time.Now()
-	time.Sleep(15 * time.Second)
-	began := time.Now()
-	p := b.execute(evenPlacement())
-	b.wait(p, 4*time.Minute, 0)
-	ended := time.Now()
-	b.settled(evenPlacement())
-	calm, moving := tr.p99(begin, began), tr.p99(began, ended)
-	tr.finish()
-	after := maxOverMean(networkLoad(b.actual(), all))
-	if after > 1.10 {
-		b.t.Errorf("max over mean is %.2f after the run", after)
+// balanceHotSpot: the hot spot is gone, clients do not notice. The run is
+// repeated, there and back, because one pause of a JVM on a small machine is a
+// p99: the middle one of the ratios counts.
+func balanceHotSpot(repeats int) func(*moverBed, *result) {
+	return func(b *moverBed, r *result) {
+		all := []int32{0, 1, 2, 3, 4, 5}
+		before := networkLoad(b.actual(), all)
+		tr := b.traffic(10)
+		time.Sleep(5 * time.Second) // connections, first batches
+		plans := []placement{evenPlacement(), hotPlacement()}
+		type measure struct{ calm, moving time.Duration }
+		var runs []measure
+		var slow string
+		for i := range repeats {
+			begin := time.Now()
+			time.Sleep(15 * time.Second)
+			began := time.Now()
+			p := b.execute(plans[i%2])
+			b.wait(p, 4*time.Minute, 0)
+			ended := time.Now()
+			b.settled(plans[i%2])
+			runs = append(runs, measure{tr.p99(begin, began), tr.p99(began, ended)})
+			slow += tr.bySecond(begin, ended) + p.stderr.String()
+		}
+		tr.finish()
+		after := maxOverMean(networkLoad(b.actual(), all))
+		if after > 1.10 {
+			b.t.Errorf("max over mean is %.2f after the run", after)
+		}
+		r.sound = true
+		ratio := func(m measure) float64 { return float64(m.moving) / float64(m.calm) }
+		slices.SortFunc(runs, func(a, b measure) int { return cmp.Compare(ratio(a), ratio(b)) })
+		m := runs[len(runs)/2]
+		r.say("broker 0 at %.2f × the mean of the others before; max/mean %.2f after", before[0]*5/(sum(before)-before[0]), after)
+		r.say("producers' p99 %v before, %v during (%.1f ×, the middle one of %d runs; load average %s)",
+			m.calm.Round(time.Millisecond/10), m.moving.Round(time.Millisecond/10), ratio(m), repeats, loadAverage())
+		// Once, on a machine that others may use, says little: only what no pause
+		// explains is an error. The soak holds the middle of several runs to the goal.
+		limit := 5 * time.Second
+		if repeats > 1 {
+			limit = max(2*m.calm, 100*time.Millisecond)
+		}
+		if m.moving > limit {
+			b.t.Errorf("the producers' p99 went from %v to %v\n%s", m.calm, m.moving, slow)
+		}
 	}
-	// On a small machine under a test, one pause of a JVM is a p99: what counts
-	// as twice must also be more than a person would call a pause.
-	if limit := max(2*calm, 250*time.Millisecond); moving > limit {
-		b.t.Errorf("the producers' p99 went from %v to %v\n%s\n%s", calm, moving, tr.bySecond(begin, ended), p.stderr.String())
+}
+
+// loadAverage says how busy the machine is beside the test.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
 	}
-	r.say("broker 0 at %.2f × the mean of the others before; max/mean %.2f after", before[0]*5/(sum(before)-before[0]), after)
-	r.say("producers' p99 %v before, %v during (%.1f ×)", calm.Round(time.Millisecond/10), moving.Round(time.Millisecond/10), float64(moving)/float64(calm))
+	one, _, _ := strings.Cut(string(b), " ")
+	return fmt.Sprintf("%s on %d cores", one, runtime.NumCPU())
 }
 
 func sum(m map[int32]float64) (s float64) {

@@ -19,12 +19,12 @@ const moverTopic = "orders"
 // moverScenarios is what the mover must show on real brokers, in the order in
 // which one cluster goes through it.
 func moverScenarios(soak bool) []scenario {
-	kills := 4
+	kills, repeats := 4, 1
 	if soak {
-		kills = 50
+		kills, repeats = 50, 5 // an odd number of moves ends at the even placement
 	}
 	return []scenario{
-		{"a hot spot is balanced under load", balanceHotSpot, true},
+		{"a hot spot is balanced under load", balanceHotSpot(repeats), true},
 		{fmt.Sprintf("the mover is killed −9, %d times", kills), killMover(kills, 1), true},
 		{"cancel at half of the bytes", cancelHalfway, true},
 		{"topics are deleted, recreated and grown in mid-move", topicsChange, true},
@@ -59,10 +59,11 @@ func TestMoverOnRealBrokers(t *testing.T) {
 		})
 		r.Seconds = time.Since(began).Seconds()
 		t.Logf("%s: %s", r.Name, strings.Join(r.Facts, "; "))
-		if !ok {
-			t.FailNow() // the cluster is not what the next one expects
-		}
+		r.failed = !ok
 		results = append(results, r)
+		if !ok && !r.sound {
+			break // the cluster is not what the next one expects
+		}
 	}
 	if soak && only.String() == "" {
 		writeMoverTable(t, results)
@@ -79,6 +80,9 @@ func writeMoverTable(t *testing.T, results []*result) {
 	s.WriteString("In every row with traffic, every acknowledged record was read once, and no partition was ever under min.insync.replicas.\n\n")
 	s.WriteString("| what happens | runs | seconds | what was seen |\n|---|---|---|---|\n")
 	for _, r := range results {
+		if r.failed {
+			r.Facts = append(r.Facts, "**not as it must be**")
+		}
 		fmt.Fprintf(&s, "| %s | %d | %.0f | %s |\n", r.Name, r.Runs, r.Seconds, strings.Join(r.Facts, "; "))
 	}
 	if err := os.WriteFile(filepath.Join("..", "..", "docs", "mover-results.md"), []byte(s.String()), 0o644); err != nil {
