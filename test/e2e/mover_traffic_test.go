@@ -92,9 +92,22 @@ func (b *moverBed) traffic(perSecond int) *traffic {
 		kgo.MetadataMinAge(200*time.Millisecond), kgo.MetadataMaxAge(5*time.Second)); err != nil {
 		b.t.Fatal(err)
 	}
+	// The group begins where the filling ends: committed before anybody joins,
+	// so that not even the first record can be missed.
 	group := fmt.Sprintf("traffic-%d", time.Now().UnixNano())
+	ends, err := b.adm.ListEndOffsets(b.ctx, b.topic)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.poll("the group's first offsets to be committed", time.Minute, func(ctx context.Context) error {
+		done, err := b.adm.CommitOffsets(ctx, group, ends.Offsets())
+		if err != nil {
+			return err
+		}
+		return done.Error()
+	})
 	if tr.consumer, err = kgo.NewClient(seeds, kgo.ConsumerGroup(group), kgo.ConsumeTopics(b.topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AfterMilli(time.Now().UnixMilli())), kgo.AutoCommitInterval(time.Second),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), kgo.AutoCommitInterval(time.Second),
 		kgo.MetadataMinAge(200*time.Millisecond), kgo.MetadataMaxAge(5*time.Second), kgo.FetchMaxWait(300*time.Millisecond)); err != nil {
 		b.t.Fatal(err)
 	}
