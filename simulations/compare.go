@@ -21,7 +21,7 @@ type Options struct {
 	Gates      func() []controller.Gate
 	// Journal, when it is given, makes the journal of a run of the loop; Compare
 	// only.
-	Journal  func(policy string) controller.Journal
+	Journal  func(policy string, clock controller.Clock) (controller.Journal, error)
 	Points   int             // of each series in the result; zero keeps none
 	Workers  int             // zero is one a core; the result does not depend on it
 	Progress func(ticks int) // called from many goroutines

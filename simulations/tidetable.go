@@ -141,7 +141,7 @@ func (l *loop) build(w *world.World) error {
 	}
 	cfg := controller.Config{
 		Policy: l.doc, Observer: w, History: w, Planner: &patientPlanner{w: w}, Scalers: scalers,
-		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
+		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: true,
 	}
 	if l.quick {
 		cfg.Planner = quickPlanner{w}
@@ -153,7 +153,11 @@ func (l *loop) build(w *world.World) error {
 		}
 	}
 	if l.options.Journal != nil {
-		cfg.Journal = l.options.Journal(l.name)
+		j, err := l.options.Journal(l.name, w)
+		if err != nil {
+			return err
+		}
+		cfg.Journal = j
 	}
 	c, err := controller.New(cfg)
 	if err != nil {

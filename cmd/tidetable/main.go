@@ -73,6 +73,7 @@ func newRootCmd() *cobra.Command {
 	root.AddCommand(
 		newBacktestCmd(),
 		newControllerCmd(),
+		newDemoCmd(),
 		newExplainCmd(),
 		newForecastCmd(),
 		newJournalCmd(),

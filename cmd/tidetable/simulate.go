@@ -95,7 +95,7 @@ func (s *simulation) run(ctx context.Context, path, shard string) error {
 
 func (s *simulation) one(ctx context.Context, plan *scenario.Plan) error {
 	o := simulationOptions()
-	o.Points = 720
+	o.Points = reportPoints
 	stop := s.progress(&o, simulations.Ticks(plan, 1))
 	r, err := simulations.Compare(ctx, plan, o)
 	stop()
@@ -108,6 +108,13 @@ func (s *simulation) one(ctx context.Context, plan *scenario.Plan) error {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 	}
+	return s.show(r)
+}
+
+// reportPoints is how many points a curve of a report has.
+const reportPoints = 720
+
+func (s *simulation) show(r simulations.Result) error {
 	if s.output == "json" {
 		return writeJSON(s.cmd.OutOrStdout(), r)
 	}
