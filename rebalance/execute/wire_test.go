@@ -364,8 +364,8 @@ func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
 	moves := spread(w.model)
 	ctx := t.Context()
 	first := w.process(t)
-	if err := first.StartWith(ctx, moves, Options{Drain: []int{0}}); err == nil {
-		t.Fatal("a plan that leaves replicas on a broker to be drained was begun")
+	if err := first.StartWith(ctx, moves, Options{Drain: []int{3}}); !errors.Is(err, ErrRefused) {
+		t.Fatalf("a plan that brings replicas to a broker to be drained: %v", err)
 	}
 	if err := first.StartWith(ctx, moves, Options{}); err != nil {
 		t.Fatalf("starting: %v", err)
