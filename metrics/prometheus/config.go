@@ -100,7 +100,7 @@ func New(cfg Config) (*Reader, error) {
 		return nil, fmt.Errorf("configuring Prometheus at %s: %w", shownURL(cfg.URL), err)
 	}
 	return &Reader{
-		cfg: cfg, api: v1.NewAPI(client), shown: shownURL(cfg.URL),
+		cfg: cfg, api: v1.NewAPI(fastClient{client}), shown: shownURL(cfg.URL),
 		slots: semaphore.NewWeighted(int64(cfg.Limits.Concurrency)), cache: map[string]*cached{},
 	}, nil
 }

@@ -102,7 +102,12 @@ func (r *Reader) checkSize(series int, g grid) error {
 func (r *Reader) ranged(ctx context.Context, expr string, g grid) (model.Matrix, error) {
 	w := g.window()
 	v, err := r.ask(ctx, func(ctx context.Context) (model.Value, v1.Warnings, error) {
-		return r.api.QueryRange(ctx, expr, v1.Range{Start: w.From, End: w.To, Step: w.Step}, v1.WithTimeout(r.cfg.Limits.Timeout), v1.WithLimit(uint64(r.cfg.Limits.Series+1)))
+		answer := &rangeAnswer{}
+		v, warnings, err := r.api.QueryRange(context.WithValue(ctx, rangeAnswerKey{}, answer), expr, v1.Range{Start: w.From, End: w.To, Step: w.Step}, v1.WithTimeout(r.cfg.Limits.Timeout), v1.WithLimit(uint64(r.cfg.Limits.Series+1)))
+		if err == nil && answer.decoded {
+			v = answer.matrix
+		}
+		return v, warnings, err
 	})
 	if err != nil {
 		return nil, err
