@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -155,9 +156,14 @@ func (f *controllerFlags) serveKubernetes(ctx context.Context, logger *slog.Logg
 	if err != nil {
 		return err
 	}
+	clients, err := f.kubernetes.connect(logger)
+	if err != nil {
+		return err
+	}
 	front.standby = true // not leading is being ready to
+	front.reviewer = clusterReviewer{kube.Reviewer{Client: clients.Kube}, clients.Namespace}
 	b := &loopBuilder{flags: f, logger: logger, front: front}
 	return front.whileServing(ctx, func(ctx context.Context) error {
-		return runKubernetes(ctx, f.kubernetes, logger, b.build, front.serving)
+		return runKubernetes(ctx, f.kubernetes, clients, logger, b.build, front.serving)
 	})
 }

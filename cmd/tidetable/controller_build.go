@@ -228,11 +228,17 @@ func (b *loopBuilder) journal(ctx context.Context, cfg *controller.Config) (func
 			return func() { j.Close() }, err
 		}
 	}
-	cfg.Journal = j
+	// What cannot be recorded is not done: a journal that fails freezes the loop.
+	cfg.Journal, cfg.Watchers = j, append(cfg.Watchers, j)
+	forget := func() {}
 	if b.front != nil {
-		cfg.Journal = b.front.counting(j)
+		cfg.Journal = b.front.counting(cfg.Policy.Metadata.Name, j)
+		if forget, err = b.front.adopt(ctx, cfg.Policy.Metadata.Name, j); err != nil {
+			return func() { stop(); j.Close() }, err
+		}
 	}
 	return func() {
+		forget()
 		stop()
 		if err := j.Close(); err != nil {
 			b.logger.Error("closing the journal failed", "error", err)

@@ -19,6 +19,7 @@ import (
 	"github.com/tidetable/tidetable/actuators/statefulset"
 	"github.com/tidetable/tidetable/actuators/strimzi"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -62,16 +63,21 @@ type kubernetesRun struct {
 	logger   *slog.Logger
 }
 
-// runKubernetes waits for the lease and serves until ctx ends.
-func runKubernetes(ctx context.Context, f kubernetesFlags, logger *slog.Logger, build buildLoop, serving func(*controller.Controller) func()) error {
+// connect reaches the cluster, and settles the namespace.
+func (f kubernetesFlags) connect(logger *slog.Logger) (*kube.Clients, error) {
 	klog.SetSlogLogger(logger)
 	clients, err := kube.Connect(f.kubeconfig)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f.namespace != "" {
 		clients.Namespace = f.namespace
 	}
+	return clients, nil
+}
+
+// runKubernetes waits for the lease and serves until ctx ends.
+func runKubernetes(ctx context.Context, f kubernetesFlags, clients *kube.Clients, logger *slog.Logger, build buildLoop, serving func(*controller.Controller) func()) error {
 	r := &kubernetesRun{
 		clients: clients, maxMode: policy.Mode(f.maxMode.value), build: build, serving: serving, logger: logger,
 		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: logger, Now: time.Now},
@@ -128,7 +134,7 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 	defer closeAll()
 	floors := r.equip(&cfg, p, o, fence)
 	r.expire(ctx, floors)
-	cfg.Publish = append(cfg.Publish, r.publisher(ctx, o, floors, p.Spec.Mode.Acts()))
+	cfg.Publish = append(cfg.Publish, r.publisher(ctx, o, floors, p.Spec.Mode.Acts(), cfg.Journal))
 	loop, err := controller.New(cfg)
 	if err != nil {
 		return err
@@ -151,7 +157,12 @@ func (r *kubernetesRun) equip(cfg *controller.Config, p policy.Policy, o kube.Ob
 		return nil // an observer's rights do not reach the workloads
 	}
 	cfg.Store = kube.Store{Policies: r.policies, Object: o}
-	cfg.Approvals = kube.Approvals{Policies: r.policies, Object: o}
+	annotated := kube.Approvals{Policies: r.policies, Object: o}
+	if cfg.Approvals != nil {
+		cfg.Approvals = anyApproval{cfg.Approvals, annotated}
+	} else {
+		cfg.Approvals = annotated
+	}
 	scalers, floors := r.scalers(p)
 	cfg.Scalers = map[string]controller.Scaler{}
 	for key, s := range scalers {
@@ -283,12 +294,16 @@ func (r *kubernetesRun) expire(ctx context.Context, floors []floor) {
 
 // publisher writes each decision to the policy's status and events, and keeps
 // floors standing. Events are written when the word changes, not each tick.
-func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []floor, acts bool) func(controller.Decision) {
+func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []floor, acts bool, j controller.Journal) func(controller.Decision) {
 	last := ""
 	return func(d controller.Decision) {
 		ctx, cancel := context.WithTimeout(ctx, statusLimit)
 		defer cancel()
 		s := kube.StatusOf(d, o.Generation)
+		if anchored, ok := j.(interface{ Head() journal.Anchor }); ok {
+			head := anchored.Head()
+			s.Journal = &policy.Anchor{Sequence: int(head.Seq), Hash: head.Hash}
+		}
 		if err := r.policies.WriteStatus(ctx, o, s); err != nil {
 			r.logger.WarnContext(ctx, "writing the status failed", "policy", o.Key(), "error", err)
 		} else {

@@ -36,19 +36,24 @@ type front struct {
 	metrics  *telemetry.Metrics
 	store    *web.Store
 	standby  bool // ready without a loop: another process leads
+	desk     *web.Desk
+	reviewer web.Reviewer // nil: the page is read-only
 
 	mu       sync.Mutex
 	loops    map[*controller.Controller]bool
 	webhooks map[string]http.Handler // by policy
+	journals map[string]*journal.Journal
 }
 
 func newFront(f *controllerFlags, logger *slog.Logger) (*front, error) {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return &front{
+	front := &front{
 		flags: f, logger: logger, registry: r, metrics: telemetry.New(r, version), store: web.NewStore(0),
-		loops: map[*controller.Controller]bool{}, webhooks: map[string]http.Handler{},
-	}, nil
+		loops: map[*controller.Controller]bool{}, webhooks: map[string]http.Handler{}, journals: map[string]*journal.Journal{},
+	}
+	front.desk = web.NewDesk(time.Now, front.record)
+	return front, nil
 }
 
 // serving is told of each loop; the returned function is called when it ends.
@@ -69,6 +74,7 @@ func (f *front) connect(ctx context.Context, b *loopBuilder, cfg *controller.Con
 	name := cfg.Policy.Metadata.Name
 	f.metrics.Expect(name)
 	cfg.Publish = append(cfg.Publish, f.metrics.Publish, f.store.Add)
+	f.people(cfg)
 	cfg.Timed = func(took time.Duration) { f.metrics.Tick(name, took) }
 	closers := []func(){func() { f.metrics.Forget(name) }}
 	closeAll := func() {
@@ -162,8 +168,8 @@ func (u *unregistering) all() {
 }
 
 // counting counts what became of decisions handed to the journal.
-func (f *front) counting(j *journal.Journal) controller.Journal {
-	f.metrics.Journal(func() (uint64, string) { a := j.Head(); return a.Seq, a.Hash })
+func (f *front) counting(policy string, j *journal.Journal) controller.Journal {
+	f.metrics.Journal(policy, func() (uint64, string) { a := j.Head(); return a.Seq, a.Hash })
 	return countingJournal{j, f.metrics}
 }
 
@@ -178,22 +184,17 @@ func (c countingJournal) Record(ctx context.Context, d controller.Decision) erro
 	return err
 }
 
+// Head is the journal's anchor, for the policy's status.
+func (c countingJournal) Head() journal.Anchor { return c.journal.Head() }
+
 func (f *front) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", f.probe((*controller.Controller).Alive, true))
 	mux.HandleFunc("GET /readyz", f.probe((*controller.Controller).Ready, f.standby))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(f.registry, promhttp.HandlerOpts{Registry: f.registry}))
-	mux.HandleFunc("POST /api/v1/alerts/{policy}", func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		h := f.webhooks[r.PathValue("policy")]
-		f.mu.Unlock()
-		if h == nil {
-			http.NotFound(w, r)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-	mux.Handle("/", web.Handler(web.Options{Store: f.store, OpenReading: f.flags.openPage, Log: f.logger}))
+	mux.HandleFunc("POST /api/v1/alerts", f.alerts)
+	mux.HandleFunc("POST /api/v1/alerts/{policy}", f.alerts)
+	mux.Handle("/", web.Handler(f.page()))
 	return mux
 }
 

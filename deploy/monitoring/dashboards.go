@@ -110,13 +110,13 @@ func planner() dashboard {
 func auditor() dashboard {
 	return dashboard{"auditor.json", "tidetable-auditor", "tidetable: auditor", "For audits: what was decided and done, what was overruled, and whether the journal is whole.", []row{
 		{"The journal", 6, []panel{
-			{stat, "Last entry", "Sequence number of the journal's last entry. It only ever grows.", "short", 6, []query{q(`max(tidetable_journal_last_sequence)`, "sequence")}, false},
+			{stat, "Last entry", "Sequence number of the journal's last entry. It only ever grows.", "short", 6, []query{q(`max by (policy) (tidetable_journal_last_sequence)`, "{{policy}}")}, false},
 			{stat, "Not recorded", "Decisions that could not be written within the shown time.", "short", 6, []query{q(`sum(increase(tidetable_journal_records_total{result="failed"}[$__range]))`, "failed")}, false},
 			{stat, "Rewound", "How often the last sequence number went down: entries cut off, or another journal.", "short", 6, []query{q(`sum(resets(tidetable_journal_last_sequence[$__range]))`, "times")}, false},
 			{stat, "Mode", "Observe, Recommend, Approve or Act.", "short", 6, []query{q(`tidetable_mode_info{policy=~"$policy"}`, "{{policy}}: {{mode}}")}, false},
 		}},
 		{"Anchors", 9, []panel{
-			{listing, "Anchors", "Sequence and hash of the last entry at each scrape: hand one to tidetable journal verify --anchor SEQ:HASH.", "short", 24, []query{q(`max by (sequence, hash) (last_over_time(tidetable_journal_anchor_info[$__range]))`, "{{sequence}}:{{hash}}")}, false},
+			{listing, "Anchors", "Sequence and hash of the last entry at each scrape: hand one to tidetable journal verify --anchor SEQ:HASH.", "short", 24, []query{q(`max by (policy, sequence, hash) (last_over_time(tidetable_journal_anchor_info[$__range]))`, "{{policy}} {{sequence}}:{{hash}}")}, false},
 		}},
 		{"Decided and done", 9, []panel{
 			{series, "Decisions by reason", "Within each quarter of an hour.", "short", 12, []query{q(`sum by (policy, reason) (increase(tidetable_decisions_total{policy=~"$policy"}[15m]))`, "{{policy}} {{reason}}")}, false},

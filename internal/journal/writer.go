@@ -63,13 +63,15 @@ type Opened struct {
 
 // Approval records who let a proposal go on, or refused it.
 type Approval struct {
-	Decision string   `json:"decision"` // Decision.ID
-	Proposal int      `json:"proposal"`
-	Granted  bool     `json:"granted"`
-	By       string   `json:"by"` // the user's name as Kubernetes has it
-	Groups   []string `json:"groups,omitempty"`
-	Via      string   `json:"via"` // "page" or "annotation"
-	Meaning  string   `json:"meaning,omitempty"`
+	Decision string `json:"decision"` // Decision.ID
+	Proposal int    `json:"proposal"`
+	// Proposed is the change itself, so that an approval covers nothing else.
+	Proposed controller.Proposal `json:"proposed"`
+	Granted  bool                `json:"granted"`
+	By       string              `json:"by"` // the user's name as Kubernetes has it
+	Groups   []string            `json:"groups,omitempty"`
+	Via      string              `json:"via"` // "page" or "annotation"
+	Meaning  string              `json:"meaning,omitempty"`
 }
 
 // Operation records what a person did to the controller.
@@ -79,7 +81,9 @@ type Operation struct {
 	By      string `json:"by"`
 	Via     string `json:"via"`
 	Reason  string `json:"reason,omitempty"`
-	Detail  any    `json:"detail,omitempty"`
+	// For is how long it lasts, where it does not last until it is undone.
+	For    time.Duration `json:"forNanoseconds,omitempty"`
+	Detail any           `json:"detail,omitempty"`
 }
 
 // ActionRecord records something that was done between two decisions, such as

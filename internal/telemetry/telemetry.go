@@ -26,7 +26,7 @@ type Metrics struct {
 
 	ticks   *prometheus.HistogramVec
 	build   prometheus.Gauge
-	anchor  func() (seq uint64, hash string)
+	heads   map[string]func() (seq uint64, hash string) // by policy
 	journal *prometheus.CounterVec
 }
 
@@ -49,7 +49,7 @@ const (
 // New makes the metrics and registers them.
 func New(reg prometheus.Registerer, version string) *Metrics {
 	m := &Metrics{
-		policies: map[string]*policyMetrics{},
+		policies: map[string]*policyMetrics{}, heads: map[string]func() (uint64, string){},
 		ticks: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Namespace: "tidetable", Name: "tick_duration_seconds", Help: "How long a tick of the loop took.",
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120},
@@ -82,6 +82,7 @@ func (m *Metrics) Forget(policy string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.policies, policy)
+	delete(m.heads, policy)
 	m.ticks.DeleteLabelValues(policy)
 }
 
@@ -131,10 +132,10 @@ func (m *Metrics) Tick(policy string, took time.Duration) {
 
 // Journal has the last entry's sequence and hash exported, so that whoever
 // stores metrics holds an anchor of the journal too.
-func (m *Metrics) Journal(head func() (seq uint64, hash string)) {
+func (m *Metrics) Journal(policy string, head func() (seq uint64, hash string)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.anchor = head
+	m.heads[policy] = head
 }
 
 // Recorded counts what became of a decision that was handed to the journal.
@@ -192,8 +193,8 @@ var (
 	operating    = gauge("operation_phase_start_timestamp_seconds", "When the operation in flight entered its phase.", "policy")
 	movedBytes   = gauge("rebalance_moved_bytes", "Bytes moved of the plan in flight.", "policy")
 	plannedBytes = gauge("rebalance_planned_bytes", "Bytes to move in all of the plan in flight.", "policy")
-	sequence     = gauge("journal_last_sequence", "Sequence number of the journal's last entry.")
-	anchorInfo   = gauge("journal_anchor_info", "1, labelled by the journal's last entry: its anchor.", "sequence", "hash")
+	sequence     = gauge("journal_last_sequence", "Sequence number of the journal's last entry.", "policy")
+	anchorInfo   = gauge("journal_anchor_info", "1, labelled by the journal's last entry: its anchor.", "policy", "sequence", "hash")
 )
 
 // Describe sends nothing: which series there are depends on the decisions.
@@ -219,10 +220,10 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 			c.decision(name, p.latest)
 		}
 	}
-	if m.anchor != nil {
-		if seq, hash := m.anchor(); seq > 0 {
-			c.send(sequence, float64(seq))
-			c.send(anchorInfo, 1, strconv.FormatUint(seq, 10), hash)
+	for policy, head := range m.heads {
+		if seq, hash := head(); seq > 0 {
+			c.send(sequence, float64(seq), policy)
+			c.send(anchorInfo, 1, policy, strconv.FormatUint(seq, 10), hash)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func TestADecisionBecomesSeries(t *testing.T) {
 	m.Publish(decision())
 	m.Publish(decision())
 	m.Tick("claims", 20*time.Millisecond)
-	m.Journal(func() (uint64, string) { return 42, "abc" })
+	m.Journal("claims", func() (uint64, string) { return 42, "abc" })
 	m.Recorded(nil)
 	m.Recorded(errors.New("disk full"))
 	want := `
@@ -61,7 +61,7 @@ tidetable_verdicts_total{gate="cooldown",policy="claims",ruling="Undecided"} 2
 tidetable_verdicts_total{gate="windows",policy="claims",ruling="Allow"} 2
 # HELP tidetable_journal_anchor_info 1, labelled by the journal's last entry: its anchor.
 # TYPE tidetable_journal_anchor_info gauge
-tidetable_journal_anchor_info{hash="abc",sequence="42"} 1
+tidetable_journal_anchor_info{hash="abc",policy="claims",sequence="42"} 1
 # HELP tidetable_constraint_brokers Brokers that each constraint needs.
 # TYPE tidetable_constraint_brokers gauge
 tidetable_constraint_brokers{constraint="cpu",policy="claims"} 7
@@ -100,7 +100,7 @@ func TestEveryMetricIsInTheDocs(t *testing.T) {
 	m := New(reg, "test")
 	m.Publish(decision())
 	m.Tick("claims", time.Second)
-	m.Journal(func() (uint64, string) { return 1, "x" })
+	m.Journal("claims", func() (uint64, string) { return 1, "x" })
 	families, err := reg.Gather()
 	if err != nil {
 		t.Fatal(err)

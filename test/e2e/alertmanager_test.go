@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/internal/alertmanager"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
@@ -51,6 +52,17 @@ func (i *inbox) acting(t *testing.T) string {
 	}
 	slices.Sort(out)
 	return strings.Join(out, ",")
+}
+
+// ruling is what the loop's own gate says to a scale-in, given what arrived.
+func (i *inbox) ruling(t *testing.T) controller.Ruling {
+	t.Helper()
+	all, err := i.receiver.Observations(t.Context(), time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := controller.Proposal{Kind: controller.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 5}
+	return gates.Alerts{}.Check(t.Context(), in, controller.Situation{Observations: all}).Ruling
 }
 
 func (i *inbox) wait(ctx context.Context, t *testing.T, want string) {
@@ -117,11 +129,17 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	// Two alerts of one kind leave, and come back as one group.
 	sender.Publish(concerns(controller.HotSpot))
 	in.wait(ctx, t, "hold")
+	if got := in.ruling(t); got != controller.Hold {
+		t.Errorf("the gate says %q to a scale-in while the alert fires", got)
+	}
 	if n := in.notifications(); n != 1 {
 		t.Errorf("%d notifications, want the two alerts in one group", n)
 	}
 	sender.Publish(concerns())
 	in.wait(ctx, t, "")
+	if got := in.ruling(t); got != controller.Allow {
+		t.Errorf("the gate says %q to a scale-in after the alert has resolved", got)
+	}
 
 	// Away: an alert that stays and one that comes and goes.
 	if err := am.Process().Stop(ctx); err != nil {

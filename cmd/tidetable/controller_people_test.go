@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/internal/journal"
+	"github.com/tidetable/tidetable/internal/web"
+)
+
+// TestWhatPeopleAskForIsOnRecordAndOutlivesARestart holds and approves, starts
+// anew from the journal, and finds both in effect.
+func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal.jsonl")
+	start := func() (*front, *journal.Journal) {
+		f, err := newFront(&controllerFlags{}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		j, err := journal.Open(path, journal.Options{NoSync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.adopt(t.Context(), "claims", j); err != nil {
+			t.Fatal(err)
+		}
+		return f, j
+	}
+	ann := web.User{Name: "ann@example.org", Groups: []string{"oncall"}}
+	proposal := controller.Proposal{Kind: controller.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "a peak"}
+	f, j := start()
+	for _, op := range []web.Operation{
+		{Name: web.Hold, Policy: "claims", For: 2 * time.Hour, Reason: "quarter close", User: ann, Via: "page"},
+		{Name: web.Approve, Policy: "claims", Decision: "d", Proposed: proposal, User: ann, Via: "page"},
+	} {
+		if err := f.desk.Operate(t.Context(), op); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	f, j = start()
+	defer j.Close()
+	desk := f.desk.Policy("claims")
+	got, _ := desk.Observations(t.Context(), time.Now())
+	if len(got) != 1 || got[0].Effect != controller.EffectFreeze || got[0].Source != "page/ann@example.org" || time.Until(got[0].Until) > 2*time.Hour {
+		t.Errorf("after a restart: %+v", got)
+	}
+	proposal.Why = "the same change in other words"
+	if by, ok, _ := desk.Approved(t.Context(), proposal); !ok || by != ann.Name {
+		t.Errorf("after a restart approved by %q, %v", by, ok)
+	}
+	var kinds []journal.Kind
+	err := journal.Read(t.Context(), path, 0, func(e journal.Entry) error {
+		if e.By == ann.Name {
+			kinds = append(kinds, e.Kind)
+		}
+		return nil
+	})
+	if err != nil || len(kinds) != 2 || kinds[0] != journal.KindOperation || kinds[1] != journal.KindApproval {
+		t.Errorf("on record: %v, %v", kinds, err)
+	}
+}
+
+type approvals struct {
+	by  string
+	ok  bool
+	err error
+}
+
+func (a approvals) Approved(context.Context, controller.Proposal) (string, bool, error) {
+	return a.by, a.ok, a.err
+}
+
+func TestOneWayOfApprovingIsEnoughAndNoneIsNot(t *testing.T) {
+	broken := errors.New("no API server")
+	for name, c := range map[string]struct {
+		ways anyApproval
+		by   string
+		ok   bool
+		err  error
+	}{
+		"none":                {anyApproval{approvals{}, approvals{}}, "", false, nil},
+		"the second":          {anyApproval{approvals{}, approvals{by: "bob", ok: true}}, "bob", true, nil},
+		"beside a broken one": {anyApproval{approvals{err: broken}, approvals{by: "bob", ok: true}}, "bob", true, nil},
+		"only a broken one":   {anyApproval{approvals{err: broken}, approvals{}}, "", false, broken},
+		"yes with an error":   {anyApproval{approvals{by: "x", ok: true, err: broken}}, "", false, broken},
+	} {
+		by, ok, err := c.ways.Approved(t.Context(), controller.Proposal{})
+		if by != c.by || ok != c.ok || !errors.Is(err, c.err) {
+			t.Errorf("%s: %q, %v, %v", name, by, ok, err)
+		}
+	}
+}
+
+func TestNotificationsReachTheirPolicy(t *testing.T) {
+	f, err := newFront(&controllerFlags{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := func(code int) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
+	}
+	h := f.handler()
+	post := func(path string) int {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, nil))
+		return w.Code
+	}
+	if got := post("/api/v1/alerts"); got != http.StatusNotFound {
+		t.Errorf("nobody listens: %d", got)
+	}
+	f.webhooks["claims"] = answers(201)
+	if a, b := post("/api/v1/alerts"), post("/api/v1/alerts/claims"); a != 201 || b != 201 {
+		t.Errorf("one policy: %d, %d", a, b)
+	}
+	f.webhooks["orders"] = answers(202)
+	if a, b := post("/api/v1/alerts"), post("/api/v1/alerts/orders"); a != http.StatusNotFound || b != 202 {
+		t.Errorf("two policies: %d, %d", a, b)
+	}
+}
