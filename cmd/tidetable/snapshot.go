@@ -57,6 +57,7 @@ func newSnapshotCmd() *cobra.Command {
 	fs.StringVar(&f.traces, "traces", "", "file to write the traces to (default: beside the snapshot; none when that goes to stdout)")
 	fs.StringVar(&f.lookback, "lookback", "28d", "how far the traces reach back")
 	fs.StringVar(&f.step, "step", "5m", "step of the traces")
+	fs.DurationVar(&f.kafka.config.RateOver, "rate-over", 15*time.Second, "how long Kafka's offsets are watched for the rates that Prometheus may not have; 0 for not at all")
 	fs.StringVar(&f.at, "at", "", "time of the readings, as RFC 3339 (default: now; the last sample with --tsdb)")
 	fs.IntVar(&f.topics, "topics", 200, "topics that get columns of their own in the traces, the busiest first")
 	f.output = outputFlag(cmd, "table", "json")

@@ -172,7 +172,7 @@ func TestSnapshotMergesKafkaAndPrometheusAndNamesWhatIsMissing(t *testing.T) {
 	defer k.Close()
 	bootstrap := strings.Join(k.ListenAddrs(), ",")
 	file := filepath.Join(t.TempDir(), "c.json")
-	code, _, stderr := runCommand(t, "snapshot", "--prometheus", s.URL, "--bootstrap", bootstrap, "--at", "2026-03-01T02:00:00Z", "--lookback", "1h", "-o", file)
+	code, _, stderr := runCommand(t, "snapshot", "--prometheus", s.URL, "--rate-over", "0", "--bootstrap", bootstrap, "--at", "2026-03-01T02:00:00Z", "--lookback", "1h", "-o", file)
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -184,11 +184,11 @@ func TestSnapshotMergesKafkaAndPrometheusAndNamesWhatIsMissing(t *testing.T) {
 		t.Errorf("%s is stale: %s", x.Signal, x.Reason)
 	}
 	// Kafka alone: written, what is missing named, and no traces.
-	if code, _, stderr = runCommand(t, "snapshot", "--bootstrap", bootstrap, "-o", file); code != 0 || !strings.Contains(stderr, "topic_bytes_in is not known: no Prometheus was given") {
+	if code, _, stderr = runCommand(t, "snapshot", "--rate-over", "0", "--bootstrap", bootstrap, "-o", file); code != 0 || !strings.Contains(stderr, "topic_bytes_in is not known: no Prometheus was given") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	// A Prometheus that was given and is not there: written, named, exit 1.
-	code, _, stderr = runCommand(t, "snapshot", "--bootstrap", bootstrap, "--prometheus", "http://127.0.0.1:1", "-o", file)
+	code, _, stderr = runCommand(t, "snapshot", "--rate-over", "0", "--bootstrap", bootstrap, "--prometheus", "http://127.0.0.1:1", "-o", file)
 	if code != 1 || !strings.Contains(stderr, "connection refused") || !strings.Contains(stderr, "broker_cpu is not known") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}

@@ -44,6 +44,10 @@ type Config struct {
 	// ZoneOfHost tells the zone of a consumer by its address where the client
 	// gave no rack; nil leaves such members out of the zones.
 	ZoneOfHost func(host string) (zone string, ok bool)
+	// RateOver makes the first reading watch the offsets for so long before it
+	// reads the rest, so that it knows the records written and consumed a second.
+	// Zero leaves rates to the second reading, as a loop does.
+	RateOver time.Duration
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
@@ -23,6 +24,11 @@ import (
 func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.last == nil && r.cfg.RateOver > 0 {
+		if err := r.watchOffsets(ctx); err != nil {
+			return cluster.Snapshot{}, err
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	at := r.cfg.Now()
@@ -73,6 +79,29 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	}
 	p.Sort()
 	return p.Snapshot, nil
+}
+
+// watchOffsets takes a first reading of offsets and waits. That it fails is
+// left to the reading proper to say, unless nobody answers at all.
+func (r *Reader) watchOffsets(ctx context.Context) error {
+	reading, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
+	defer cancel()
+	if _, err := r.admin.BrokerMetadata(reading); err != nil {
+		return r.wrap(reading, err)
+	}
+	first, err := r.offsets(reading, r.cfg.Now())
+	if err != nil {
+		return nil
+	}
+	if _, err := r.groups(reading, first); err == nil && first.complete {
+		r.last = first
+	}
+	select {
+	case <-time.After(r.cfg.RateOver):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // placement is the snapshot being made.

@@ -143,6 +143,26 @@ func TestRatesComeFromTwoReadings(t *testing.T) {
 	}
 }
 
+func TestAFirstReadingCanWatchTheOffsets(t *testing.T) {
+	c := fake(t)
+	produce(t, c, 1)
+	calls := 0
+	r := newReader(t, Config{Bootstrap: c.ListenAddrs(), RateOver: 50 * time.Millisecond, Now: func() time.Time {
+		calls++
+		if calls == 2 { // between the two readings
+			produce(t, c, 30)
+		}
+		return noon.Add(time.Duration(calls) * 10 * time.Second)
+	}})
+	s := place(t, r)
+	if got := s.Topics[0].Partitions[1].Load.MessagesInPerSecond; got != 3 {
+		t.Errorf("%v records/s written, want 3", got)
+	}
+	if why := stale(s, "topic_messages_in"); why != "" {
+		t.Errorf("stale: %s", why)
+	}
+}
+
 func TestMembersAreCountedByTheirRack(t *testing.T) {
 	c := fake(t)
 	produce(t, c, 1)
