@@ -202,22 +202,22 @@ func killMover(times int, seed uint64) func(*moverBed, *result) {
 		early, late := 0, 0
 		for i := range times {
 			plan := plans[i%2]
-			p := b.execute(plan, "--throttle", "6MB")
+			p := b.execute(plan, "--throttle", "10MB")
 			select {
 			case <-p.done:
 				late++ // the point lies after the end: nothing to survive
-			case <-time.After(time.Duration(rng.Int64N(int64(16 * time.Second)))):
+			case <-time.After(time.Duration(rng.Int64N(int64(12 * time.Second)))):
 				if !strings.Contains(p.stderr.String(), "starting run") {
 					early++
 				}
 			}
 			p.kill()
 			if rng.IntN(3) == 0 { // and once more while it adopts
-				p = b.execute(plan, "--throttle", "6MB")
+				p = b.execute(plan, "--throttle", "10MB")
 				time.Sleep(time.Duration(rng.Int64N(int64(3 * time.Second))))
 				p.kill()
 			}
-			b.wait(b.execute(plan, "--throttle", "6MB"), 3*time.Minute, 0)
+			b.wait(b.execute(plan, "--throttle", "10MB"), 3*time.Minute, 0)
 			b.settled(plan)
 		}
 		tr.finish()

@@ -25,7 +25,6 @@ func moverScenarios(soak bool) []scenario {
 	}
 	return []scenario{
 		{"a hot spot is balanced under load", balanceHotSpot(repeats), true},
-		{fmt.Sprintf("the mover is killed −9, %d times", kills), killMover(kills, 1), true},
 		{"cancel at half of the bytes", cancelHalfway, true},
 		{"topics are deleted, recreated and grown in mid-move", topicsChange, true},
 		{"another tool is at work", foreignHolds, true},
@@ -34,6 +33,7 @@ func moverScenarios(soak bool) []scenario {
 		{"the controller is killed −9", killBroker("controller"), false},
 		{"a throttle is removed by hand", handsOn, false},
 		{"the forecast of the end, and the schedule", forecastEnd, false},
+		{fmt.Sprintf("the mover is killed −9, %d times", kills), killMover(kills, 1), true},
 		{"a broker is filled, another drained", fillAndDrain, true},
 	}
 }
@@ -61,12 +61,12 @@ func TestMoverOnRealBrokers(t *testing.T) {
 		t.Logf("%s: %s", r.Name, strings.Join(r.Facts, "; "))
 		r.failed = !ok
 		results = append(results, r)
+		if soak && only.String() == "" {
+			writeMoverTable(t, results)
+		}
 		if !ok && !r.sound {
 			break // the cluster is not what the next one expects
 		}
-	}
-	if soak && only.String() == "" {
-		writeMoverTable(t, results)
 	}
 }
 
