@@ -185,6 +185,14 @@ func (b *loopBuilder) mover(_ context.Context, cfg *controller.Config) (func(), 
 		parts.close()
 		return nil, err
 	}
+	if c.Clients != nil && s.Prometheus.URL != "" {
+		reader, err := b.prometheus(s.Prometheus)
+		if err != nil {
+			parts.close()
+			return nil, err
+		}
+		c.Clients = execute.NewSignals(reader, time.Now)
+	}
 	m, err := execute.New(c)
 	if err != nil {
 		parts.close()

@@ -33,7 +33,7 @@ func addMoverFlags(cmd *cobra.Command, works bool) *moverFlags {
 	cmd.Flags().StringVar(&f.topic, "state-topic", execute.DefaultStateTopic, "compacted topic that keeps the run")
 	if works {
 		cmd.Flags().DurationVar(&f.poll, "poll", 5*time.Second, "time between two looks at the cluster")
-		cmd.Flags().StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; auto adapts to the clients' health")
+		cmd.Flags().StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; auto adapts to the clients' health: by Prometheus where it is given, by probing the brokers otherwise")
 	}
 	return f
 }
@@ -75,7 +75,7 @@ func (f *moverFlags) connect(opts []kgo.Opt) (moverParts, error) {
 
 func (f *moverFlags) config(p moverParts, events func(execute.Event)) (execute.Config, error) {
 	c := execute.Config{Kafka: p.kafka, Store: p.store, Poll: f.poll, OnEvent: events, Throttle: execute.DefaultThrottle}
-	if f.rate == "auto" {
+	if f.rate == "auto" || f.rate == "" {
 		c.Clients = execute.NewProbe(p.client)
 		return c, nil
 	}
@@ -110,6 +110,7 @@ func newRebalanceExecuteCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	f := addMoverFlags(cmd, true)
+	measured := addMetricsFlags(cmd)
 	plan := cmd.Flags().String("plan", "", "reassignment file, or - for stdin; without it an interrupted run is resumed")
 	drain := cmd.Flags().IntSlice("drain", nil, "brokers that must end empty, proven by their log dirs")
 	unregister := cmd.Flags().Bool("unregister", false, "unregister drained brokers once they are empty and stopped")
@@ -132,6 +133,14 @@ func newRebalanceExecuteCmd() *cobra.Command {
 		cfg, err := f.config(parts, show.event)
 		if err != nil {
 			return err
+		}
+		source, _, closeSource, err := measured.open()
+		if err != nil {
+			return err
+		}
+		defer closeSource()
+		if source != nil && cfg.Clients != nil {
+			cfg.Clients = execute.NewSignals(source, time.Now)
 		}
 		m, err := execute.New(cfg)
 		if err != nil {
