@@ -13,8 +13,6 @@ import (
 
 	coordination "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/kustomize/api/krusty"
-	"sigs.k8s.io/kustomize/kyaml/filesys"
 
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/actuators/deployment"
@@ -30,19 +28,12 @@ import (
 // install renders an overlay as kubectl kustomize does and applies it.
 func (f *fixture) install(ctx context.Context, t *testing.T, overlay string) {
 	t.Helper()
-	rendered, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), "../../../deploy/kustomize/overlays/"+overlay)
+	manifest, err := testbed.RenderOverlay(overlay, f.namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range rendered.Resources() {
-		doc, err := r.AsYAML()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := strings.ReplaceAll(string(doc), "- kind: ServiceAccount\n  name: tidetable\n", "- kind: ServiceAccount\n  name: tidetable\n  namespace: "+f.namespace+"\n")
-		if _, err := f.apply(ctx, text); err != nil {
-			t.Fatalf("applying %s: %v", r.CurId(), err)
-		}
+	if err := f.Apply(ctx, f.namespace, manifest); err != nil {
+		t.Fatal(err)
 	}
 }
 

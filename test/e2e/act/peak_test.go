@@ -1,0 +1,159 @@
+package act
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/test/e2e/testbed"
+)
+
+// TestBrokersAndConsumersAreReadyBeforeThePeakAndGoAfterIt follows one day: out
+// before the load crosses what three brokers carry, in after it, and never a
+// broker's pod gone while it holds a replica.
+func TestBrokersAndConsumersAreReadyBeforeThePeakAndGoAfterIt(t *testing.T) {
+	testbed.RequireKubernetes(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Minute)
+	defer cancel()
+	b := newBed(ctx, t)
+	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, b.policy(t, "")))
+	b.run(t)
+	w := watch(ctx, t, b)
+
+	crossing := b.crossing()
+	t.Logf("the load crosses %.0f kB/s, what three brokers carry, in %s", oldCapacity/1e3, time.Until(crossing).Round(time.Second))
+	filled := b.await(ctx, t, "four brokers, the fourth with replicas", func(ctx context.Context) error {
+		s, err := b.sizes(ctx)
+		if err != nil {
+			return err
+		}
+		if s.brokersReady != 4 {
+			return fmt.Errorf("%d of %d brokers are ready", s.brokersReady, s.brokers)
+		}
+		n, err := b.Kafka.ReplicasOn(ctx, 3)
+		if err == nil && n == 0 {
+			err = errors.New("broker 3 has no replicas yet")
+		}
+		return err
+	})
+	if late := filled.Sub(crossing); late > 0 {
+		t.Errorf("the fourth broker carried load %s after the load had crossed what three carry", late.Round(time.Second))
+	} else {
+		t.Logf("the fourth broker carried load %s before the load crossed what three carry", (-late).Round(time.Second))
+	}
+	b.await(ctx, t, "six consumers", func(ctx context.Context) error {
+		s, err := b.sizes(ctx)
+		if err == nil && s.consumersReady < 6 {
+			err = fmt.Errorf("%d of %d consumers are ready", s.consumersReady, s.consumers)
+		}
+		return err
+	})
+	b.await(ctx, t, "three brokers and few consumers after the peak", func(ctx context.Context) error {
+		s, err := b.sizes(ctx)
+		if err == nil && (s.brokers != 3 || s.brokersReady != 3 || s.consumers > 3) {
+			err = fmt.Errorf("the sizes are %+v", s)
+		}
+		return err
+	})
+	w.end(t)
+	if refused := b.forbidden(t); len(refused) > 0 {
+		t.Errorf("requests outside the act overlay's rights were made: %v", refused)
+	}
+}
+
+// crossing is when the load first exceeds what three brokers carry.
+func (b *bed) crossing() time.Time {
+	at := time.Now()
+	for b.shape(at) <= oldCapacity {
+		at = at.Add(100 * time.Millisecond)
+	}
+	return at
+}
+
+// await polls, and fails at once when tidetable has ended.
+func (b *bed) await(ctx context.Context, t *testing.T, what string, check func(context.Context) error) time.Time {
+	t.Helper()
+	err := testbed.Poll(ctx, what, 300*time.Millisecond, func(ctx context.Context) error {
+		if !b.process.Running() {
+			return &testbed.Fatal{Err: fmt.Errorf("tidetable ended with %d, see %s", b.process.ExitCode(), b.process.Log)}
+		}
+		return check(ctx)
+	})
+	must(t, err)
+	t.Logf("%s: %s after the load began", what, time.Since(b.began).Round(time.Second))
+	return time.Now()
+}
+
+// watcher looks at the invariants all the while.
+type watcher struct {
+	cancel  context.CancelFunc
+	done    chan struct{}
+	worst   time.Duration // longest stretch over the lag objective
+	unsafe  error
+	lags    int
+	highest float64 // seconds of lag
+}
+
+// watch checks several times a second that a broker whose pod is not wanted any
+// more holds nothing, and samples the group's lag.
+func watch(ctx context.Context, t *testing.T, b *bed) *watcher {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	w := &watcher{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		var over time.Time
+		for ctx.Err() == nil {
+			w.look(ctx, b, &over)
+			select {
+			case <-ctx.Done():
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	}()
+	return w
+}
+
+func (w *watcher) look(ctx context.Context, b *bed, over *time.Time) {
+	if s, err := b.sizes(ctx); err == nil {
+		for id := s.brokers; id < 6; id++ {
+			if n, err := b.Kafka.ReplicasOn(ctx, id); err == nil && n > 0 {
+				w.unsafe = fmt.Errorf("broker %d holds %d replicas and %d brokers are wanted", id, n, s.brokers)
+			}
+		}
+	}
+	lag, _, err := b.Kafka.Lag(ctx, "billing", "orders")
+	if err != nil {
+		return
+	}
+	w.lags++
+	seconds := float64(lag) / (b.shape(time.Now()) / recordBytes)
+	w.highest = max(w.highest, seconds)
+	if seconds <= lagSLO {
+		*over = time.Time{}
+		return
+	}
+	if over.IsZero() {
+		*over = time.Now()
+	}
+	w.worst = max(w.worst, time.Since(*over))
+}
+
+func (w *watcher) end(t *testing.T) {
+	t.Helper()
+	w.cancel()
+	<-w.done
+	if w.unsafe != nil {
+		t.Error(w.unsafe)
+	}
+	t.Logf("lag: %d samples, highest %.1f s, longest stretch over %d s: %s", w.lags, w.highest, lagSLO, w.worst.Round(time.Second))
+	if w.lags < 20 {
+		t.Errorf("the lag was sampled only %d times", w.lags)
+	}
+	// A rebalance of the group may pause it for a moment; a stretch is a miss.
+	if w.worst > 15*time.Second {
+		t.Errorf("the group's lag was over its objective for %s at a stretch", w.worst.Round(time.Second))
+	}
+}
