@@ -122,6 +122,8 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 		return r.policies.WriteStatus(ctx, o, kube.InvalidStatus(o.Err, o.Generation))
 	}
 	p := o.Policy
+	// Annotations change without a new generation: kube.Holds reads them live.
+	p.Metadata.Annotations = nil
 	if limited := policy.LeastMode(p.Spec.Mode, r.maxMode); limited != p.Spec.Mode {
 		r.policies.Event(o, true, "ModeLimited", fmt.Sprintf("the policy asks for mode %s; this installation goes no further than %s", p.Spec.Mode, limited))
 		p.Spec.Mode = limited
@@ -147,6 +149,7 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 // write, what can be scaled, and who has approved.
 func (r *kubernetesRun) equip(cfg *controller.Config, p policy.Policy, o kube.Object, fence *kube.Fence) []floor {
 	cfg.Fence = func(context.Context) error { return fence.Check() }
+	cfg.Watchers = append(cfg.Watchers, kube.Holds{Policies: r.policies, Object: o})
 	if cfg.Mover != nil {
 		cfg.Mover = kube.FencedMover{Mover: cfg.Mover, Fence: fence}
 	}
