@@ -35,6 +35,9 @@ func (t *tick) act(ctx context.Context) {
 			continue
 		}
 		done, err := t.do(ctx, p)
+		if done == "" && err == nil {
+			continue // there was nothing to do after all, and a note says so
+		}
 		a.Done = done
 		if err != nil {
 			a.Error = err.Error()

@@ -126,7 +126,7 @@ func (w *fakeWorld) holds(id int) int {
 // was stored: never two operations, never a broker gone with data, and the
 // size is right in the end.
 func TestKilledAnywhereItCompletesAfterRestart(t *testing.T) {
-	for seed := range uint64(30) {
+	for seed := range uint64(10) {
 		w := newFakeWorld(seed, 3, 12)
 		w.crash = 0.02
 		w.run(t, actPolicy(), 1000, func(m int, d controller.Decision) {

@@ -68,6 +68,7 @@ type Controller struct {
 	tracks      map[string]*track
 	storedSeen  storedCache
 	balanceSeen time.Time
+	balanceIdle time.Duration
 
 	tickStarted, tickEnded, lastGood atomic.Int64 // Unix nanoseconds of the clock
 }

@@ -142,6 +142,10 @@ func (t *tick) proposeConsumers(g *groupSize) {
 // than a minute's noise.
 const rebalanceEvery = 10 * time.Minute
 
+// rebalanceIdle is the most that looking again is put off after plans that
+// were not worth carrying out: what could not be improved seldom can be soon.
+const rebalanceIdle = 6 * time.Hour
+
 // rebalanceAgain is when it is looked at again after nothing was worth moving.
 const rebalanceAgain = time.Hour
 
@@ -149,7 +153,7 @@ const rebalanceAgain = time.Hour
 // peak exceeds its fair share by more than the tolerance.
 func (t *tick) proposeRebalance() {
 	r := t.c.spec.Rebalance
-	if r.Disabled || t.c.cfg.Planner == nil || t.c.state.Operation != nil || t.now.Sub(t.c.balanceSeen) < rebalanceEvery {
+	if r.Disabled || t.c.cfg.Planner == nil || t.c.state.Operation != nil || t.now.Sub(t.c.balanceSeen) < rebalanceEvery+t.c.balanceIdle {
 		return
 	}
 	for _, p := range t.d.Proposals {

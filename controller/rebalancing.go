@@ -22,8 +22,11 @@ func (t *tick) startRebalance(ctx context.Context, op *Operation) (string, error
 		// Planning a large cluster is work; what is not worth moving now is
 		// hardly worth it in ten minutes.
 		t.c.balanceSeen = t.now.Add(rebalanceAgain - rebalanceEvery)
-		return fmt.Sprintf("nothing is worth moving: the best plan gains %.1f %%", 100*gain), nil
+		t.note("nothing is worth moving: the best plan gains %.1f %%", 100*gain)
+		t.c.balanceIdle = min(max(2*t.c.balanceIdle, rebalanceEvery), rebalanceIdle)
+		return "", nil
 	}
+	t.c.balanceIdle = 0
 	op.Phase, op.Plans, op.Tried = Moving, 1, t.now
 	if err := t.begin(ctx, op); err != nil {
 		return "", err

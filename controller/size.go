@@ -30,7 +30,9 @@ const longestHorizon = 7 * 24 * time.Hour
 func (t *tick) forecast(ctx context.Context) {
 	lead := t.leadTime()
 	t.d.Requirement.LeadTime = lead
-	t.d.Horizon = min(max(t.c.spec.Forecast.Horizon.D(), lead), longestHorizon)
+	// There is one operation at a time: what is decided now has to do until the
+	// one after it is done, which is two lead times and a cooldown away.
+	t.d.Horizon = min(max(t.c.spec.Forecast.Horizon.D(), 2*lead+t.c.spec.Gates.Cooldown.D()), longestHorizon)
 	if lead > longestHorizon {
 		t.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; leaders and hot partitions move first, and a higher throttle shortens it", round(lead), round(longestHorizon))
 	}

@@ -31,22 +31,23 @@ func newDemoCmd() *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	var journalPath, report string
-	var show bool
+	var show, all bool
 	cmd.Flags().StringVar(&journalPath, "journal", "", "write every decision of the loop to this audit journal")
 	cmd.Flags().StringVar(&report, "report", filepath.Join(os.TempDir(), "tidetable-demo.html"), "where to write the page")
 	cmd.Flags().BoolVar(&show, "scenario", false, "print the scenario instead of running it, to start your own from")
+	cmd.Flags().BoolVar(&all, "all", false, "tell the changes of consumers too, not only those of brokers")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if show {
 			_, err := cmd.OutOrStdout().Write(demoScenario)
 			return err
 		}
-		return runDemo(cmd, journalPath, report, *out)
+		return runDemo(cmd, journalPath, report, *out, all)
 	}
 	return cmd
 }
 
-func runDemo(cmd *cobra.Command, journalPath, report, output string) (err error) {
+func runDemo(cmd *cobra.Command, journalPath, report, output string, all bool) (err error) {
 	plan, err := scenario.Decode(demoScenario, "demo", scenario.Sources{})
 	if err != nil {
 		return err
@@ -76,6 +77,9 @@ func runDemo(cmd *cobra.Command, journalPath, report, output string) (err error)
 	page := r.Page()
 	if err := files.WriteAtomic(report, cmd.OutOrStdout(), page.Write); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
+	}
+	if output == "table" {
+		printDecisions(cmd.OutOrStdout(), r, all)
 	}
 	return s.show(r)
 }
