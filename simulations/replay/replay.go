@@ -45,14 +45,16 @@ type Settings struct {
 
 // Outcome is what one policy did with one trace.
 type Outcome struct {
-	Trace, Policy     string
-	Days              float64
-	ViolationsPerDay  float64 // minutes
-	ActionsPerDay     float64
-	ReplicaHours      float64
-	OverOracle        float64 // replica-hours divided by the oracle's
-	ViolationsAtWorst float64 // minutes, on the worst day
-	ShortPerDay       float64 // minutes in which more arrived than the ready replicas can do
+	Trace            string  `json:"trace"`
+	Policy           string  `json:"policy"`
+	LeadMinutes      float64 `json:"leadTimeMinutes"`
+	Days             float64 `json:"days"`
+	ViolationsPerDay float64 `json:"violationMinutesPerDay"`
+	WorstDay         float64 `json:"violationMinutesOnTheWorstDay"`
+	ShortPerDay      float64 `json:"shortMinutesPerDay"` // more arrived than the ready replicas can do
+	ActionsPerDay    float64 `json:"actionsPerDay"`
+	ReplicaHours     float64 `json:"replicaHours"`
+	OverOracle       float64 `json:"replicaHoursOverOracle"`
 }
 
 const (
@@ -77,7 +79,7 @@ func Run(ctx context.Context, name string, trace metrics.Series, s Settings) ([]
 		if err != nil {
 			return nil, fmt.Errorf("replaying %s under %s: %w", name, p, err)
 		}
-		o.Trace = name
+		o.Trace, o.LeadMinutes = name, s.LeadTime.Minutes()
 		out = append(out, o)
 	}
 	oracle := out[len(out)-1].ReplicaHours
@@ -175,7 +177,7 @@ func replay(ctx context.Context, c world.Config, name string, start, end time.Ti
 	o.ViolationsPerDay = w.Totals.ViolationSeconds / 60 / o.Days
 	o.ActionsPerDay = float64(w.Totals.Actions) / o.Days
 	o.ReplicaHours = w.Totals.ReplicaSeconds / 3600
-	o.ViolationsAtWorst = worst
+	o.WorstDay = worst
 	return o, nil
 }
 
@@ -237,6 +239,9 @@ func Policy(s Settings) policy.Policy {
 	d.Spec.Consumers = []policy.Consumer{{
 		Group: "fleet", Target: policy.Target{Kind: "Deployment", Name: "fleet"}, Via: "scale", Min: 1, PerReplica: perReplica,
 		Lag: policy.Lag{MaxSeconds: s.MaxLag.Seconds()}, Startup: policy.Duration(s.LeadTime),
+		// The margin is the forecast's own quantile; a second one on top of it
+		// would only cost.
+		Utilisation: 0.95,
 	}}
 	d.SetDefaults()
 	if s.Policy != nil {

@@ -4,121 +4,107 @@ import (
 	"context"
 	"math"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
-	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/shareddata"
+	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
-	"github.com/tidetable/tidetable/policy"
 )
 
-func TestExperiment(t *testing.T) {
-	spec := os.Getenv("EXP")
-	if spec == "" {
-		t.Skip()
+// wave is days of a rhythm with a steep morning.
+func wave(days int) metrics.Series {
+	s := metrics.Series{Start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), Step: 5 * time.Minute}
+	for i := range days * 288 {
+		h := float64(i%288) / 12
+		s.Values = append(s.Values, 100+900/(1+math.Exp(-3*(h-9)))-850/(1+math.Exp(-3*(h-19)))+20*math.Sin(float64(i)*0.7))
 	}
-	dir := shareddata.Path(t, "data", "traces")
-	files, _ := filepath.Glob(filepath.Join(dir, "*.csv"))
-	for _, one := range strings.Split(spec, ";") {
-		run(t, files, one)
+	return s
+}
+
+func settings(lead time.Duration) Settings {
+	return Settings{LeadTime: lead, Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }}
+}
+
+func outcomes(t *testing.T, s metrics.Series, set Settings) map[string]Outcome {
+	t.Helper()
+	out, err := Run(context.Background(), "wave", s, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[string]Outcome{}
+	for _, o := range out {
+		by[o.Policy] = o
+	}
+	return by
+}
+
+func TestForecastBeatsReactionWhenReplicasStartSlowly(t *testing.T) {
+	by := outcomes(t, wave(8), settings(30*time.Minute))
+	ours, reactive := by["tidetable"], by["reactive"]
+	if reactive.ViolationsPerDay < 10 {
+		t.Fatalf("the reactive policy violates for %.1f minutes a day: the wave is too easy to tell anything", reactive.ViolationsPerDay)
+	}
+	if ours.ViolationsPerDay > reactive.ViolationsPerDay/3 {
+		t.Errorf("%.1f violation minutes a day against the reactive policy's %.1f", ours.ViolationsPerDay, reactive.ViolationsPerDay)
+	}
+	if ours.ActionsPerDay > reactive.ActionsPerDay {
+		t.Errorf("%.0f actions a day against the reactive policy's %.0f", ours.ActionsPerDay, reactive.ActionsPerDay)
+	}
+	if ours.OverOracle > 1.4 {
+		t.Errorf("%.2f times the oracle's replica-hours", ours.OverOracle)
 	}
 }
 
-func run(t *testing.T, files []string, spec string) {
-	lead, pols := 10*time.Minute, []string{"tidetable", "oracle"}
-	var util, q, stab, lag float64 = 0, 0, 0, 60
-	refresh, interval := 5.0, 1.0
-	for _, kv := range strings.Fields(spec) {
-		k, v, _ := strings.Cut(kv, "=")
-		f, _ := strconv.ParseFloat(v, 64)
-		switch k {
-		case "lead":
-			lead = time.Duration(f) * time.Minute
-		case "pols":
-			pols = strings.Split(v, ",")
-		case "util":
-			util = f
-		case "q":
-			q = f
-		case "stab":
-			stab = f
-		case "lag":
-			lag = f
-		case "refresh":
-			refresh = f
-		case "interval":
-			interval = f
-		}
+func TestOracleKeepsItsPromiseWithTheFewestReplicas(t *testing.T) {
+	by := outcomes(t, wave(5), settings(10*time.Minute))
+	if o := by["oracle"]; o.ViolationsPerDay > 1 {
+		t.Errorf("the oracle violates for %.1f minutes a day", o.ViolationsPerDay)
 	}
-	sum := map[string]*Outcome{}
-	hours := map[string]float64{}
-	n := 0.0
-	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(2)
-	for _, f := range files {
-		base := strings.TrimSuffix(filepath.Base(f), ".csv")
-		if base == "baselines" || base == "prophet" || base == "mstl_ets" {
-			continue
-		}
-		n++
-		g.Go(func() error {
-			r, _ := os.Open(f)
-			tr, err := archive.ReadTrace(r)
-			if err != nil {
-				return err
-			}
-			s, _ := tr.Column("value")
-			out, err := Run(context.Background(), base, s, Settings{LeadTime: lead, MaxLag: time.Duration(lag) * time.Second, Policies: pols, Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) },
-				Policy: func(d *policy.Policy) {
-					c := &d.Spec.Consumers[0]
-					if util > 0 {
-						c.Utilisation = cluster.Ratio(util)
-					}
-					if stab > 0 {
-						c.Stabilisation = policy.Duration(time.Duration(stab) * time.Minute)
-					}
-					if q > 0 {
-						d.Spec.Forecast.Quantile = cluster.Ratio(q)
-					}
-					d.Spec.Interval = policy.Duration(time.Duration(interval) * time.Minute)
-					d.Spec.Forecast.Refresh = policy.Duration(time.Duration(refresh) * time.Minute)
-				}})
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			for _, o := range out {
-				if o.Policy != "oracle" {
-					t.Logf("%-4s %-24s %-10s %7.1f viol/d %7.1f short %6.2fx %7.1f act/d", lead, o.Trace[:min(24, len(o.Trace))], o.Policy, o.ViolationsPerDay, o.ShortPerDay, o.OverOracle, o.ActionsPerDay)
-				}
-				if sum[o.Policy] == nil {
-					sum[o.Policy] = &Outcome{}
-				}
-				x := sum[o.Policy]
-				x.ViolationsPerDay += o.ViolationsPerDay
-				x.ShortPerDay += o.ShortPerDay
-				x.ActionsPerDay += o.ActionsPerDay
-				x.OverOracle += math.Log(o.OverOracle)
-				hours[o.Policy] += o.ReplicaHours / o.Days
-			}
-			return nil
-		})
+	if o := by["tidetable"]; o.OverOracle < 1 {
+		t.Errorf("tidetable uses %.2f times the oracle's replica-hours, which cannot be", o.OverOracle)
 	}
-	if err := g.Wait(); err != nil {
+}
+
+func TestRhythmTellsADailyWaveFromNoise(t *testing.T) {
+	if r := Rhythm(wave(4)); r < 0.95 {
+		t.Errorf("a daily wave has rhythm %.2f", r)
+	}
+	noise := wave(4)
+	x := uint32(1)
+	for i := range noise.Values {
+		x = x*1664525 + 1013904223
+		noise.Values[i] = float64(x >> 8)
+	}
+	if r := Rhythm(noise); r > 0.2 {
+		t.Errorf("noise has rhythm %.2f", r)
+	}
+}
+
+func TestEmptyDemandIsRefused(t *testing.T) {
+	s := wave(2)
+	clear(s.Values)
+	if _, err := Run(context.Background(), "nothing", s, settings(time.Minute)); err == nil {
+		t.Error("a trace without demand was replayed")
+	}
+}
+
+func TestRealTraceIsReplayed(t *testing.T) {
+	f, err := os.Open(shareddata.Path(t, "data", "traces", "crane_8.csv"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range pols {
-		x := sum[p]
-		t.Logf("MEAN [%s] %-10s %7.1f viol/d %7.1f short %6.3fx geo %6.3fx sum %7.1f act/d", spec, p, x.ViolationsPerDay/n, x.ShortPerDay/n, math.Exp(x.OverOracle/n), hours[p]/hours["oracle"], x.ActionsPerDay/n)
+	defer f.Close()
+	tr, err := archive.ReadTrace(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := tr.Column("value")
+	set := settings(10 * time.Minute)
+	set.From = 0.8
+	by := outcomes(t, s, set)
+	if o := by["tidetable"]; o.ViolationsPerDay > 5 || o.OverOracle > 1.3 {
+		t.Errorf("%.1f violation minutes a day at %.2f times the oracle's replica-hours", o.ViolationsPerDay, o.OverOracle)
 	}
 }
