@@ -141,7 +141,7 @@ func (l *loop) build(w *world.World) error {
 	}
 	cfg := controller.Config{
 		Policy: l.doc, Observer: w, History: w, Planner: &patientPlanner{w: w}, Scalers: scalers,
-		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: true,
+		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
 	}
 	if l.quick {
 		cfg.Planner = quickPlanner{w}

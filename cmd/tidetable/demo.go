@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +62,7 @@ func runDemo(cmd *cobra.Command, journalPath, report, output string, all bool) (
 		o.Journal = func(_ string, clock controller.Clock) (controller.Journal, error) {
 			var err error
 			j, err = journal.Open(journalPath, journal.Options{Writer: "demo", Now: clock.Now, NoSync: true})
-			return j, err
+			return thinned{j, plan.EndTime().Add(-time.Hour)}, err
 		}
 		defer func() {
 			if j != nil {
@@ -82,4 +85,23 @@ func runDemo(cmd *cobra.Command, journalPath, report, output string, all bool) (
 		printDecisions(cmd.OutOrStdout(), r, all)
 	}
 	return s.show(r)
+}
+
+// thinned keeps the forecasts' curves of the decisions that people look at: of
+// those that did something, one every half hour, and the last hour's. All of
+// them would be half a gigabyte.
+type thinned struct {
+	controller.Journal
+	last time.Time
+}
+
+// Record keeps a decision.
+func (t thinned) Record(ctx context.Context, d controller.Decision) error {
+	if len(d.Actions) == 0 && d.Time.Minute()%30 != 0 && d.Time.Before(t.last) {
+		d.Forecasts = slices.Clone(d.Forecasts)
+		for i := range d.Forecasts {
+			d.Forecasts[i].Curve = nil
+		}
+	}
+	return t.Journal.Record(ctx, d)
 }
