@@ -17,6 +17,7 @@ type core struct {
 	h      *history
 	fill   filler
 	tidy   cleaner
+	events *effects // nil without a calendar
 
 	experts []expert
 	prior   []float64 // how much each expert is believed before it was tried
@@ -134,7 +135,11 @@ func (c *core) addExperts() {
 
 // observe takes the next sample, NaN when it is missing.
 func (c *core) observe(raw float64) {
-	y := usable(raw) / c.scale
+	measured := usable(raw) / c.scale
+	y := measured
+	if c.events != nil {
+		y = c.events.before(c.h, y)
+	}
 	clean := y
 	if math.IsNaN(y) {
 		clean = c.fill.guess(c.h)
@@ -148,6 +153,9 @@ func (c *core) observe(raw float64) {
 	}
 	for _, e := range c.experts {
 		e.update(c.h)
+	}
+	if c.events != nil {
+		c.events.learn(c.h, c.directs[1], measured)
 	}
 	if !math.IsNaN(y) {
 		c.score(t, y)
@@ -175,11 +183,12 @@ func usable(v float64) float64 {
 }
 
 // refitNow spaces the fits of the direct models: every day at first and then
-// ever more rarely as what a day adds gets smaller, at most three days apart.
+// more rarely, as what a day adds gets smaller.
 func (c *core) refitNow() bool {
 	c.fits++
 	d := c.fits
-	return d <= 8 || d%2 == 0
+	// A short day brings few rows: then wait for more of them.
+	return d <= 8 || d%max(2, 192/c.s.day) == 0
 }
 
 // pose records what every expert says now, to be scored when outcomes come.
@@ -343,6 +352,20 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		}
 		dst[i] = max(0, min(v, tallest*c.h.top))
 	}
+}
+
+// factors are what the events ahead multiply the load by; nil without a
+// calendar.
+func (c *core) factors(ahead []int) []float64 {
+	if c.events == nil {
+		return nil
+	}
+	now := c.h.n() - 1
+	out := make([]float64, len(ahead))
+	for i, a := range ahead {
+		out[i] = math.Exp(c.events.log(c.h, now+a, now))
+	}
+	return out
 }
 
 // phaseAt is where in its day index i lies, in [0, 1).

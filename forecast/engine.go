@@ -17,6 +17,9 @@ type Options struct {
 	// MaxAhead is the longest horizon intervals are calibrated for; zero stands
 	// for 24 hours. A longer request gets the last calibration.
 	MaxAhead time.Duration
+	// Events are known events and holidays. A calendar that does not pass its
+	// Check must not be given.
+	Events *Calendar
 }
 
 // Engine is the Forecaster that needs no tuning: it tries every candidate on

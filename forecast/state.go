@@ -18,13 +18,14 @@ type State struct {
 	ahead int // longest horizon calibrated, in steps
 	n     int // samples taken
 
-	early []float64 // samples until there are enough for a core
-	core  *core
+	events *Calendar
+	early  []float64 // samples until there are enough for a core
+	core   *core
 }
 
 // NewState makes the state of a series that begins at start.
 func (e *Engine) NewState(start time.Time, step time.Duration) *State {
-	return &State{start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step))}
+	return &State{start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step)), events: e.opts.Events}
 }
 
 // Load takes all samples of a series at once: how the series is modelled is
@@ -90,8 +91,17 @@ func (s *State) rebuild(found seasons, scale float64, samples []float64) {
 		keep = 3 * d // until a day can be seen
 	}
 	c := newCore(found, scale, s.ahead, keep)
+	first := s.start.Add(time.Duration(s.n-len(samples)) * s.step)
+	if s.core == nil {
+		c.events = newEffects(s.events, first, s.step)
+	}
 	for _, v := range samples {
 		c.observe(v)
+	}
+	if old := s.core; old != nil && old.events != nil {
+		// What a core remembers has its events taken out already.
+		c.events = old.events
+		c.events.start, c.events.open = first, nil
 	}
 	s.core, s.early = c, nil
 }
@@ -153,9 +163,13 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 	mix := make([]float64, n)
 	c.path(ahead, mix, nil)
 	cols := make([][]float64, len(h.Quantiles))
+	factors := c.factors(ahead)
 	for j, q := range h.Quantiles {
 		cols[j] = make([]float64, n)
 		c.quantile(q, ahead, mix, cols[j])
+		for i, f := range factors {
+			cols[j][i] *= f
+		}
 	}
 	p.Points = make([]Point, n)
 	values := make([]float64, n*len(cols))
