@@ -6,11 +6,11 @@ testbed-deps: ## install what the testbed runs (Debian packages, Maven artifacts
 
 .PHONY: e2e
 e2e: testbed-deps ## run the end-to-end tests on the testbed
-	cd test/e2e && TIDETABLE_E2E=required go test -count=1 -p 1 -timeout 40m ./...
+	test/e2e/run.sh
 
 .PHONY: soak
 soak: testbed-deps ## run every end-to-end test, the long ones too
-	cd test/e2e && TIDETABLE_E2E=required TIDETABLE_SOAK=1 go test -count=1 -p 1 -timeout 4h -v ./...
+	TIDETABLE_SOAK=1 E2E_TIMEOUT=4h test/e2e/run.sh -v
 
 .PHONY: testbed
 testbed: testbed-deps ## bring the testbed up to play with; Ctrl-C ends it

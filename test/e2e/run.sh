@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Runs the end-to-end tests, one package at a time: brokers, Prometheus and the
+# API server share this machine's cores. A package that fails is run once more,
+# because a busy machine can starve a broker past any timeout; that it was is
+# said at the end, and a test that fails twice fails the run.
+set -uo pipefail
+cd "$(dirname "$0")"
+export TIDETABLE_E2E="${TIDETABLE_E2E:-required}"
+timeout="${E2E_TIMEOUT:-20m}"
+again=() failed=()
+for package in $(go list ./...); do
+  name="${package##*/}"
+  [ -n "$(go list -f '{{join .TestGoFiles ""}}{{join .XTestGoFiles ""}}' "$package")" ] || continue
+  echo "=== $name"
+  go test -count=1 -timeout "$timeout" "$@" "$package" && continue
+  echo "=== $name failed and is run once more; its logs are in $PWD/logs"
+  again+=("$name")
+  go test -count=1 -timeout "$timeout" -v "$@" "$package" || failed+=("$name")
+done
+[ ${#again[@]} -eq 0 ] || echo "=== run twice: ${again[*]}"
+[ ${#failed[@]} -eq 0 ] || { echo "=== failed: ${failed[*]}"; exit 1; }
