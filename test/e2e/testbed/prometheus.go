@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -164,6 +166,44 @@ func (p *Prometheus) WaitTargets(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// QueryValue is one series of an instant query.
+type QueryValue struct {
+	Labels map[string]string
+	Value  float64
+}
+
+// Query asks for an instant vector now.
+func (p *Prometheus) Query(ctx context.Context, expr string) ([]QueryValue, error) {
+	body, err := httpGet(ctx, p.URL+"/api/v1/query?query="+url.QueryEscape(expr))
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Data struct {
+			Result []struct {
+				Metric map[string]string
+				Value  [2]json.RawMessage
+			}
+		}
+	}
+	if err := json.Unmarshal(body, &answer); err != nil {
+		return nil, fmt.Errorf("reading prometheus's answer: %w", err)
+	}
+	var out []QueryValue
+	for _, r := range answer.Data.Result {
+		var text string
+		if err := json.Unmarshal(r.Value[1], &text); err != nil {
+			return nil, fmt.Errorf("reading a value: %w", err)
+		}
+		v, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return nil, fmt.Errorf("reading a value: %w", err)
+		}
+		out = append(out, QueryValue{r.Metric, v})
+	}
+	return out, nil
 }
 
 func (p *Prometheus) writeConfig() error {

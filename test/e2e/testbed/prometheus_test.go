@@ -2,43 +2,12 @@ package testbed
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"testing"
 	"time"
 )
-
-// query asks for an instant vector and returns its values by one label.
-func query(ctx context.Context, p *Prometheus, expr, label string) (map[string]float64, error) {
-	body, err := httpGet(ctx, p.URL+"/api/v1/query?query="+url.QueryEscape(expr))
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		Data struct {
-			Result []struct {
-				Metric map[string]string
-				Value  [2]any
-			}
-		}
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, err
-	}
-	out := map[string]float64{}
-	for _, r := range answer.Data.Result {
-		v, err := strconv.ParseFloat(r.Value[1].(string), 64)
-		if err != nil {
-			return nil, err
-		}
-		out[r.Metric[label]] = v
-	}
-	return out, nil
-}
 
 func TestPrometheusSeesTheLoadAndTheBackfilledPast(t *testing.T) {
 	tb := Start(t, Options{Brokers: 2, Prometheus: true, VolumeBytes: 1e9, CPULimit: 2})
@@ -80,24 +49,24 @@ func TestPrometheusSeesTheLoadAndTheBackfilledPast(t *testing.T) {
 	// Each series a catalogue of Strimzi's names would ask for, with a value
 	// that the load makes true.
 	for _, want := range []struct {
-		expr, label string
-		low, high   float64
+		expr      string
+		low, high float64
 	}{
-		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesin_total{topic="orders"}[20s]))`, "topic", 150e3, 300e3},
-		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_messagesin_total{topic="orders"}[20s]))`, "topic", 150, 250},
-		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesout_total{topic="orders"}[20s]))`, "topic", 50e3, 300e3},
-		{`sum by (namespace) (rate(kafka_server_brokertopicmetrics_replicationbytesin_total[20s]))`, "namespace", 150e3, 300e3},
-		{`max by (namespace) (kafka_server_replicamanager_underreplicatedpartitions)`, "namespace", 0, 0},
-		{`min by (namespace) (kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent)`, "namespace", 0.01, 1},
-		{`sum by (topic) (kafka_log_log_size{topic="orders"})`, "topic", 1000, 1e9},
-		{`count by (namespace) (rate(container_cpu_usage_seconds_total[20s]) > 0)`, "namespace", 2, 2},
-		{`max by (namespace) (kubelet_volume_stats_capacity_bytes)`, "namespace", 1e9, 1e9},
-		{`max by (request) (kafka_network_requestmetrics_totaltimems{request="Produce",quantile="0.99"})`, "request", 0.01, 1e5},
-		{`max by (namespace) (jvm_memory_used_bytes{area="heap"} or jvm_memory_bytes_used{area="heap"})`, "namespace", 1e6, 1e9},
-		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesin_total{topic="orders"}[5m] offset 2h))`, "topic", 4000, 4200},
+		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesin_total{topic="orders"}[20s]))`, 150e3, 300e3},
+		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_messagesin_total{topic="orders"}[20s]))`, 150, 250},
+		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesout_total{topic="orders"}[20s]))`, 50e3, 300e3},
+		{`sum by (namespace) (rate(kafka_server_brokertopicmetrics_replicationbytesin_total[20s]))`, 150e3, 300e3},
+		{`max by (namespace) (kafka_server_replicamanager_underreplicatedpartitions)`, 0, 0},
+		{`min by (namespace) (kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent)`, 0.01, 1},
+		{`sum by (topic) (kafka_log_log_size{topic="orders"})`, 1000, 1e9},
+		{`count by (namespace) (rate(container_cpu_usage_seconds_total[20s]) > 0)`, 2, 2},
+		{`max by (namespace) (kubelet_volume_stats_capacity_bytes)`, 1e9, 1e9},
+		{`max by (request) (kafka_network_requestmetrics_totaltimems{request="Produce",quantile="0.99"})`, 0.01, 1e5},
+		{`max by (namespace) (jvm_memory_used_bytes{area="heap"} or jvm_memory_bytes_used{area="heap"})`, 1e6, 1e9},
+		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesin_total{topic="orders"}[5m] offset 2h))`, 4000, 4200},
 	} {
 		err := Poll(ctx, want.expr, time.Second, func(ctx context.Context) error {
-			got, err := query(ctx, p, want.expr, want.label)
+			got, err := p.Query(ctx, want.expr)
 			if err != nil {
 				return err
 			}
@@ -105,8 +74,8 @@ func TestPrometheusSeesTheLoadAndTheBackfilledPast(t *testing.T) {
 				return fmt.Errorf("got %v, want one series", got)
 			}
 			for _, v := range got {
-				if !(v >= want.low && v <= want.high) {
-					return fmt.Errorf("got %g, want %g to %g", v, want.low, want.high)
+				if !(v.Value >= want.low && v.Value <= want.high) {
+					return fmt.Errorf("got %g, want %g to %g", v.Value, want.low, want.high)
 				}
 			}
 			return nil
