@@ -22,6 +22,9 @@ func isObject(in *bufio.Reader) bool {
 	return len(head) > 0 && head[0] == '{'
 }
 
+// maxRangeJSONBytes bounds a saved answer, which is decoded as a whole.
+const maxRangeJSONBytes = 256 << 20
+
 // rangeAnswer is the answer of /api/v1/query_range.
 type rangeAnswer struct {
 	Status string `json:"status"`
@@ -38,7 +41,7 @@ type rangeAnswer struct {
 // readRangeJSON reads a saved answer into the same table as a CSV file.
 func readRangeJSON(r io.Reader) (*table, error) {
 	var answer rangeAnswer
-	if err := json.NewDecoder(&budget{r: r, limit: maxElementBytes, left: maxElementBytes}).Decode(&answer); err != nil {
+	if err := json.NewDecoder(&budget{r: r, limit: maxRangeJSONBytes, left: maxRangeJSONBytes}).Decode(&answer); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, errors.New("the JSON ends in the middle; is the file complete?")
 		}

@@ -11,10 +11,13 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// maxElementBytes bounds one broker, topic or group of a snapshot: a topic of
-// 200,000 partitions is about 50 MB. It keeps one endless string of a hostile
-// file out of memory.
-const maxElementBytes = 256 << 20
+// maxElementBytes bounds one element of a snapshot: a topic of 200,000
+// partitions is about 50 MB. It keeps one endless string of a hostile file out
+// of memory. A field that is passed over gets less.
+const (
+	maxElementBytes = 128 << 20
+	maxSkippedBytes = 16 << 20
+)
 
 // ReadSnapshot reads a snapshot as docs/formats/snapshot.md describes it, one
 // topic at a time, validates it and sorts it. Fields it does not know are
@@ -27,7 +30,7 @@ func ReadSnapshot(r io.Reader) (cluster.Snapshot, error) {
 
 func readSnapshot(r io.Reader, maxElement int64) (cluster.Snapshot, error) {
 	in := &budget{r: r, limit: maxElement}
-	d := decoder{json: json.NewDecoder(in), in: in}
+	d := decoder{json: json.NewDecoder(in), in: in, maxElement: maxElement}
 	if err := d.document(); err != nil {
 		return cluster.Snapshot{}, fmt.Errorf("reading snapshot: %w", err)
 	}
@@ -41,9 +44,10 @@ func readSnapshot(r io.Reader, maxElement int64) (cluster.Snapshot, error) {
 // decoder walks the outer object itself and decodes the elements of its
 // arrays one by one, so that the text is never in memory as a whole.
 type decoder struct {
-	json     *json.Decoder
-	in       *budget
-	snapshot cluster.Snapshot
+	json       *json.Decoder
+	in         *budget
+	maxElement int64
+	snapshot   cluster.Snapshot
 }
 
 func (d *decoder) document() error {
@@ -115,8 +119,11 @@ func (d *decoder) member(key string) error {
 			return 1
 		})
 	}
+	d.in.limit = min(d.in.limit, maxSkippedBytes)
 	var skipped json.RawMessage
-	return d.value(key, &skipped)
+	err := d.value(key, &skipped)
+	d.in.limit = d.maxElement
+	return err
 }
 
 // each decodes the elements of an array one by one. add returns how much an

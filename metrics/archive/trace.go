@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +32,7 @@ type Trace struct {
 // Bounds of a trace.
 const (
 	maxTraceCells = 1 << 26 // grid points × columns: 28 days at 5 minutes of 8,000 series
+	maxRowBytes   = 16 << 20
 	columnLabel   = "column"
 	timestampName = "timestamp"
 )
@@ -82,7 +82,8 @@ type table struct {
 }
 
 func readTable(r io.Reader) (*table, error) {
-	c := csv.NewReader(r)
+	in := &budget{r: r, limit: maxRowBytes, left: maxRowBytes}
+	c := csv.NewReader(in)
 	c.ReuseRecord = true
 	c.TrimLeadingSpace = true
 	header, err := c.Read()
@@ -97,6 +98,7 @@ func readTable(r io.Reader) (*table, error) {
 		return nil, err
 	}
 	for {
+		in.left = in.limit
 		record, err := c.Read()
 		if err == io.EOF {
 			break
@@ -130,14 +132,16 @@ func newTable(header []string) (*table, error) {
 		return nil, errors.New("line 1: there is no column beside timestamp; want one column a series")
 	}
 	t := &table{nonFinite: make([]int, len(header)-1), values: make([][]float64, len(header)-1)}
+	seen := make(map[string]bool, len(header))
 	for i, name := range header[1:] {
 		name = strings.Clone(strings.TrimSpace(name))
 		switch {
 		case name == "":
 			return nil, fmt.Errorf("line 1: column %d has no name", i+2)
-		case slices.Contains(t.columns, name):
+		case seen[name]:
 			return nil, fmt.Errorf("line 1: column %q is there twice", clip(name))
 		}
+		seen[name] = true
 		t.columns = append(t.columns, name)
 	}
 	return t, nil

@@ -100,6 +100,15 @@ func TestReadTraceNamesTheLineOfAMistake(t *testing.T) {
 	}
 }
 
+func TestReadTraceBoundsARow(t *testing.T) {
+	for _, head := range []string{"timestamp,v\n0,1\n300,", "timestamp,v\n0,1\n300,\"\n"} {
+		_, err := ReadTrace(&endless{head: head})
+		if err == nil || !strings.Contains(err.Error(), "one element is larger than the limit of 16777216 bytes") {
+			t.Errorf("error %v", err)
+		}
+	}
+}
+
 func TestReadTraceReadsRealTraces(t *testing.T) {
 	for name, step := range map[string]time.Duration{
 		"bike_sharing.csv": time.Hour, "crane_0.csv": 5 * time.Minute, "nab_nyc_taxi.csv": 30 * time.Minute, "worldcup98.csv": 5 * time.Minute,
