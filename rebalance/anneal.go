@@ -38,7 +38,11 @@ func (sr *search) proposals() int {
 	if sr.st.nd > annealDims || sr.st.np == 0 || len(sr.st.slots) > annealReplicas {
 		return 0
 	}
-	return min(annealMost, annealWork/max(1, sr.st.nb))
+	n := min(annealMost, annealWork/max(1, sr.st.nb))
+	if sr.w.limit > 0 {
+		n = min(n, int(max(0, sr.w.limit-sr.w.evaluations)))
+	}
+	return n
 }
 
 func newAnnealer(sr *search, seed uint64) *annealer {

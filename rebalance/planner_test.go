@@ -343,6 +343,24 @@ func TestAnEndedContextEndsTheSearch(t *testing.T) {
 	}
 }
 
+func TestMoreEvaluationsPlanBetter(t *testing.T) {
+	s := randomCluster(19, shape{brokers: 30, zones: 3, rf: 3, topics: 400, crowded: true})
+	objective := func(evaluations int64) float64 {
+		p := mustPlan(t, s, Options{Evaluations: evaluations})
+		for _, m := range mistakesOf(s, p) {
+			t.Errorf("%d evaluations: %s", evaluations, m)
+		}
+		if slack := int64(5000); p.Evaluations > evaluations+slack {
+			t.Errorf("%d evaluations were allowed and %d made", evaluations, p.Evaluations)
+		}
+		return -p.GainPoints
+	}
+	first, better, best := objective(2000), objective(50_000), objective(1_000_000)
+	if !(best < better && better < first) {
+		t.Errorf("2,000 evaluations gain %v points, 50,000 %v, a million %v", -first, -better, -best)
+	}
+}
+
 func FuzzPlan(f *testing.F) {
 	f.Add(uint64(1), uint8(6), uint8(3), uint8(3), uint8(20), uint8(0))
 	f.Add(uint64(2), uint8(9), uint8(2), uint8(3), uint8(30), uint8(0xff))
@@ -359,7 +377,7 @@ func FuzzPlan(f *testing.F) {
 			sh.dead = 1
 		}
 		s := randomCluster(seed, sh)
-		p := mustPlan(t, s, Options{LeadersOnly: flags&64 > 0})
+		p := mustPlan(t, s, Options{LeadersOnly: flags&64 > 0, Evaluations: 20_000})
 		if flags&64 == 0 && len(p.Violations) == 0 {
 			for _, m := range mistakesOf(s, p) {
 				t.Errorf("%+v seed %d: %s", sh, seed, m)

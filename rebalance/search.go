@@ -3,6 +3,7 @@ package rebalance
 import (
 	"context"
 	"fmt"
+	"math"
 )
 
 // search is one plan in the making: forced moves first, then sweeps at a byte
@@ -39,6 +40,7 @@ const (
 	sharpen      = 2.2
 	sharpest     = 1000.0
 	sharpenings  = 7
+	sharpEnough  = 150.0
 	truePriced   = 3
 	probeSharp   = 5.0
 	hotSpotPrice = 50.0
@@ -56,6 +58,7 @@ func newSearch(ctx context.Context, st *state, o Options, progress func(float64)
 	if st.np > 0 {
 		sr.w.leadPrice = leaderPrice / float64(st.np)
 	}
+	sr.w.limit = o.Evaluations
 	sr.hotPrice = hotSpotPrice * st.granularity()
 	sr.minGain = o.MinGain
 	if sr.minGain == 0 {
@@ -119,7 +122,10 @@ func (sr *search) free() error {
 		sr.restore(start)
 		return sr.ctx.Err()
 	}
-	if err := sr.descend(); err != nil {
+	if err := sr.descents(start); err != nil {
+		return err
+	}
+	if err := sr.reheat(); err != nil {
 		return err
 	}
 	if small {
@@ -158,7 +164,7 @@ func (sr *search) anneal() error {
 // nothingToGain tries one sweep at the true price. The first sweep finds most
 // of what there is, so one that finds next to nothing saves all the others.
 func (sr *search) nothingToGain(before float64) bool {
-	if sr.minGain < 0 {
+	if sr.minGain < 0 || sr.w.limit > 0 {
 		return false
 	}
 	start := sr.st.save()
@@ -171,13 +177,59 @@ func (sr *search) nothingToGain(before float64) bool {
 	return gain < sr.minGain/3
 }
 
+// road is one way down the schedule.
+type road struct {
+	smooth, sharpen float64
+	seed            uint64
+}
+
+// sharpenings is how many steps lead from smooth to sharp.
+func (r road) sharpenings() int {
+	n := 0
+	for sharp := r.smooth; sharp < sharpEnough; sharp *= r.sharpen {
+		n++
+	}
+	return n
+}
+
+// roads are tried in turn where they are short, and the best end is kept.
+var roads = []road{{0.7, 2.2, 0}, {0.5, 1.5, 1_000_000}, {0.35, 1.4, 2_000_000}}
+
+// roadReplicas are the most replicas for which a second and a third road are
+// tried.
+var roadReplicas = []int{math.MaxInt, 20_000, 8_000}
+
+// descents runs the schedule along one or several roads.
+func (sr *search) descents(start saved) error {
+	var best saved
+	value := inf
+	for n, r := range roads {
+		if n > 0 && (len(sr.st.slots) > roadReplicas[n] || sr.w.spent() || sr.w.limit > 0) {
+			break
+		}
+		if n > 0 {
+			if v := sr.objective(); v < value {
+				best, value = sr.st.save(), v
+			}
+			sr.restore(start)
+		}
+		if err := sr.descend(r); err != nil {
+			return err
+		}
+	}
+	if sr.objective() > value {
+		sr.restore(best)
+	}
+	return nil
+}
+
 // descend runs the whole schedule.
-func (sr *search) descend() error {
-	steps := len(priceSteps) + sharpenings + truePriced
+func (sr *search) descend(r road) error {
+	steps := len(priceSteps) + r.sharpenings() + truePriced
 	step := func(n int, factor, sharp float64) error {
 		sr.w.bytePrice = sr.price * factor
 		sr.w.sharpness = sharp
-		sr.w.sweep(uint64(n + 1))
+		sr.w.sweep(r.seed + uint64(n+1))
 		sr.note(fmt.Sprintf("price %.2g", factor))
 		if sr.progress != nil {
 			sr.progress(float64(n+1) / float64(steps))
@@ -186,25 +238,56 @@ func (sr *search) descend() error {
 	}
 	n := 0
 	for _, f := range priceSteps {
-		if err := step(n, f, smooth); err != nil {
+		if err := step(n, f, r.smooth); err != nil {
 			return err
 		}
 		n++
 	}
-	sharp := smooth
-	for range sharpenings {
+	sharp := r.smooth
+	for range r.sharpenings() {
 		if err := step(n, undershoot, sharp); err != nil {
 			return err
 		}
-		sharp = min(sharpest, sharp*sharpen)
+		sharp = min(sharpest, sharp*r.sharpen)
 		n++
 	}
+	clear(sr.w.rest)
 	for range truePriced {
 		if err := step(n, 1, sharp); err != nil {
 			return err
 		}
-		sharp = min(sharpest, sharp*sharpen)
+		sharp = min(sharpest, sharp*r.sharpen)
 		n++
+	}
+	return nil
+}
+
+// reheatPatience is how many rounds without a gain end a search that has
+// evaluations left.
+const reheatPatience = 3
+
+// reheat goes back to a smoother surrogate and forth again, and keeps what is
+// better, until the evaluations that were allowed are used up.
+func (sr *search) reheat() error {
+	w := sr.w
+	idle := 0
+	for round := 0; w.limit > 0 && idle < reheatPatience && !w.spent(); round++ {
+		best, value := sr.st.save(), sr.objective()
+		seed := uint64(20_000 + 100*round)
+		for n, s := range []struct{ price, sharp float64 }{{undershoot, 3}, {undershoot, 10}, {undershoot, 40}, {1, 100}, {1, 300}, {1, sharpest}} {
+			w.bytePrice, w.sharpness = sr.price*s.price, s.sharp
+			w.sweep(seed + uint64(n))
+			if err := sr.ctx.Err(); err != nil {
+				return err
+			}
+		}
+		sr.note("reheated")
+		if sr.objective() >= value-1e-9 {
+			sr.restore(best)
+			idle++
+		} else {
+			idle = 0
+		}
 	}
 	return nil
 }

@@ -11,6 +11,8 @@ type sweeper struct {
 	receivers [][]int32 // zone -> those of them worth looking at now
 	mixes     [][]float64
 	turn      int
+	// limit bounds the evaluations; zero stands for none.
+	limit int64
 	// still keeps replicas where they are.
 	still bool
 	// eps is the least gain worth a change.
@@ -23,11 +25,12 @@ type sweeper struct {
 	// sweeps, as prices move slowly.
 	idle, rest []int8
 
-	chunk   []int
-	found   []finding
-	stamp   int64
-	stamps  []int64 // broker -> stamp of its last change
-	renewed int64   // stamp of the last renewal within a chunk
+	chunkSize int
+	chunk     []int
+	found     []finding
+	stamp     int64
+	stamps    []int64 // broker -> stamp of its last change
+	renewed   int64   // stamp of the last renewal within a chunk
 }
 
 const maxIdle = 4
@@ -40,6 +43,7 @@ func newSweeper(g *surrogate) *sweeper {
 		}
 	}
 	w.refreshN = max(20, g.nb/2)
+	w.chunkSize = chunkFor(g.np)
 	w.findMixes()
 	w.stamps = make([]int64, g.nb)
 	w.renewed = -1
@@ -56,10 +60,13 @@ func (w *sweeper) sweep(seed uint64) int {
 	at := int(mix(seed) % uint64(max(1, w.np)))
 	w.chunk = w.chunk[:0]
 	for range w.np {
+		if w.spent() {
+			break
+		}
 		if w.rest[at] > 0 {
 			w.rest[at]--
 		} else if !w.fixed[at] {
-			if w.chunk = append(w.chunk, at); len(w.chunk) == chunkSize {
+			if w.chunk = append(w.chunk, at); len(w.chunk) == w.chunkSize {
 				made += w.improve()
 			}
 		}
@@ -77,9 +84,13 @@ func (w *sweeper) renew() {
 	w.shortlist()
 }
 
-// chunkSize is how many partitions are looked at side by side. It is the same
-// whatever the number of threads, so that the plan is.
-const chunkSize = 128
+// spent tells whether the evaluations allowed are used up.
+func (w *sweeper) spent() bool { return w.limit > 0 && w.evaluations >= w.limit }
+
+// chunkFor is how many of n partitions are looked at side by side: few enough
+// that little changes under them. It is the same whatever the number of
+// threads, so that the plan is.
+func chunkFor(n int) int { return min(128, max(8, n/256)) }
 
 // improve takes the best change of every partition of the chunk that gains
 // anything. The partitions are looked at in parallel, as things are at the
@@ -135,7 +146,7 @@ func (w *sweeper) lookAt() {
 		return g.evaluations
 	}
 	n := len(w.chunk)
-	if n < chunkSize/2 || runtime.GOMAXPROCS(0) == 1 {
+	if n < w.chunkSize/2 || n < 8 || runtime.GOMAXPROCS(0) == 1 {
 		w.evaluations += look(0, n)
 		return
 	}
