@@ -33,7 +33,7 @@ var shapes = []shape{
 func TestPlansKeepEveryRule(t *testing.T) {
 	for n, sh := range shapes {
 		t.Run(fmt.Sprintf("%+v", sh), func(t *testing.T) {
-			for seed := range uint64(3) {
+			for seed := range uint64(2) {
 				s := randomCluster(uint64(n)*10+seed, sh)
 				p := mustPlan(t, s, Options{})
 				for _, m := range mistakesOf(s, p) {
@@ -91,7 +91,7 @@ func TestDrainWithinForcedBytesAndMoreNeverBalancesWorse(t *testing.T) {
 	} {
 		s := randomCluster(5, sh)
 		last := math.Inf(1)
-		for _, over := range []float64{0, 1, 5, 10, 25, 50, 100, 300} {
+		for _, over := range []float64{0, 5, 25, 100, 300} {
 			p := mustPlan(t, s, Options{Budget: &Budget{Relative: true, PercentOver: over}})
 			forced := p.LowerBounds.ForcedBytes
 			for _, m := range mistakesOf(s, p) {
@@ -112,7 +112,7 @@ func TestDrainWithinForcedBytesAndMoreNeverBalancesWorse(t *testing.T) {
 }
 
 func TestLeadersOnlyMovesNoDataAndReachesTheOptimum(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(15) {
 		s := randomCluster(seed, shape{brokers: 4, zones: 2, rf: 2, topics: 1, uneven: seed%2 == 0})
 		s.Topics[0].Partitions = s.Topics[0].Partitions[:min(8, len(s.Topics[0].Partitions))]
 		p := mustPlan(t, s, Options{LeadersOnly: true})
@@ -152,7 +152,7 @@ func fewestLeaders(s cluster.Snapshot) float64 {
 }
 
 func TestSmallDriftIsPlannedInATenthOfTheWork(t *testing.T) {
-	s := randomCluster(6, shape{brokers: 40, zones: 3, rf: 3, topics: 700, crowded: true})
+	s := randomCluster(6, shape{brokers: 24, zones: 3, rf: 3, topics: 300, crowded: true})
 	first := mustPlan(t, s, Options{})
 	s = carryOut(s, first)
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -344,7 +344,7 @@ func TestAnEndedContextEndsTheSearch(t *testing.T) {
 }
 
 func TestMoreEvaluationsPlanBetter(t *testing.T) {
-	s := randomCluster(19, shape{brokers: 30, zones: 3, rf: 3, topics: 400, crowded: true})
+	s := randomCluster(19, shape{brokers: 18, zones: 3, rf: 3, topics: 200, crowded: true})
 	objective := func(evaluations int64) float64 {
 		p := mustPlan(t, s, Options{Evaluations: evaluations})
 		for _, m := range mistakesOf(s, p) {

@@ -144,7 +144,7 @@ func placements(p *problem, i int) [][]int32 {
 func TestPlansOfSmallClustersAreWithinTwoPercentOfTheOptimum(t *testing.T) {
 	// A thousand take half a minute, ten times that under the race detector;
 	// make rebalance-truth runs them.
-	clusters := 60
+	clusters := 25
 	if n, err := strconv.Atoi(os.Getenv("TIDETABLE_TRUTH_CLUSTERS")); err == nil {
 		clusters = n
 	}
