@@ -34,8 +34,10 @@ type Prediction struct {
 	Model     string    // the model, or the ensemble, that made it
 	Quantiles []float64 // sorted; the columns of Points' Values
 	Points    []Point
-	// Trusted is false when the predictive part has switched itself off; Why
-	// then says why, and the numbers are a wide-banded naive forecast.
+	// Trusted is false when the predictive part has switched itself off because
+	// it is no better than what needs no model; Why then says so. The numbers
+	// are the ensemble's still, for show and for judging when to switch on
+	// again: whoever acts must not act on them.
 	Trusted bool
 	Why     string
 }

@@ -154,7 +154,7 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 		return Prediction{}, s.tooShort()
 	}
 	c := s.core
-	p := Prediction{Origin: s.End(), Step: s.step, Model: c.label(), Quantiles: slices.Clone(h.Quantiles), Trusted: true}
+	p := Prediction{Origin: s.End(), Step: s.step, Model: c.label(), Quantiles: slices.Clone(h.Quantiles), Trusted: !c.trust.off, Why: c.trust.why}
 	n := int(h.Ahead / s.step)
 	ahead := make([]int, n)
 	for i := range ahead {

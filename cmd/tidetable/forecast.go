@@ -20,6 +20,8 @@ type seriesFlags struct {
 	columns   []string
 	horizon   time.Duration
 	quantiles []float64
+	events    string
+	calendar  *forecast.Calendar
 }
 
 func (f *seriesFlags) register(cmd *cobra.Command) {
@@ -28,11 +30,12 @@ func (f *seriesFlags) register(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.columns, "column", nil, "columns to forecast (default: all)")
 	fl.DurationVar(&f.horizon, "horizon", 24*time.Hour, "how far ahead")
 	fl.Float64SliceVar(&f.quantiles, "quantiles", []float64{0.05, 0.5, 0.95}, "quantiles to give")
+	fl.StringVar(&f.events, "events", "", "YAML file of holidays and events (docs/formats/events.md)")
 	_ = cmd.MarkFlagRequired("input")
 }
 
 func (f *seriesFlags) engineOptions() forecast.Options {
-	return forecast.Options{MaxAhead: f.horizon}
+	return forecast.Options{MaxAhead: f.horizon, Events: f.calendar}
 }
 
 // read checks the flags and reads the wanted columns of the trace.
@@ -46,6 +49,12 @@ func (f *seriesFlags) read(cmd *cobra.Command) ([]metrics.Series, error) {
 		}
 	}
 	f.quantiles = withQuantile(f.quantiles)
+	if f.events != "" {
+		var err error
+		if f.calendar, err = readEvents(f.events, cmd.InOrStdin()); err != nil {
+			return nil, err
+		}
+	}
 	r, err := files.Open(f.input, cmd.InOrStdin(), 0)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,41 @@
+package forecast
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAperiodicLoadSwitchesThePredictivePartOffAndARhythmOnAgain(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 9))
+	st := New(Options{}).NewState(monday, 15*time.Minute)
+	for range 12 * 96 {
+		st.Observe(math.Exp(2 * r.NormFloat64()))
+	}
+	p, err := st.Predict(wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Trusted || !strings.HasPrefix(p.Why, "switched off: ") {
+		t.Fatalf("after twelve days of noise: trusted is %v, why is %q", p.Trusted, p.Why)
+	}
+	for i := range 14 * 96 {
+		st.Observe(10 + 8*math.Sin(2*math.Pi*float64(i)/96) + 0.2*r.NormFloat64())
+	}
+	if p, err = st.Predict(wide); err != nil {
+		t.Fatal(err)
+	}
+	if !p.Trusted || p.Why != "" {
+		t.Fatalf("after two weeks of rhythm: trusted is %v, why is %q", p.Trusted, p.Why)
+	}
+}
+
+func TestRhythmIsTrusted(t *testing.T) {
+	for seed := range uint64(3) {
+		if p := mustForecast(t, fourWeeks(seed)); !p.Trusted {
+			t.Errorf("seed %d: %s", seed, p.Why)
+		}
+	}
+}
