@@ -51,7 +51,7 @@ func newSimulateCmd() *cobra.Command {
 		s := simulation{cmd: cmd, runs: runs, report: report, output: *out}
 		return s.run(cmd.Context(), args[0], shard)
 	}
-	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd())
+	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd(), newSimulateExportCmd())
 	return cmd
 }
 
