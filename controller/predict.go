@@ -48,6 +48,9 @@ func (p *predictors) init(spec policy.Forecast) {
 // errNoForecaster says that the loop was built without one.
 var errNoForecaster = errors.New("no forecaster is set up")
 
+// shownAhead is how far the curves of a decision reach at least.
+const shownAhead = 48 * time.Hour
+
 // predict is the forecast of a subject, from the cache when it is fresh.
 func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahead time.Duration, read func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error)) *predictor {
 	p := c.predictors.cache[key]
@@ -73,7 +76,13 @@ func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahe
 		return p
 	}
 	p.summarise(series)
-	h := forecast.Horizon{Ahead: ceilTo(ahead+spec.Refresh.D(), step) + step, Quantiles: c.predictors.quantiles}
+	reach := ahead
+	if !c.cfg.NoCurves {
+		// Only the page looks this far. A step's quantiles do not depend on how
+		// many steps are asked for, so that nothing is decided otherwise.
+		reach = max(reach, shownAhead)
+	}
+	h := forecast.Horizon{Ahead: ceilTo(reach+spec.Refresh.D(), step) + step, Quantiles: c.predictors.quantiles}
 	p.p, p.err = c.cfg.Forecaster.Forecast(ctx, series, h)
 	return p
 }

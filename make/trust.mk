@@ -6,11 +6,13 @@ axe: $(AXE) ## axe-core (MPL-2.0), for the page's accessibility test only
 $(AXE):
 	npm install --silent --no-audit --no-fund --prefix .cache/axe axe-core@$(AXE_VERSION)
 
-docs-page: ## the screenshots in docs/img, from the demo's decisions
+docs-page: $(AXE) ## the screenshots in docs/img, from the demo's decisions
 	mkdir -p docs/img .cache
-	rm -f .cache/demo-journal.jsonl*
-	go run ./cmd/tidetable demo --journal .cache/demo-journal.jsonl > /dev/null
-	go test ./internal/web -count 1 -run Screenshots -screenshots $(CURDIR)/docs/img -journal $(CURDIR)/.cache/demo-journal.jsonl
+	go build -o .cache/tidetable ./cmd/tidetable
+	.cache/tidetable demo --report .cache/demo.html --serve 127.0.0.1:18479 > .cache/demo.txt 2>&1 & demo=$$!; \
+	  trap 'kill -INT $$demo' EXIT; \
+	  for i in $$(seq 600); do grep -q 'the page is at' .cache/demo.txt && break; kill -0 $$demo || { cat .cache/demo.txt; exit 1; }; sleep 0.2; done; \
+	  go test ./internal/web -count 1 -run Screenshots -screenshots $(CURDIR)/docs/img -page http://127.0.0.1:18479
 
 docs-journal: ## the figures in docs/audit.md: time to verify 100,000 entries, to append one
 	go test ./internal/journal -run '^$$' -bench 'Verify100000|AppendSynced' -benchtime 5x

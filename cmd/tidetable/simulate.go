@@ -42,13 +42,14 @@ func newSimulateCmd() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 	}
 	var runs int
-	var shard, report string
+	var shard, report, serve string
 	cmd.Flags().IntVar(&runs, "runs", 0, "Monte Carlo: how many runs (default: the scenario's monteCarlo.runs, else one run as written)")
 	cmd.Flags().StringVar(&shard, "shard", "", "do only part i/n of the runs, i from 0; put together by simulate merge")
 	cmd.Flags().StringVar(&report, "report", "", "write a self-contained HTML page to this file")
+	cmd.Flags().StringVar(&serve, "serve", "", "afterwards show the loop's decisions on the controller's page, at this address, until Ctrl-C")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s := simulation{cmd: cmd, runs: runs, report: report, output: *out}
+		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, output: *out}
 		return s.run(cmd.Context(), args[0], shard)
 	}
 	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd(), newSimulateExportCmd())
@@ -59,6 +60,7 @@ type simulation struct {
 	cmd    *cobra.Command
 	runs   int
 	report string
+	serve  string
 	output string
 }
 
@@ -85,6 +87,9 @@ func (s *simulation) run(ctx context.Context, path, shard string) error {
 		}
 	}
 	if runs > 0 {
+		if s.serve != "" {
+			return errors.New("--serve shows one run; leave --runs (and monteCarlo.runs) away")
+		}
 		if s.report != "" {
 			return errors.New("--report shows one run; leave --runs (and monteCarlo.runs) away")
 		}
@@ -96,6 +101,11 @@ func (s *simulation) run(ctx context.Context, path, shard string) error {
 func (s *simulation) one(ctx context.Context, plan *scenario.Plan) error {
 	o := simulationOptions()
 	o.Points = reportPoints
+	page, err := newSimulationPage(s.serve, &o)
+	if err != nil {
+		return err
+	}
+	defer page.close()
 	stop := s.progress(&o, simulations.Ticks(plan, 1))
 	r, err := simulations.Compare(ctx, plan, o)
 	stop()
@@ -103,12 +113,15 @@ func (s *simulation) one(ctx context.Context, plan *scenario.Plan) error {
 		return err
 	}
 	if s.report != "" {
-		page := r.Page()
-		if err := files.WriteAtomic(s.report, s.cmd.OutOrStdout(), page.Write); err != nil {
+		report := r.Page()
+		if err := files.WriteAtomic(s.report, s.cmd.OutOrStdout(), report.Write); err != nil {
 			return fmt.Errorf("writing the report: %w", err)
 		}
 	}
-	return s.show(r)
+	if err := s.show(r); err != nil {
+		return err
+	}
+	return page.serve(ctx, s.cmd.ErrOrStderr())
 }
 
 // reportPoints is how many points a curve of a report has.

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"net/http/httptest"
@@ -20,14 +19,11 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
-
-	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/journal"
 )
 
 var (
 	screenshots = flag.String("screenshots", "", "write screenshots of the page into this folder")
-	fromJournal = flag.String("journal", "", "show the decisions of this journal on the screenshots instead of made-up ones")
+	fromPage    = flag.String("page", "", "take the screenshots of the page that is served here instead of made-up decisions")
 )
 
 // browser is one headless Chromium, and what it complained about and asked for.
@@ -322,37 +318,18 @@ func TestBrowserFindsNoAccessibilityFault(t *testing.T) {
 	b.check(t, origin)
 }
 
-// TestBrowserMakesScreenshots writes the pictures in docs/img, when asked to:
-// go test ./internal/web -run Screenshots -screenshots ../../docs/img -journal demo.jsonl
+// TestBrowserMakesScreenshots writes the pictures in docs/img, when asked to,
+// from a page that is being served, such as by tidetable demo --serve.
 func TestBrowserMakesScreenshots(t *testing.T) {
 	if *screenshots == "" {
 		t.Skip("no -screenshots folder is given: make docs-page gives one")
 	}
 	b := startBrowser(t)
-	store := fixtureStore(false)
-	if *fromJournal != "" {
-		store = NewStore(0)
-		err := journal.Read(t.Context(), *fromJournal, 0, func(e journal.Entry) error {
-			if e.Kind != journal.KindDecision {
-				return nil
-			}
-			var d controller.Decision
-			if err := json.Unmarshal(e.Data, &d); err != nil {
-				return err
-			}
-			store.Add(d)
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	origin := *fromPage
+	if origin == "" {
+		store := fixtureStore(false)
+		origin = serve(t, Options{Store: store, OpenReading: true, Now: func() time.Time { return store.Latest().Add(12 * time.Second) }})
 	}
-	names := store.names()
-	if len(names) == 0 {
-		t.Fatal("there are no decisions to show")
-	}
-	last, _, _ := store.latest(names[0])
-	origin := serve(t, Options{Store: store, OpenReading: true, Now: func() time.Time { return last.Time.Add(12 * time.Second) }})
 	for _, shot := range []struct {
 		file, theme   string
 		width, height int64

@@ -80,7 +80,12 @@ func pastPoint(d controller.Decision) PastPoint {
 	}
 	var done []string
 	for _, a := range d.Actions {
-		if !a.DryRun && a.Error == "" {
+		// The chart marks what changed the brokers; consumers change too often
+		// to be told apart there, and are in the timeline.
+		if a.DryRun || a.Error != "" || a.Proposal < 0 || a.Proposal >= len(d.Proposals) {
+			continue
+		}
+		if d.Proposals[a.Proposal].Kind == controller.ScaleBrokers {
 			done = append(done, a.Done)
 		}
 	}
@@ -93,6 +98,19 @@ func signalKey(f controller.ForecastSummary) string {
 		return f.Signal
 	}
 	return f.Signal + "/" + f.Subject
+}
+
+// Latest is the time of the newest decision: now, in a simulated world.
+func (s *Store) Latest() time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var at time.Time
+	for _, all := range s.policies {
+		if t := all[len(all)-1].Time; t.After(at) {
+			at = t
+		}
+	}
+	return at
 }
 
 func (s *Store) names() []string {

@@ -225,7 +225,12 @@ func TestTheStoreIsBoundedAndThePastIsThinned(t *testing.T) {
 	for i := range 2000 {
 		d := controller.Decision{ID: epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339), Policy: "p", Time: epoch.Add(time.Duration(i) * time.Minute)}
 		if i == 1001 {
+			d.Proposals = []controller.Proposal{{Kind: controller.ScaleBrokers}, {Kind: controller.ScaleConsumers}}
 			d.Actions = []controller.Action{{Done: "scaled"}}
+		}
+		if i%3 == 0 {
+			d.Proposals = append(d.Proposals, controller.Proposal{Kind: controller.ScaleConsumers})
+			d.Actions = append(d.Actions, controller.Action{Done: "consumers", Proposal: len(d.Proposals) - 1})
 		}
 		s.Add(d)
 	}

@@ -17,9 +17,13 @@ export const byId = (id) => document.getElementById(id);
 
 const prefixes = ['', 'k', 'M', 'G', 'T', 'P', 'E'];
 
+// The units of signals, as the forecasts name them, in the field's short form.
+const units = { bytes_per_second: 'B/s', messages_per_second: '/s', records_per_second: '/s', bytes: 'B', seconds: 's', cores: 'cores', messages: '', records: '', ratio: '', count: '' };
+
 /** amount prints a number with a decimal prefix, as disks and networks are sold. */
 export function amount(v, unit = '') {
   if (!Number.isFinite(v)) return '–';
+  unit = units[unit] ?? unit;
   let i = 0;
   while (Math.abs(v) >= 999.95 && i < prefixes.length - 1) { v /= 1000; i++; }
   const digits = i === 0 && Number.isInteger(v) ? 0 : Math.abs(v) >= 100 ? 0 : 1;
