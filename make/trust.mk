@@ -9,9 +9,10 @@ $(AXE):
 docs-page: $(AXE) ## the screenshots in docs/img, from the demo's decisions
 	mkdir -p docs/img .cache
 	go build -o .cache/tidetable ./cmd/tidetable
-	.cache/tidetable demo --report .cache/demo.html --serve 127.0.0.1:18479 > .cache/demo.txt 2>&1 & demo=$$!; \
+	.cache/tidetable demo --scenario > .cache/demo.yaml
+	.cache/tidetable simulate .cache/demo.yaml --serve 127.0.0.1:18479 > .cache/demo.txt 2>&1 & demo=$$!; \
 	  trap 'kill -INT $$demo' EXIT; \
-	  for i in $$(seq 600); do grep -q 'the page is at' .cache/demo.txt && break; kill -0 $$demo || { cat .cache/demo.txt; exit 1; }; sleep 0.2; done; \
+	  for i in $$(seq 3000); do grep -q 'the page is at' .cache/demo.txt && break; kill -0 $$demo || { cat .cache/demo.txt; exit 1; }; sleep 0.2; done; \
 	  go test ./internal/web -count 1 -run Screenshots -screenshots $(CURDIR)/docs/img -page http://127.0.0.1:18479
 
 docs-journal: ## the figures in docs/audit.md: time to verify 100,000 entries, to append one
