@@ -62,8 +62,9 @@ func WriteTrace(w io.Writer, series []metrics.Series) error {
 		return errors.New("writing trace: there is no series")
 	}
 	first := series[0]
+	// The writer keeps its first error, and Flush gives it.
 	out := bufio.NewWriterSize(w, 1<<16)
-	out.WriteString(timestampName)
+	line := []byte(timestampName)
 	for _, s := range series {
 		if !s.Start.Equal(first.Start) || s.Step != first.Step || s.Len() != first.Len() {
 			return fmt.Errorf("writing trace: %s is on another grid than %s", ColumnName(s.Signal, s.Labels), ColumnName(first.Signal, first.Labels))
@@ -72,22 +73,18 @@ func WriteTrace(w io.Writer, series []metrics.Series) error {
 		if s.Signal == "" {
 			name = s.Labels[columnLabel]
 		}
-		out.WriteByte(',')
-		out.WriteString(csvField(name))
+		line = append(append(line, ','), csvField(name)...)
 	}
-	out.WriteByte('\n')
-	var number []byte
+	_, _ = out.Write(append(line, '\n'))
 	for i := range first.Values {
-		number = first.TimeAt(i).UTC().AppendFormat(number[:0], time.RFC3339Nano)
-		out.Write(number)
+		line = first.TimeAt(i).UTC().AppendFormat(line[:0], time.RFC3339Nano)
 		for _, s := range series {
-			out.WriteByte(',')
+			line = append(line, ',')
 			if v := s.Values[i]; !math.IsNaN(v) && !math.IsInf(v, 0) {
-				number = strconv.AppendFloat(number[:0], v, 'g', -1, 64)
-				out.Write(number)
+				line = strconv.AppendFloat(line, v, 'g', -1, 64)
 			}
 		}
-		out.WriteByte('\n')
+		_, _ = out.Write(append(line, '\n'))
 	}
 	if err := out.Flush(); err != nil {
 		return fmt.Errorf("writing trace: %w", err)

@@ -74,7 +74,7 @@ func (d *decoder) document() error {
 		}
 	}
 	d.in.left = d.in.limit
-	if _, err := d.json.Token(); err != io.EOF {
+	if _, err := d.json.Token(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("there is something after the document, at byte %d", d.json.InputOffset())
 	}
 	return nil
@@ -171,7 +171,7 @@ func (d *decoder) value(path string, into any) error {
 func (d *decoder) open(want json.Delim, what string) error {
 	d.in.left = d.in.limit
 	t, err := d.json.Token()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return errors.New("the input is empty; want one JSON object")
 	}
 	if err != nil {

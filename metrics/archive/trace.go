@@ -87,7 +87,7 @@ func readTable(r io.Reader) (*table, error) {
 	c.ReuseRecord = true
 	c.TrimLeadingSpace = true
 	header, err := c.Read()
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the file is empty; want a header line, such as timestamp,value, and rows below it")
 	}
 	if err != nil {
@@ -100,7 +100,7 @@ func readTable(r io.Reader) (*table, error) {
 	for {
 		in.left = in.limit
 		record, err := c.Read()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

@@ -129,16 +129,12 @@ func (t *TSDB) openHead() (err error) {
 	head := filepath.Join(t.temp, "head")
 	err = ro.FlushWAL(head)
 	if err = errors.Join(err, ro.Close()); err != nil {
-		// A log without samples is a server that has just been started.
-		if strings.Contains(err.Error(), "no series appended") || strings.Contains(err.Error(), "no samples") {
-			return nil
-		}
 		return err
 	}
-	if _, err := os.Stat(head); err != nil {
-		return nil
+	if _, err := os.Stat(head); err == nil {
+		return t.openBlocks(head)
 	}
-	return t.openBlocks(head)
+	return nil
 }
 
 // Close releases the blocks and the temporary folder.

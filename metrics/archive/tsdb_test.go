@@ -149,6 +149,13 @@ func TestAFolderThatIsNoPrometheusDataIsExplained(t *testing.T) {
 	}
 }
 
+func TestAFolderOfAServerThatHasSeenNothingIsExplained(t *testing.T) {
+	_, err := OpenTSDB(promtest.New(t).Dir, TSDBOptions{})
+	if err == nil || !strings.Contains(err.Error(), "neither blocks nor") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAFoldersSeriesAreBounded(t *testing.T) {
 	s := promtest.New(t)
 	for i := range 30 {

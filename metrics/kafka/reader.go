@@ -90,10 +90,10 @@ func (r *Reader) watchOffsets(ctx context.Context) error {
 		return r.wrap(reading, err)
 	}
 	first, err := r.offsets(reading, r.cfg.Now())
-	if err != nil {
-		return nil
+	if err == nil {
+		_, err = r.groups(reading, first)
 	}
-	if _, err := r.groups(reading, first); err == nil && first.complete {
+	if err == nil && first.complete {
 		r.last = first
 	}
 	select {

@@ -42,12 +42,11 @@ func (c fastClient) Do(ctx context.Context, req *http.Request) (*http.Response, 
 	if err != nil || !wanted || resp.StatusCode != http.StatusOK {
 		return resp, body, err
 	}
-	matrix, err := decodeMatrix(body)
-	if err != nil {
-		return resp, body, nil
+	if matrix, err := decodeMatrix(body); err == nil {
+		answer.matrix, answer.decoded = matrix, true
+		body = emptyMatrix
 	}
-	answer.matrix, answer.decoded = matrix, true
-	return resp, emptyMatrix, nil
+	return resp, body, nil
 }
 
 var errShape = errors.New("not the shape of a range answer")
