@@ -53,6 +53,7 @@ func checkBrokers(s cluster.Snapshot, m *mistakes) map[int]bool {
 		m.add("brokers", "there is none; a plan needs at least one")
 	}
 	known := make(map[int]bool, len(s.Brokers))
+	unknown := unknownCapacities(s.Brokers)
 	alive := 0
 	for i, b := range s.Brokers {
 		if known[b.ID] {
@@ -66,7 +67,10 @@ func checkBrokers(s cluster.Snapshot, m *mistakes) map[int]bool {
 		default:
 			m.add(fmt.Sprintf("brokers[%d].state", i), "%q is not one of alive, fenced, draining, dead", b.State)
 		}
-		for _, g := range goals {
+		for r, g := range goals {
+			if unknown[r] {
+				continue
+			}
 			// Who only gives replicas away may have no capacity left.
 			if c := g.capacity(b.Capacity); !(c > 0) && (b.State == cluster.BrokerAlive || b.State == "") || math.IsNaN(c) || math.IsInf(c, 0) || c < 0 {
 				m.add(fmt.Sprintf("brokers[%d].capacity", i), "broker %d has %v %s for %s; it must be above zero", b.ID, c, g.unit, g.name)
@@ -81,6 +85,19 @@ func checkBrokers(s cluster.Snapshot, m *mistakes) map[int]bool {
 		m.add("brokers", "none is alive, so there is nowhere to put a replica")
 	}
 	return known
+}
+
+// unknownCapacities tells, per goal, that no broker's capacity is known. Such a
+// goal is left out; one that only some brokers lack is a mistake.
+func unknownCapacities(bs []cluster.Broker) []bool {
+	out := make([]bool, len(goals))
+	for r, g := range goals {
+		out[r] = len(bs) > 0
+		for _, b := range bs {
+			out[r] = out[r] && g.capacity(b.Capacity) == 0
+		}
+	}
+	return out
 }
 
 func checkPartition(m *mistakes, known map[int]bool, topic string, ti, qi int, q cluster.Partition) {

@@ -71,7 +71,7 @@ func dimensions(o *Outlook, busy []float64) []dimension {
 	}
 	sum := 0.0
 	for _, b := range busy {
-		sum += b * b
+		sum += float64(b * b)
 	}
 	for k := range o.Blocks {
 		for r, g := range goals {

@@ -43,14 +43,14 @@ func (p *problem) zoneRange(r int) (lo, hi, largest float64) {
 	for i := 0; i < p.np; i++ {
 		rf := p.rf(i)
 		f, l := p.fol[i*p.nd+r], p.led[i*p.nd+r]
-		p.total[r] += float64(rf)*f + l
+		p.total[r] += float64(float64(rf)*f) + l
 		least, most := 0, 1
 		if rf >= nz {
 			least = 1
 			most = rf - nz + 1
 		}
-		lo += float64(least) * f
-		hi += float64(most)*f + max(0, l)
+		lo += float64(float64(least) * f)
+		hi += float64(float64(most)*f) + max(0, l)
 		largest = max(largest, f, f+l)
 	}
 	if nz == 1 {

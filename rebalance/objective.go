@@ -17,7 +17,7 @@ type imbalance struct {
 }
 
 func (m imbalance) value() float64 {
-	return overShare*max(0, m.over-1) + underShare*max(0, 1-m.under) + spreadShare*m.spread
+	return float64(overShare*max(0, m.over-1)) + float64(underShare*max(0, 1-m.under)) + float64(spreadShare*m.spread)
 }
 
 // measure computes the dimension's imbalance over the alive brokers.

@@ -10,6 +10,7 @@ import (
 type problem struct {
 	nb, np, nd, nz int
 	dims           []dimension
+	unknown        []bool // per goal: no broker's capacity is known
 
 	ids      []int   // broker -> id
 	zone     []int32 // broker -> zone; zones of brokers that are alive come first
@@ -86,11 +87,14 @@ func contains(reps []int32, b int32) bool {
 func newProblem(s cluster.Snapshot, o Options) *problem {
 	p := &problem{nb: len(s.Brokers), dims: dimensions(o.Outlook, busyness(s, o.Outlook))}
 	p.nd = len(p.dims)
+	p.unknown = unknownCapacities(s.Brokers)
 	p.layBrokers(s, o)
 	p.layPartitions(s, o)
 	p.weight = make([]float64, p.nd)
 	for r, d := range p.dims {
-		p.weight[r] = d.weight
+		if !p.unknown[d.base] || d.count {
+			p.weight[r] = d.weight
+		}
 	}
 	p.findIdeals()
 	p.findLocality(s, o.Locality)
@@ -109,7 +113,7 @@ func busyness(s cluster.Snapshot, o *Outlook) []float64 {
 			sum += float64(q.Load.BytesInPerSecond)
 		}
 		for k, b := range o.Blocks {
-			out[k] += sum * b.of(t.Name)
+			out[k] += float64(sum * b.of(t.Name))
 		}
 	}
 	return out
@@ -158,16 +162,19 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 	for i, b := range s.Brokers {
 		for r, g := range p.dims {
 			c := g.capacity(b.Capacity)
+			if p.unknown[g.base] {
+				c = 1
+			}
 			p.capacity[i*p.nd+r] = c
 			p.hard[i*p.nd+r] = inf
-			if g.hard {
+			if g.hard && !p.unknown[g.base] {
 				p.hard[i*p.nd+r] = c * share
 			}
 		}
 		// What is received is written, so the disk's rate bounds it as well.
 		if w := float64(b.Capacity.DiskBytesPerSecond) * share; w > 0 {
 			for r, d := range p.dims {
-				if d.base == networkInIndex {
+				if d.base == networkInIndex && !p.unknown[d.base] {
 					p.hard[i*p.nd+r] = min(p.hard[i*p.nd+r], w)
 				}
 			}
@@ -247,7 +254,7 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 				p.led = append(p.led, d.leader(load, rf))
 			}
 			p.size = append(p.size, float64(q.Load.SizeBytes))
-			p.bytes += float64(rf) * float64(q.Load.SizeBytes)
+			p.bytes += float64(float64(rf) * float64(q.Load.SizeBytes))
 			p.fixed = append(p.fixed, excluded)
 			p.need = append(p.need, int8(min(rf, p.nzAlive)))
 			p.topic = append(p.topic, int32(ti))

@@ -121,6 +121,9 @@ func (s *state) target(i int) (to []int, listed bool) {
 func (p *problem) balance(load []float64) Balance {
 	out := Balance{ImbalancePoints: p.imbalancePoints(load), Resources: make(map[string]ResourceBalance, p.nd)}
 	for r, g := range p.dims {
+		if p.unknown[g.base] && !g.count {
+			continue
+		}
 		m := p.measure(load, r)
 		b := ResourceBalance{Min: cluster.Ratio(inf), OverIdeal: m.over, UnderIdeal: m.under, Spread: m.spread}
 		var capacity float64
@@ -154,6 +157,9 @@ func (p *problem) brokerChanges(s cluster.Snapshot, before, after []float64) []B
 		out[b] = BrokerChange{ID: x.ID, Zone: x.Zone, State: state,
 			UsedBefore: make(map[string]float64, p.nd), UsedAfter: make(map[string]float64, p.nd)}
 		for r, g := range p.dims {
+			if p.unknown[g.base] && !g.count {
+				continue
+			}
 			at := b*p.nd + r
 			unit := p.capacity[at]
 			if g.count {

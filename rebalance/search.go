@@ -106,8 +106,8 @@ func (sr *search) objective() float64 {
 func (sr *search) quality() float64 {
 	v := sr.st.imbalancePoints(sr.st.load) + sr.st.localPoints()
 	for r, d := range sr.st.dims {
-		if d.hard && d.weight > 0 {
-			v += sr.hotPrice * max(0, sr.st.measure(sr.st.load, r).over-hotSpot)
+		if d.hard && sr.st.weight[r] > 0 {
+			v += float64(sr.hotPrice * max(0, sr.st.measure(sr.st.load, r).over-hotSpot))
 		}
 	}
 	return v

@@ -56,7 +56,7 @@ func (s *state) reload() {
 				s.moved[i]++
 			}
 		}
-		s.bytes += float64(s.moved[i]) * s.size[i]
+		s.bytes += float64(float64(s.moved[i]) * s.size[i])
 		if s.moved[i] == 0 && s.leaderCosts(i, s.leader[i]) {
 			s.leaderOnly++
 		}
@@ -114,7 +114,7 @@ func (s *state) costDelta(c change) (movedDelta, leaderDelta int) {
 func (s *state) apply(c change) {
 	md, ld := s.costDelta(c)
 	s.moved[c.i] += int8(md)
-	s.bytes += float64(md) * s.size[c.i]
+	s.bytes += float64(float64(md) * s.size[c.i])
 	s.leaderOnly += ld
 	if c.k >= 0 {
 		at := int(s.off[c.i]) + c.k

@@ -81,7 +81,7 @@ func (c *cell) value(load float64) float64 {
 	if h := x - c.hot; h > 0 {
 		v += float64(c.cool * h * h)
 		if h := x - c.hard; h > 0 {
-			v += float64(c.overload * (h*h + h))
+			v += float64(c.overload * h * (h + 1))
 		}
 	}
 	return v
@@ -100,7 +100,7 @@ func (c *cell) slope(load float64) float64 {
 	if h := x - c.hot; h > 0 {
 		v += 2 * float64(c.cool*h)
 		if h := x - c.hard; h > 0 {
-			v += float64(c.overload * (2*h + 1))
+			v += float64(c.overload * (h + h + 1))
 		}
 	}
 	return v * c.inv
@@ -151,7 +151,7 @@ func (g *surrogate) fit(r int) {
 		}
 		scale := ideal / max(ideal, g.floor[r])
 		c.inv = 1 / (g.capacity[at] * ideal)
-		c.spread = w * spreadShare * g.capacity[at] / capacity / (2 * math.Sqrt(m.spread*m.spread+1/(g.sharpness*g.sharpness)))
+		c.spread = w * spreadShare * g.capacity[at] / capacity / (2 * math.Sqrt(float64(m.spread*m.spread)+float64(1/(g.sharpness*g.sharpness))))
 		c.top = top / scale
 		c.over = w * overShare * g.sharpness / 2 * scale * scale
 		c.low = low

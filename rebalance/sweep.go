@@ -255,7 +255,7 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 	fixedGain := w.dot(fol, from) + w.localCredit(i)
 	orig := w.replicas(w.orig, i)
 	if contains(orig, from) {
-		fixedGain -= w.size[i] * w.bytePrice
+		fixedGain -= float64(w.size[i] * w.bytePrice)
 	}
 	// other is the member whose leadership costs least once slot k has moved.
 	other, otherCost := int32(-1), inf
@@ -288,7 +288,7 @@ func (w *sweeper) homeCredit(i int) float64 {
 	if w.moved[i] == 0 {
 		return 0
 	}
-	return w.size[i] * w.bytePrice
+	return float64(w.size[i] * w.bytePrice)
 }
 
 // mayEnter tells whether slot k of partition i may go to zone z.

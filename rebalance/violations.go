@@ -175,15 +175,21 @@ func (p *problem) moreBrokers(r int) string {
 
 // warnings tells what is not forbidden and yet needs somebody's attention.
 func (p *problem) warnings(s cluster.Snapshot) []string {
+	var out []string
+	for r, g := range goals {
+		if p.unknown[r] && !g.count {
+			out = append(out, fmt.Sprintf("no broker's capacity for %s is known, so it is neither evened out nor kept within bounds", g.name))
+		}
+	}
 	var leaderless []int
 	for i := 0; i < p.np; i++ {
 		if p.lead0[i] < 0 {
 			leaderless = append(leaderless, i)
 		}
 	}
-	if len(leaderless) == 0 {
-		return nil
+	if len(leaderless) > 0 {
+		out = append(out, fmt.Sprintf("%d partitions have no leader; nothing can be copied from them until a replica is back, such as %v",
+			len(leaderless), p.names(s, leaderless)))
 	}
-	return []string{fmt.Sprintf("%d partitions have no leader; nothing can be copied from them until a replica is back, such as %v",
-		len(leaderless), p.names(s, leaderless))}
+	return out
 }
