@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"math"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -292,5 +293,17 @@ func BenchmarkSize(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Size(d, f)
+	}
+}
+
+func TestEveryConstraintHasItsRowInTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../docs/formulas.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range constraints {
+		if !strings.Contains(string(page), "| `"+c.name+"` |") {
+			t.Errorf("docs/formulas.md has no row for %s", c.name)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package gates
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -213,5 +214,17 @@ func TestGatesAreSortedAndNamedOnce(t *testing.T) {
 	}
 	if !slices.IsSorted(all) || len(slices.Compact(slices.Clone(all))) != len(all) {
 		t.Errorf("the gates are %s", strings.Join(all, ", "))
+	}
+}
+
+func TestEveryGateHasItsRowInTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/formats/decision.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range All() {
+		if !strings.Contains(string(page), "| `"+g.Name()+"` |") {
+			t.Errorf("docs/formats/decision.md has no row for %s", g.Name())
+		}
 	}
 }
