@@ -82,7 +82,7 @@ func startBrowser(t *testing.T) *browser {
 		defer cancel()
 		_ = chromedp.Cancel(ctx)
 	})
-	b.Context, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	b.Context, cancel = context.WithTimeout(ctx, 8*time.Minute) // machines that run everything at once are slow
 	t.Cleanup(cancel)
 	send(t, b, network.Enable, network.EnableParams{})
 	send(t, b, log.Enable, cdp.Empty{})
@@ -130,7 +130,7 @@ func (b *browser) see(t *testing.T, width, height int64, theme string) {
 
 // until waits for a condition of the page.
 func until(condition string) chromedp.Action[chromedp.Void] {
-	return chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingInterval(50*time.Millisecond))
+	return chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(0)) // the browser's own deadline counts
 }
 
 const (
