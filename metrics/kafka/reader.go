@@ -32,7 +32,7 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	at := r.cfg.Now()
-	meta, err := r.admin.Metadata(ctx)
+	meta, err := within(ctx, func() (kadm.Metadata, error) { return r.admin.Metadata(ctx) })
 	if err != nil {
 		return cluster.Snapshot{}, r.wrap(ctx, err)
 	}
@@ -86,7 +86,7 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 func (r *Reader) watchOffsets(ctx context.Context) error {
 	reading, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
-	if _, err := r.admin.BrokerMetadata(reading); err != nil {
+	if _, err := within(reading, func() (kadm.Metadata, error) { return r.admin.BrokerMetadata(reading) }); err != nil {
 		return r.wrap(reading, err)
 	}
 	first, err := r.offsets(reading, r.cfg.Now())
@@ -101,6 +101,27 @@ func (r *Reader) watchOffsets(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// within ends the wait when the context does. The client gives a connection
+// that says nothing ten seconds of its own, whatever the context says.
+func within[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
 	}
 }
 
