@@ -159,6 +159,15 @@ func judgeStep(p PartitionView, target []int, minISR int, v View, r rules) Judge
 	if p.Leader < 0 {
 		return Judgement{Ruling: Hold, Why: "partition has no leader"}
 	}
+	if p.Leader != target[0] && slices.Contains(p.ISR, target[0]) && slices.Contains(p.Replicas, target[0]) {
+		// Leadership is free: where it belongs to a replica that is in sync
+		// already, it goes there before any byte, which relieves a hot broker at
+		// once and keeps a leader that leaves from being voted out by its removal.
+		if p.Replicas[0] != target[0] {
+			return Judgement{Ruling: Reorder, Step: leaderFirst(p.Replicas, target[0]), Add: -1}
+		}
+		return Judgement{Ruling: Elect}
+	}
 	step, add := nextStep(p.Replicas, target, p.Leader, v.alive)
 	removed := without(p.Replicas, step)
 	heals := len(removed) == 1 && !slices.Contains(p.ISR, removed[0])

@@ -80,6 +80,24 @@ func TestJudgeRulesOnWhatItSees(t *testing.T) {
 	}
 }
 
+func TestLeadershipGoesAheadOfTheData(t *testing.T) {
+	m := Move{Topic: "t", Original: []int{0, 1, 2}, Target: []int{1, 3, 2}}
+	r := rules{gone: func(int) bool { return false }}
+	for _, c := range []struct {
+		p    PartitionView
+		want Ruling
+		step []int
+	}{
+		{PartitionView{Replicas: []int{0, 1, 2}, ISR: []int{0, 1, 2}, Leader: 0}, Reorder, []int{1, 0, 2}},
+		{PartitionView{Replicas: []int{1, 0, 2}, ISR: []int{0, 1, 2}, Leader: 0}, Elect, nil},
+		{PartitionView{Replicas: []int{1, 0, 2}, ISR: []int{0, 1, 2}, Leader: 1}, Submit, []int{1, 3, 2}},
+	} {
+		if j := judge(m, judgeView(c.p), r); j.Ruling != c.want || !slices.Equal(j.Step, c.step) {
+			t.Errorf("%v: %v %v, want %v %v", c.p, j.Ruling, j.Step, c.want, c.step)
+		}
+	}
+}
+
 // FuzzStepsReachTheTarget walks from any placement to any other: every step
 // adds one replica, keeps the factor, is recognised as ours while it is in
 // flight, forward and back, and the walk ends.
