@@ -183,18 +183,24 @@ type deadline struct {
 	grace time.Duration
 }
 
-// observe notes which brokers are dead now.
-func (d *deadline) observe(v View, wanted []int, now time.Time) {
+// observe notes which brokers are dead now, and returns those that died and
+// those that came back since the last look.
+func (d *deadline) observe(v View, wanted []int, now time.Time) (died, back []int) {
 	if d.since == nil {
 		d.since = map[int]time.Time{}
 	}
 	for _, b := range wanted {
-		if v.alive(b) {
+		_, dead := d.since[b]
+		switch alive := v.alive(b); {
+		case alive && dead:
 			delete(d.since, b)
-		} else if _, ok := d.since[b]; !ok {
+			back = append(back, b)
+		case !alive && !dead:
 			d.since[b] = now
+			died = append(died, b)
 		}
 	}
+	return died, back
 }
 
 func (d *deadline) gone(now time.Time) func(int) bool {

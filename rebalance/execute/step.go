@@ -154,7 +154,13 @@ func (m *Mover) look(ctx context.Context, view View, now time.Time) error {
 		brokers = append(brokers, b)
 	}
 	slices.Sort(brokers)
-	m.work.down.observe(view, brokers, now)
+	died, back := m.work.down.observe(view, brokers, now)
+	for _, b := range died {
+		m.event("hold", fmt.Sprintf("broker %d is down: what needs it waits, what can do without it goes on", b))
+	}
+	for _, b := range back {
+		m.event("hold", fmt.Sprintf("broker %d is back", b))
+	}
 	alive := slices.DeleteFunc(brokers, func(b int) bool { return !view.alive(b) })
 	sizes, err := m.cfg.Kafka.Sizes(ctx, alive, tps)
 	if err != nil {
