@@ -53,7 +53,7 @@ type bed struct {
 // newBed starts everything and waits until the load is seen.
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	t.Cleanup(cancel)
 	began := time.Now()
 	shape := testbed.Day(low, peak, day, (time.Duration(began.UnixNano())+12*time.Hour)%day)

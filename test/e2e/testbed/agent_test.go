@@ -16,7 +16,7 @@ import (
 func TestPodsAreRealBrokersAndConsumers(t *testing.T) {
 	RequireKubernetes(t)
 	tb := Start(t, Options{Kubernetes: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 
 	if err := tb.DeployKafka(ctx, Namespace, 3); err != nil {

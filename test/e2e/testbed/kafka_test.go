@@ -10,7 +10,7 @@ import (
 
 func TestKafkaLivesThroughAddedKilledAndRestartedBrokers(t *testing.T) {
 	tb := Start(t, Options{})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 
 	if err := tb.Kafka.CreateTopic(ctx, "orders", 6, 3, nil); err != nil {

@@ -11,7 +11,7 @@ import (
 func TestKEDAStubFollowsTheLagAndItsBounds(t *testing.T) {
 	RequireKubernetes(t)
 	tb := Start(t, Options{Kubernetes: true, Brokers: 1})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	if err := tb.DeployKafka(ctx, Namespace, 1); err != nil {
 		t.Fatal(err)

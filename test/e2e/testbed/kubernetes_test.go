@@ -17,7 +17,7 @@ import (
 
 func TestControlPlaneMakesPodsAndHoldsToRBAC(t *testing.T) {
 	k := StartKubernetes(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 
 	replicas := int32(2)

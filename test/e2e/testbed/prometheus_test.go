@@ -11,7 +11,7 @@ import (
 
 func TestPrometheusSeesTheLoadAndTheBackfilledPast(t *testing.T) {
 	tb := Start(t, Options{Brokers: 2, Prometheus: true, VolumeBytes: 1e9, CPULimit: 2})
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	k, p := tb.Kafka, tb.Prometheus
 

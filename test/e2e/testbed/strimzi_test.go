@@ -28,7 +28,7 @@ spec: {replicas: 3, roles: [broker], storage: {type: ephemeral}}
 func TestStrimziStubScalesPoolsAsDocumented(t *testing.T) {
 	RequireKubernetes(t)
 	tb := Start(t, Options{Kubernetes: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	operator, err := tb.StartStrimzi(ctx, Namespace)
 	if err != nil {

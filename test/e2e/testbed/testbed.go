@@ -45,7 +45,7 @@ type Options struct {
 	Kubernetes bool
 	// NoKafka leaves Kafka out, for tests that bring it up in pods.
 	NoKafka bool
-	// StartTimeout bounds the start of all parts; two minutes when zero.
+	// StartTimeout bounds the start of all parts; five minutes when zero.
 	StartTimeout time.Duration
 	// Log receives one line for each step; nothing when nil.
 	Log func(format string, args ...any)
@@ -67,7 +67,7 @@ func (o Options) withDefaults() Options {
 		o.ScrapeInterval = 2 * time.Second
 	}
 	if o.StartTimeout == 0 {
-		o.StartTimeout = 2 * time.Minute
+		o.StartTimeout = 5 * time.Minute
 	}
 	if o.Log == nil {
 		o.Log = func(string, ...any) {}
