@@ -2,25 +2,42 @@ package act
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
-// TestBrokersAndConsumersAreReadyBeforeThePeakAndGoAfterIt follows one day: out
-// before the load crosses what three brokers carry, in after it, and never a
-// broker's pod gone while it holds a replica.
-func TestBrokersAndConsumersAreReadyBeforeThePeakAndGoAfterIt(t *testing.T) {
+// TestADayThroughAPeakWithTheControllerKilledTwice follows one day: brokers and
+// consumers out before the load crosses what three brokers carry, in after it,
+// and never a broker's pod gone while it holds a replica. The controller is
+// killed at a seeded moment of the scale-out and of the scale-in; its successor
+// waits for the lease and completes what it finds.
+func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	testbed.RequireKubernetes(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 14*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
 	defer cancel()
 	b := newBed(ctx, t)
 	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, b.policy(t, "")))
 	b.run(t)
 	w := watch(ctx, t, b)
+	seed := seed()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	b.killDuring(ctx, t, random, controller.Scaling, controller.Joining, controller.Filling)
 
 	crossing := b.crossing()
 	t.Logf("the load crosses %.0f kB/s, what three brokers carry, in %s", oldCapacity/1e3, time.Until(crossing).Round(time.Second))
@@ -50,6 +67,7 @@ func TestBrokersAndConsumersAreReadyBeforeThePeakAndGoAfterIt(t *testing.T) {
 		}
 		return err
 	})
+	b.killDuring(ctx, t, random, controller.Cordoning, controller.Draining, controller.Proving, controller.Shrinking)
 	b.await(ctx, t, "three brokers and few consumers after the peak", func(ctx context.Context) error {
 		s, err := b.sizes(ctx)
 		if err == nil && (s.brokers != 3 || s.brokersReady != 3 || s.consumers > 3) {
@@ -58,9 +76,65 @@ func TestBrokersAndConsumersAreReadyBeforeThePeakAndGoAfterIt(t *testing.T) {
 		return err
 	})
 	w.end(t)
+	if want := []int{3, 4, 3}; !slices.Equal(w.steps, want) {
+		t.Errorf("the brokers wanted went through %v, want %v: one operation out and one in", w.steps, want)
+	}
 	if refused := b.forbidden(t); len(refused) > 0 {
 		t.Errorf("requests outside the act overlay's rights were made: %v", refused)
 	}
+}
+
+// seed is a fixed one, or TIDETABLE_SEED.
+func seed() uint64 {
+	if n, err := strconv.ParseUint(os.Getenv("TIDETABLE_SEED"), 10, 64); err == nil {
+		return n
+	}
+	return 20261122
+}
+
+// killDuring kills tidetable with SIGKILL some moment after an operation has
+// entered one of the phases, and starts its successor.
+func (b *bed) killDuring(ctx context.Context, t *testing.T, random *rand.Rand, phases ...controller.Phase) {
+	t.Helper()
+	var op *controller.Operation
+	b.await(ctx, t, fmt.Sprintf("an operation in one of %v", phases), func(ctx context.Context) error {
+		var err error
+		if op, err = b.operation(ctx); err == nil && (op == nil || !slices.Contains(phases, op.Phase)) {
+			err = fmt.Errorf("the operation is %+v", op)
+		}
+		return err
+	})
+	time.Sleep(time.Duration(random.Int64N(int64(3 * time.Second)))) // which moment is the point, not how long
+	at, err := b.operation(ctx)
+	must(t, err)
+	must(t, b.process.Kill())
+	phase := controller.Phase("")
+	if at != nil {
+		phase = at.Phase
+	}
+	t.Logf("killed in phase %q", phase)
+	b.run(t)
+}
+
+// operation is what the policy's status says is in flight.
+func (b *bed) operation(ctx context.Context) (*controller.Operation, error) {
+	client, err := dynamic.NewForConfig(b.Kubernetes.Config)
+	if err != nil {
+		return nil, err
+	}
+	o, err := client.Resource(kube.PolicyResource).Namespace(testbed.Namespace).Get(ctx, "claims", metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	text, _, err := unstructured.NestedString(o.Object, "status", "operation")
+	if err != nil || text == "" {
+		return nil, err
+	}
+	var state controller.State
+	if err := json.Unmarshal([]byte(text), &state); err != nil {
+		return nil, err
+	}
+	return state.Operation, nil
 }
 
 // crossing is when the load first exceeds what three brokers carry.
@@ -92,6 +166,7 @@ type watcher struct {
 	done    chan struct{}
 	worst   time.Duration // longest stretch over the lag objective
 	unsafe  error
+	steps   []int // the brokers wanted, as they changed
 	lags    int
 	highest float64 // seconds of lag
 }
@@ -118,6 +193,9 @@ func watch(ctx context.Context, t *testing.T, b *bed) *watcher {
 
 func (w *watcher) look(ctx context.Context, b *bed, over *time.Time) {
 	if s, err := b.sizes(ctx); err == nil {
+		if n := len(w.steps); n == 0 || w.steps[n-1] != s.brokers {
+			w.steps = append(w.steps, s.brokers)
+		}
 		for id := s.brokers; id < 6; id++ {
 			if n, err := b.Kafka.ReplicasOn(ctx, id); err == nil && n > 0 {
 				w.unsafe = fmt.Errorf("broker %d holds %d replicas and %d brokers are wanted", id, n, s.brokers)
