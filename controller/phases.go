@@ -371,15 +371,25 @@ func (t *tick) anyEmpty(ids []int) bool {
 	return false
 }
 
+// shortFill is a fill that is over so soon that polling and electing took most
+// of it: it says nothing about how fast data moves.
+const shortFill = 2 * time.Minute
+
 // learnRate notes how fast the brokers that joined were filled.
 func (t *tick) learnRate(op *Operation) {
-	took := t.now.Sub(op.PhaseSince).Seconds()
-	if op.BytesMoved <= 0 || took <= 0 || len(op.Brokers) == 0 {
+	took := t.now.Sub(op.PhaseSince)
+	if op.BytesMoved <= 0 || took < shortFill || len(op.Brokers) == 0 {
 		return
 	}
-	seen := cluster.BytesPerSecond(float64(op.BytesMoved) / took / float64(len(op.Brokers)))
-	if have := t.c.state.Learned.MoveRate; have > 0 {
-		seen = (have + seen) / 2
+	t.c.state.Learned.MoveRate = blendRate(t.c.state.Learned.MoveRate, op.BytesMoved, took, len(op.Brokers))
+}
+
+// blendRate is the mean of what is known and what one fill of some brokers
+// showed, each in bytes per second of one broker.
+func blendRate(have cluster.BytesPerSecond, moved cluster.Bytes, took time.Duration, brokers int) cluster.BytesPerSecond {
+	seen := cluster.BytesPerSecond(float64(moved) / took.Seconds() / float64(brokers))
+	if have > 0 {
+		return (have + seen) / 2
 	}
-	t.c.state.Learned.MoveRate = seen
+	return seen
 }

@@ -1,0 +1,20 @@
+package controller
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAFillThatIsSoonOverTeachesNoRate(t *testing.T) {
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		took time.Duration
+		want float64
+	}{{20 * time.Second, 0}, {10 * time.Minute, 1e6}} {
+		tk := &tick{c: &Controller{}, now: start.Add(tt.took)}
+		tk.learnRate(&Operation{PhaseSince: start, BytesMoved: 1200e6, Brokers: []int{3, 4}})
+		if got := float64(tk.c.state.Learned.MoveRate); got != tt.want {
+			t.Errorf("a fill of %s teaches %.0f B/s, want %.0f", tt.took, got, tt.want)
+		}
+	}
+}
