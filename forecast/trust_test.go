@@ -21,14 +21,14 @@ func TestAperiodicLoadSwitchesThePredictivePartOffAndARhythmOnAgain(t *testing.T
 	if p.Trusted || !strings.HasPrefix(p.Why, "switched off: ") {
 		t.Fatalf("after twelve days of noise: trusted is %v, why is %q", p.Trusted, p.Why)
 	}
-	for i := range 14 * 96 {
-		st.Observe(10 + 8*math.Sin(2*math.Pi*float64(i)/96) + 0.2*r.NormFloat64())
+	for i := range 21 * 96 {
+		st.Observe(20 + 8*math.Sin(2*math.Pi*float64(i)/96) + 1.5*r.NormFloat64())
 	}
 	if p, err = st.Predict(wide); err != nil {
 		t.Fatal(err)
 	}
 	if !p.Trusted || p.Why != "" {
-		t.Fatalf("after two weeks of rhythm: trusted is %v, why is %q", p.Trusted, p.Why)
+		t.Fatalf("after three weeks of rhythm: trusted is %v, why is %q", p.Trusted, p.Why)
 	}
 }
 
