@@ -65,6 +65,7 @@ type calibrator struct {
 	now    [3]quantiles // the calibration at judged, renewed now and then
 	shift  [3]float64   // adaptive correction of the level, in logits
 	rate   float64      // of the shift, per outcome
+	held   tracker      // how often the 0.95 quantile as issued held
 }
 
 // said is what was known at the origin about one later outcome.
@@ -166,6 +167,7 @@ func (c *calibrator) adapt(y float64, s said) {
 		return 0
 	}
 	if !math.IsNaN(s.high) {
+		c.held.add(y <= s.high)
 		c.shift[2] += c.rate * (miss(y > s.high) - (1 - judged[2]))
 		c.shift[2] = max(-0.7, min(c.shift[2], 1))
 	}
@@ -173,6 +175,24 @@ func (c *calibrator) adapt(y float64, s said) {
 		c.shift[0] -= c.rate * (miss(y < s.low) - judged[0])
 		c.shift[0] = max(-1, min(c.shift[0], 0.7))
 	}
+}
+
+// tracker is a discounted share of how often something held.
+type tracker struct{ held, n float64 }
+
+func (t *tracker) add(ok bool) {
+	const f = 1 - 1.0/1000
+	t.held, t.n = t.held*f, t.n*f+1
+	if ok {
+		t.held++
+	}
+}
+
+func (t *tracker) share() float64 {
+	if t.n == 0 {
+		return 0
+	}
+	return t.held / t.n
 }
 
 // level is the level at which q is read.

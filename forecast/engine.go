@@ -80,6 +80,22 @@ func (e *Engine) Forecast(ctx context.Context, s metrics.Series, h Horizon) (Pre
 	return r.state.Predict(h)
 }
 
+// Explain forecasts like Forecast and says why.
+func (e *Engine) Explain(ctx context.Context, s metrics.Series, h Horizon) (Prediction, Explanation, error) {
+	p, err := e.Forecast(ctx, s, h)
+	if err != nil {
+		return Prediction{}, Explanation{}, err
+	}
+	r := e.recall(s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == nil {
+		return Prediction{}, Explanation{}, ErrTooShort
+	}
+	x, err := r.state.Explain(h.Ahead)
+	return p, x, err
+}
+
 // recall finds or makes the place where the state of a series is kept.
 func (e *Engine) recall(s metrics.Series) *remembered {
 	e.mu.Lock()

@@ -93,11 +93,14 @@ func newForecastCmd() *cobra.Command {
 		Long: "forecast reads a trace and says what comes after its last row, at every step up to\n" +
 			"the horizon, as quantiles calibrated on the forecaster's own past errors.",
 		Example: "  tidetable forecast --input trace.csv --horizon 24h\n" +
-			"  tidetable forecast --input trace.csv --column value --horizon 6h --quantiles 0.5,0.95 --output json",
+			"  tidetable forecast --input trace.csv --column value --horizon 6h --quantiles 0.5,0.95 --output json\n" +
+			"  tidetable forecast --input trace.csv --events events.yaml --explain\n" +
+			"  tidetable forecast --input trace.csv --output html > forecast.html",
 		Args: cobra.NoArgs,
 	}
 	in.register(cmd)
-	out := outputFlag(cmd, "table", "json")
+	explain := cmd.Flags().Bool("explain", false, "say why: seasons found, models tried and how they did, events ahead, how often the band was right")
+	out := outputFlag(cmd, "table", "json", "html")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		series, err := in.read(cmd)
 		if err != nil {
@@ -106,12 +109,22 @@ func newForecastCmd() *cobra.Command {
 		if len(series) > 1 {
 			return fmt.Errorf("checking flags: %s has %d columns, name one with --column", in.input, len(series))
 		}
-		p, err := forecast.New(in.engineOptions()).Forecast(cmd.Context(), series[0], forecast.Horizon{Ahead: in.horizon, Quantiles: in.quantiles})
+		p, why, err := forecast.New(in.engineOptions()).Explain(cmd.Context(), series[0], forecast.Horizon{Ahead: in.horizon, Quantiles: in.quantiles})
 		if err != nil {
 			return fmt.Errorf("%s: forecasting: %w", in.input, err)
 		}
-		if *out == "json" {
-			return writeJSON(cmd.OutOrStdout(), forecastJSON(p))
+		switch *out {
+		case "html":
+			return forecastPage(series[0].Labels["column"], series[0], p, why).Write(cmd.OutOrStdout())
+		case "json":
+			j := forecastJSON(p)
+			if *explain {
+				j.Explanation = explainJSON(why)
+			}
+			return writeJSON(cmd.OutOrStdout(), j)
+		}
+		if *explain {
+			return writeExplanation(cmd, why)
 		}
 		return writeForecastTable(cmd, p)
 	}
@@ -131,6 +144,8 @@ type predictionJSON struct {
 	Trusted bool        `json:"trusted"`
 	Why     string      `json:"why,omitempty"`
 	Points  []pointJSON `json:"points"`
+
+	Explanation *explanationJSON `json:"explanation,omitempty"`
 }
 
 func forecastJSON(p forecast.Prediction) predictionJSON {
@@ -164,5 +179,22 @@ func writeForecastTable(cmd *cobra.Command, p forecast.Prediction) error {
 	if err == nil && !p.Trusted {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), p.Why)
 	}
+	return err
+}
+
+func writeExplanation(cmd *cobra.Command, x forecast.Explanation) error {
+	w := cmd.OutOrStdout()
+	for _, line := range x.Words() {
+		if _, err := fmt.Fprintln(w, line); err != nil {
+			return err
+		}
+	}
+	t := table.NewWriter()
+	t.SetStyle(table.StyleLight)
+	t.AppendHeader(table.Row{"model", "mean absolute error", "weight"})
+	for _, m := range x.Models {
+		t.AppendRow(table.Row{m.Name, strconv.FormatFloat(m.Error, 'g', 4, 64), percent(m.Weight)})
+	}
+	_, err := fmt.Fprintln(w, t.Render())
 	return err
 }
