@@ -91,26 +91,6 @@ func (c *checker) consumers(path string, list []Consumer, mode Mode) {
 	}
 }
 
-// SeasonPeriods reads Seasons. Nil means that seasons are found by themselves;
-// an empty list, that there are none.
-func (f Forecast) SeasonPeriods() ([]time.Duration, error) {
-	switch f.Seasons {
-	case "auto", "":
-		return nil, nil
-	case "none":
-		return []time.Duration{}, nil
-	}
-	var out []time.Duration
-	for part := range strings.SplitSeq(f.Seasons, ",") {
-		d, err := ParseDuration(part)
-		if err != nil || d <= 0 {
-			return nil, fmt.Errorf("must be auto, none or periods such as \"24h,168h\", not %q", f.Seasons)
-		}
-		out = append(out, d.D())
-	}
-	return out, nil
-}
-
 var quantity = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?(?:[eE][+]?[0-9]+)?)\s*(|B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$`)
 
 var quantityUnits = map[string]float64{
