@@ -11,13 +11,14 @@ import (
 func (w *World) flow() {
 	m := Minute{Time: w.now}
 	alive, cpuShare := 0, 0.0
+	cold := w.coldReadsEach()
 	for i := range w.brokers {
 		b := &w.brokers[i]
 		if b.state != cluster.BrokerAlive {
 			b.use, b.served = use{}, 0
 			continue
 		}
-		b.load(w.p)
+		b.load(w.p, cold)
 		if b.queued || b.use.u > 1 {
 			w.backlogs = true
 		}
@@ -51,7 +52,7 @@ func (w *World) flow() {
 }
 
 // load sets what the broker is asked for by its partitions and moves.
-func (b *broker) load(p []float64) {
+func (b *broker) load(p []float64, cold float64) {
 	in, out, cpu := 0.0, 0.0, 0.0
 	rowIn, rowOut, rowCPU := b.in[:len(p)], b.out[:len(p)], b.cpu[:len(p)]
 	for k, v := range p {
@@ -59,7 +60,7 @@ func (b *broker) load(p []float64) {
 		out += rowOut[k] * v
 		cpu += rowCPU[k] * v
 	}
-	write := in
+	write := in + cold
 	if b.moveIn > 0 || b.moveOut > 0 {
 		in += b.moveIn
 		out += b.moveOut
@@ -176,4 +177,29 @@ func (w *World) aliveBrokers() []int {
 		}
 	}
 	return out
+}
+
+// coldReadsEach is what lagging readers read from each broker's disk: what has
+// left the page cache. A reader further behind than the cache lasts reads all
+// of it from disk (Cloudera's page-cache seconds, docs/formulas.md).
+func (w *World) coldReadsEach() float64 {
+	if w.coldReads == 0 {
+		return 0
+	}
+	return w.coldReads / float64(max(len(w.aliveBrokers()), 1))
+}
+
+// cacheSeconds is how far back the page caches of all alive brokers reach.
+func (w *World) cacheSeconds() float64 {
+	memory, in := 0.0, 0.0
+	for i := range w.brokers {
+		if b := &w.brokers[i]; b.state == cluster.BrokerAlive {
+			memory += float64(b.shape.MemoryBytes)
+			in += b.use.in
+		}
+	}
+	if memory == 0 || in == 0 {
+		return math.Inf(1) // not known: taken to be enough
+	}
+	return pageCacheShare * memory / in
 }

@@ -131,6 +131,7 @@ func (w *World) assign(g *group) {
 // consume lets every group read for one tick.
 func (w *World) consume() {
 	served := w.servedShare()
+	w.coldReads = 0
 	for i := range w.groups {
 		g := &w.groups[i]
 		if !g.on {
@@ -196,6 +197,9 @@ func (w *World) consumeGroup(g *group, served float64) {
 	}
 	g.arrives, g.consumed, g.lag, g.lagSeconds = arrives, consumed/w.dt, lag, worst
 	g.calm = lag == 0
+	if worst > 60 && worst > w.cacheSeconds() { // no cache is shorter than a minute
+		w.coldReads += consumed / w.dt * w.topics[g.spec.Topics[0]].messageBytes
+	}
 	w.Totals.RecordsIn += arrives * w.dt
 	w.Totals.RecordsConsumed += consumed
 }

@@ -44,10 +44,11 @@ type World struct {
 	seen     Minute
 	actions  []ActionAt
 
-	shot    snapshotter
-	placed  int // how often the placement has changed
-	pasts   map[pastKey]*past
-	outages []outage
+	coldReads float64 // bytes per second that readers took from disks in the last tick
+	shot      snapshotter
+	placed    int // how often the placement has changed
+	pasts     map[pastKey]*past
+	outages   []outage
 }
 
 // class is the topics that share a profile and a retention: one unit of it
