@@ -53,13 +53,16 @@ func newSweeper(g *surrogate) *sweeper {
 
 // sweep visits every partition once, in an order that a seed fixes, and
 // returns how many changes it made.
-func (w *sweeper) sweep(seed uint64) int {
+func (w *sweeper) sweep(seed uint64) int { return w.sweepPart(seed, 1) }
+
+// sweepPart visits one partition in share.
+func (w *sweeper) sweepPart(seed uint64, share int) int {
 	w.renew()
 	made := 0
 	step := stride(w.np, seed)
 	at := int(mix(seed) % uint64(max(1, w.np)))
 	w.chunk = w.chunk[:0]
-	for range w.np {
+	for range w.np / share {
 		if w.spent() {
 			break
 		}
