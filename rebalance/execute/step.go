@@ -184,7 +184,8 @@ func (m *Mover) rule(view View, now time.Time) verdicts {
 		if mv.Dropped != "" {
 			continue
 		}
-		v.total += mv.Size * cluster.Bytes(steps(mv.source(m.run.Back), mv.target(m.run.Back)))
+		whole := mv.Size * cluster.Bytes(steps(mv.source(m.run.Back), mv.target(m.run.Back)))
+		v.total += whole
 		if w.settled[mv.tp()] {
 			v.movesDone++
 			continue
@@ -194,6 +195,7 @@ func (m *Mover) rule(view View, now time.Time) verdicts {
 			j = m.change(mv, view, j)
 			v.changed = true
 			if mv.Dropped != "" {
+				v.total -= whole
 				continue
 			}
 		}

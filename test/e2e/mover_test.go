@@ -33,7 +33,7 @@ func moverScenarios(soak bool) []scenario {
 		{"cancel at half of the bytes", cancelHalfway, true},
 		{"topics are deleted, recreated and grown in mid-move", topicsChange, true},
 		{"another tool is at work", foreignHolds, true},
-		{"a destination broker is killed −9", killBroker("destination"), true},
+		{"a destination broker is killed −9", killBroker("destination"), false},
 		{"a source broker is killed −9", killBroker("source"), false},
 		{"the controller is killed −9", killBroker("controller"), false},
 		{"a throttle is removed by hand", handsOn, false},
