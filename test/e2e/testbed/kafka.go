@@ -136,7 +136,7 @@ func (k *Kafka) java(name string, jvm []string, main string, args ...string) (*P
 	}
 	line := []string{
 		fmt.Sprintf("-Xmx%dm", k.tb.options.HeapMiB), "-Xms32m",
-		"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError",
+		"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData",
 		"-Djava.awt.headless=true", "-Dlog4j2.configurationFile=" + log4j,
 	}
 	line = append(line, jvm...)

@@ -20,7 +20,8 @@ func TestVictim(t *testing.T) {
 	if os.Getenv("TIDETABLE_TESTBED_VICTIM") == "" {
 		t.Skip("only TestChildrenDieWithAKilledTest runs this")
 	}
-	p, err := newProcessTable(t.TempDir()).start("sleeper", "", nil, "sleep", "600")
+	// The folder is the killer's, who lives to remove it.
+	p, err := newProcessTable(os.Getenv("TIDETABLE_TESTBED_VICTIM")).start("sleeper", "", nil, "sleep", "600")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestVictim(t *testing.T) {
 
 func TestChildrenDieWithAKilledTest(t *testing.T) {
 	victim := exec.Command(os.Args[0], "-test.run=^TestVictim$")
-	victim.Env = append(os.Environ(), "TIDETABLE_TESTBED_VICTIM=1")
+	victim.Env = append(os.Environ(), "TIDETABLE_TESTBED_VICTIM="+t.TempDir())
 	out, err := victim.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
