@@ -12,7 +12,6 @@ import (
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/policy"
-	"github.com/tidetable/tidetable/rebalance"
 )
 
 func actPolicy() policy.Policy {
@@ -31,7 +30,7 @@ func actPolicy() policy.Policy {
 func (w *fakeWorld) loop(t *testing.T, p policy.Policy) *controller.Controller {
 	t.Helper()
 	c, err := controller.New(controller.Config{
-		Policy: p, Observer: w, History: w, Forecaster: w, Planner: rebalance.Planner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
+		Policy: p, Observer: w, History: w, Forecaster: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
 		Scalers: map[string]controller.Scaler{"StatefulSet/kafka": w},
 	})
 	if err != nil {
@@ -126,7 +125,7 @@ func (w *fakeWorld) holds(id int) int {
 // was stored: never two operations, never a broker gone with data, and the
 // size is right in the end.
 func TestKilledAnywhereItCompletesAfterRestart(t *testing.T) {
-	for seed := range uint64(10) {
+	for seed := range uint64(8) {
 		w := newFakeWorld(seed, 3, 12)
 		w.crash = 0.02
 		w.run(t, actPolicy(), 1000, func(m int, d controller.Decision) {
@@ -236,7 +235,7 @@ func TestFenceStopsEveryWrite(t *testing.T) {
 	w := newFakeWorld(7, 3, 12)
 	w.rate = 6e6
 	c, err := controller.New(controller.Config{
-		Policy: actPolicy(), Observer: w, History: w, Forecaster: w, Planner: rebalance.Planner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
+		Policy: actPolicy(), Observer: w, History: w, Forecaster: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
 		Scalers: map[string]controller.Scaler{"StatefulSet/kafka": w},
 		Fence:   func(context.Context) error { return fmt.Errorf("somebody else leads") },
 	})

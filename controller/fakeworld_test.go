@@ -15,6 +15,15 @@ import (
 	"github.com/tidetable/tidetable/rebalance"
 )
 
+// hastyPlanner is the production planner with little to search: what is tested
+// here is who calls it, and when.
+type hastyPlanner struct{}
+
+func (hastyPlanner) Plan(ctx context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error) {
+	o.Evaluations = 2000
+	return rebalance.Planner{}.Plan(ctx, s, o)
+}
+
 var errCrash = errors.New("the process was killed")
 
 // fakeWorld is a cluster that behaves like the real thing where it matters:
