@@ -1,0 +1,131 @@
+package backtest
+
+import (
+	"context"
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/internal/shareddata"
+	"github.com/tidetable/tidetable/metrics"
+)
+
+var results = flag.String("results", "", "write the table of results into this Markdown file, between its markers")
+
+const (
+	beginResults = "<!-- results: make docs-forecast -->"
+	endResults   = "<!-- end of results -->"
+)
+
+// TestResultsTable writes docs/forecasting.md's table.
+func TestResultsTable(t *testing.T) {
+	if *results == "" {
+		t.Skip("left out: it writes documentation; make docs-forecast runs it")
+	}
+	files, err := filepath.Glob(shareddata.Path(t, "data", "traces") + "/*.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	b.WriteString("| trace | 15 min | 1 h | 6 h | 24 h |\n|---|---|---|---|---|\n")
+	logs, off, n := [4]float64{}, [4]float64{}, [4]int{}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".csv")
+		if name == "baselines" || name == "mstl_ets" || name == "prophet" {
+			continue
+		}
+		s := readValues(t, f)
+		r, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: 15 * time.Minute, Candidates: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "| %s |", name)
+		for k, h := range []time.Duration{15 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour} {
+			mine, yesterday := score(r, Ensemble, h), score(r, "yesterday", h)
+			if mine == nil || yesterday == nil {
+				b.WriteString(" |")
+				continue
+			}
+			ratio, cover := mine.MASE/yesterday.MASE, 100*mine.Coverage95
+			fmt.Fprintf(&b, " %.3f, %.1f %% |", ratio, cover)
+			logs[k], off[k], n[k] = logs[k]+math.Log(ratio), off[k]+math.Abs(cover-95), n[k]+1
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("| **geometric mean, mean distance from 95** |")
+	for k := range n {
+		fmt.Fprintf(&b, " **%.3f, %.2f** |", math.Exp(logs[k]/float64(n[k])), off[k]/float64(n[k]))
+	}
+	b.WriteString("\n")
+	replace(t, *results, b.String())
+}
+
+func score(r Result, model string, h time.Duration) *Score {
+	for i := range r.Scores {
+		if r.Scores[i].Model == model && r.Scores[i].Horizon == h {
+			return &r.Scores[i]
+		}
+	}
+	return nil
+}
+
+func replace(t *testing.T, path, table string) {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, rest, ok := strings.Cut(string(old), beginResults)
+	_, tail, ok2 := strings.Cut(rest, endResults)
+	if !ok || !ok2 {
+		t.Fatalf("%s has no markers for the table", path)
+	}
+	if err := os.WriteFile(path, []byte(head+beginResults+"\n"+table+endResults+tail), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// readValues reads the value column of a regular trace.
+func readValues(t *testing.T, path string) metrics.Series {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s metrics.Series
+	for i, r := range rows[1:] {
+		at, err := time.Parse(time.RFC3339, r[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch i {
+		case 0:
+			s.Start = at
+		case 1:
+			s.Step = at.Sub(s.Start)
+		}
+		if i > 0 {
+			// The grid is regular but for holes.
+			for k := int(at.Sub(s.Start) / s.Step); len(s.Values) < k; {
+				s.Values = append(s.Values, math.NaN())
+			}
+		}
+		v, err := strconv.ParseFloat(r[1], 64)
+		if err != nil {
+			v = math.NaN()
+		}
+		s.Values = append(s.Values, v)
+	}
+	return s
+}
