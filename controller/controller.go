@@ -231,6 +231,7 @@ func (t *tick) run(ctx context.Context) error {
 	t.listen(ctx)
 	t.forecast(ctx)
 	t.size()
+	t.carry()
 	t.proceed(ctx)
 	t.propose()
 	t.gate(ctx)
