@@ -31,3 +31,10 @@ test-chart: ## helm template and kustomize build give the same objects
 	cd test/chart && go test -count=1 ./...
 
 test: test-chart
+
+# Without npm or the network the accessibility test is skipped, and says so.
+.PHONY: page-deps
+page-deps:
+	@command -v npm >/dev/null 2>&1 && $(MAKE) --no-print-directory axe || echo "page-deps: no axe-core; the page's accessibility test will be skipped"
+
+test-deps: page-deps

@@ -95,7 +95,7 @@ func concerns(kinds ...controller.ConcernKind) controller.Decision {
 func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	testbed.RequireAlertmanager(t)
 	tb := testbed.Start(t, testbed.Options{NoKafka: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 
 	receiver, err := alertmanager.NewReceiver(alertmanager.ReceiverOptions{
@@ -120,7 +120,7 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sender := alertmanager.NewSender(alertmanager.SenderOptions{Endpoints: endpoints, Interval: 2 * time.Second})
+	sender := alertmanager.NewSender(alertmanager.SenderOptions{Endpoints: endpoints, Interval: 5 * time.Second})
 	running, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); _ = sender.Run(running) }()
