@@ -154,3 +154,9 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func TestExampleInTheDocsIsValid(t *testing.T) {
+	if _, err := Load("../docs/formats/policy.example.yaml", nil); err != nil {
+		t.Error(err)
+	}
+}
