@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -22,6 +24,7 @@ import (
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
+	"github.com/tidetable/tidetable/metrics/catalogue"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations"
 	"github.com/tidetable/tidetable/simulations/scenario"
@@ -227,8 +230,48 @@ func scenarioSources(dir string) scenario.Sources {
 			defer f.Close()
 			return archive.ReadSnapshot(f)
 		},
+		Blocks: readBlocks,
 		Policy: func(path string) (policy.Policy, error) { return policy.Load(path, os.Stdin) },
 	}
+}
+
+// readBlocks sums a signal over a Prometheus data folder, in steps of five
+// minutes; a moment that no series has is missing.
+func readBlocks(dir, signal string) (metrics.Series, error) {
+	sum := metrics.Series{Signal: metrics.Signal(signal), Step: 5 * time.Minute}
+	if signal == "" {
+		sum.Signal = metrics.TopicBytesIn
+	}
+	c, err := catalogue.Load("strimzi")
+	if err != nil {
+		return sum, err
+	}
+	db, err := archive.OpenTSDB(dir, archive.TSDBOptions{Catalogue: c})
+	if err != nil {
+		return sum, err
+	}
+	defer db.Close()
+	from, to := db.Range()
+	w := metrics.Window{From: from.Truncate(sum.Step).Add(sum.Step), To: to.Truncate(sum.Step), Step: sum.Step}
+	list, err := db.History(context.Background(), sum.Signal, w)
+	if err != nil {
+		return sum, err
+	}
+	sum.Start, sum.Values = w.From, make([]float64, max(int(w.To.Sub(w.From)/w.Step)+1, 0))
+	for i := range sum.Values {
+		sum.Values[i] = math.NaN()
+	}
+	for _, s := range list {
+		for i, v := range s.Values {
+			if k := int(s.TimeAt(i).Sub(sum.Start) / sum.Step); k >= 0 && k < len(sum.Values) && !math.IsNaN(v) {
+				if math.IsNaN(sum.Values[k]) {
+					sum.Values[k] = 0
+				}
+				sum.Values[k] += v
+			}
+		}
+	}
+	return sum, nil
 }
 
 func newSimulateMergeCmd() *cobra.Command {
