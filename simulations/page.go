@@ -2,6 +2,7 @@ package simulations
 
 import (
 	"fmt"
+	"html"
 	"math"
 	"time"
 
@@ -126,7 +127,7 @@ func decisions(x Run) map[string]any {
 		}
 		data = append(data, map[string]any{
 			"name": d.Time.Format("2 Jan 15:04"), "coord": []any{d.Time.UnixMilli(), p.To}, "value": p.To,
-			"tooltip": map[string]any{"formatter": fmt.Sprintf("%s → %d: %s", d.Time.Format("2 Jan 15:04"), p.To, p.Why)},
+			"tooltip": map[string]any{"formatter": html.EscapeString(fmt.Sprintf("%s → %d: %s", d.Time.Format("2 Jan 15:04"), p.To, p.Why))},
 		})
 	}
 	return map[string]any{"symbol": "circle", "symbolSize": 9, "data": data, "label": map[string]any{"show": false}, "tooltip": map[string]any{"trigger": "item"}}
