@@ -22,6 +22,10 @@ import (
 //go:embed demo.yaml
 var demoScenario []byte
 
+// demoJournalBytes keeps the demo's journal in one file, which can be copied
+// and tried to be forged.
+const demoJournalBytes = 1 << 30
+
 func newDemoCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -61,7 +65,7 @@ func runDemo(cmd *cobra.Command, journalPath, report, output string, all bool) (
 	if journalPath != "" {
 		o.Journal = func(_ string, clock controller.Clock) (controller.Journal, error) {
 			var err error
-			j, err = journal.Open(journalPath, journal.Options{Writer: "demo", Now: clock.Now, NoSync: true})
+			j, err = journal.Open(journalPath, journal.Options{Writer: "demo", Now: clock.Now, NoSync: true, RotateBytes: demoJournalBytes})
 			return thinned{j, plan.EndTime().Add(-time.Hour)}, err
 		}
 		defer func() {
