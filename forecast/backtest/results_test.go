@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rickar/cal/v2"
+	"github.com/rickar/cal/v2/us"
+
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/shareddata"
 	"github.com/tidetable/tidetable/metrics"
@@ -64,8 +67,34 @@ func TestResultsTable(t *testing.T) {
 	for k := range n {
 		fmt.Fprintf(&b, " **%.3f, %.2f** |", math.Exp(logs[k]/float64(n[k])), off[k]/float64(n[k]))
 	}
-	b.WriteString("\n")
+	b.WriteString("\nAgainst the same engine without them, US holidays change the error on holidays (by the calendar, up to 24 h ahead) by\n")
+	for _, name := range []string{"bike_sharing", "nab_nyc_taxi"} {
+		s := readValues(t, shareddata.Path(t, "data", "traces", name+".csv"))
+		plain := holidayError(t, s, nil)
+		with := holidayError(t, s, &forecast.Calendar{Holidays: []string{"US"}})
+		fmt.Fprintf(&b, "%+.0f %% on %s\n", 100*(with/plain-1), name)
+	}
 	replace(t, *results, b.String())
+}
+
+// holidayError is the summed absolute error of the median on US holidays.
+func holidayError(t *testing.T, s metrics.Series, c *forecast.Calendar) float64 {
+	days := cal.NewBusinessCalendar()
+	days.AddHoliday(us.Holidays...)
+	sum := 0.0
+	_, err := Run(context.Background(), forecast.New(forecast.Options{Events: c}), s, Options{Every: time.Hour}, func(f Forecast) error {
+		for _, p := range f.Points {
+			i := int(p.Time.Sub(s.Start) / s.Step)
+			if actual, observed, _ := days.IsHoliday(p.Time); (actual || observed) && i < len(s.Values) && !math.IsNaN(s.Values[i]) {
+				sum += math.Abs(s.Values[i] - p.Values[1])
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
 }
 
 func score(r Result, model string, h time.Duration) *Score {
