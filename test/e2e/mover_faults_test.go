@@ -286,6 +286,7 @@ func forecastEnd(b *moverBed, r *result) {
 	left = time.Since(at)
 	took := time.Since(began).Seconds()
 	b.settled(plan)
+	r.sound = true
 	off := said.Seconds()/left.Seconds() - 1
 	if off < -0.15 || off > 0.15 {
 		b.t.Errorf("after a tenth of the bytes it said %v, and it took %v: %+.0f %%", said, left, 100*off)
@@ -293,6 +294,6 @@ func forecastEnd(b *moverBed, r *result) {
 	if took > 1.2*bound {
 		b.t.Errorf("it took %.0f s, over 1.2 times the busiest broker's %.0f s", took, bound)
 	}
-	r.say("ETA at a tenth %v, truth %v (%+.0f %%); %.0f s against the busiest broker's bound of %.0f s (%.2f ×)",
-		said.Round(time.Second), left.Round(time.Second), 100*off, took, bound, took/bound)
+	r.say("ETA at a tenth %v, truth %v (%+.0f %%); %.0f s against the busiest broker's bound of %.0f s (%.2f ×); load average %s",
+		said.Round(time.Second), left.Round(time.Second), 100*off, took, bound, took/bound, loadAverage())
 }
