@@ -127,6 +127,7 @@ func (f *front) webhook(b *loopBuilder, cfg *controller.Config, registry prometh
 	if err != nil {
 		return nil, fmt.Errorf("preparing spec.alerts.webhook: %w", err)
 	}
+	f.adoptAlerts(cfg, receiver)
 	cfg.Watchers = append(cfg.Watchers, receiver)
 	cfg.Wake = receiver.Checks()
 	name := cfg.Policy.Metadata.Name
@@ -139,6 +140,23 @@ func (f *front) webhook(b *loopBuilder, cfg *controller.Config, registry prometh
 		delete(f.webhooks, name)
 		f.mu.Unlock()
 	}, nil
+}
+
+// adoptLimit bounds the question what fires at the start.
+const adoptLimit = 10 * time.Second
+
+// adoptAlerts asks the Alertmanagers what fires, so that a restart does not let go of
+// what an alert holds. Who cannot be asked will post again by itself.
+func (f *front) adoptAlerts(cfg *controller.Config, receiver *alertmanager.Receiver) {
+	endpoints, err := alertmanager.Endpoints(cfg.Policy.Spec.Alerts.Alertmanagers)
+	if err == nil && len(endpoints) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), adoptLimit)
+		defer cancel()
+		err = receiver.Adopt(ctx, endpoints)
+	}
+	if err != nil {
+		f.logger.Warn("asking the Alertmanagers what fires failed", "policy", cfg.Policy.Metadata.Name, "error", err)
+	}
 }
 
 // unregistering remembers what was registered through it, so that a policy

@@ -73,6 +73,13 @@ func (f *fakePeer) set(change func()) {
 	change()
 }
 
+// told is how many posts have come.
+func (f *fakePeer) told() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.posts
+}
+
 func (f *fakePeer) of(name string) []models.PostableAlert {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -119,7 +126,7 @@ func TestAnAlertIsKeptAliveAndEnds(t *testing.T) {
 			s.Publish(held("billing")) // deduplicated: the same alert, still firing
 			time.Sleep(DefaultInterval)
 		}
-		if posts := f.posts; posts > 12 {
+		if posts := f.told(); posts > 12 {
 			t.Errorf("%d posts in ten intervals for an alert that never changed", posts)
 		}
 		s.Publish(held())
@@ -221,8 +228,8 @@ func TestWhatIsRefusedIsNotSentForEver(t *testing.T) {
 		s.Publish(held())
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
-		if f.posts > 3 {
-			t.Errorf("%d posts of an alert that is refused", f.posts)
+		if f.told() > 3 {
+			t.Errorf("%d posts of an alert that is refused", f.told())
 		}
 	})
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the testbed runs: Debian packages, and the Maven artifacts of
-# testbed/assets/pom.xml. What is there already is left alone. Where packages
+# Installs what the testbed and the browser's tests run: Debian packages, and the
+# Maven artifacts of testbed/assets/pom.xml. What is there already is left alone. Where packages
 # are missing and this is not root, it says which in one line and exits 2.
 set -eu
 cd "$(dirname "$0")"
@@ -14,19 +14,11 @@ need mvn maven
 need prometheus prometheus
 need prometheus-alertmanager prometheus-alertmanager
 need etcd etcd-server
+need chromium chromium
 
 if [ -n "$packages" ]; then
 	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-		# The control plane: its name is a digest of its sources, so that a change of
-# version or main builds anew. About five minutes on two cores, once.
-digest=$(cat controlplane/go.mod controlplane/go.sum controlplane/main.go | sha256sum | cut -c1-16)
-binary=$cache/controlplane-$digest
-if [ ! -e "$binary" ]; then
-	echo "testbed-deps: building kube-apiserver and kube-controller-manager, some minutes" >&2
-	mkdir -p "$cache"
-	(cd controlplane && nice go build -trimpath -ldflags='-s -w' -o "$binary.part.$$" . && mv "$binary.part.$$" "$binary")
-fi
-echo "testbed-deps: missing Debian packages:$packages; install them as root: apt-get install --no-install-recommends$packages" >&2
+		echo "testbed-deps: missing Debian packages:$packages; install them as root: apt-get install --no-install-recommends$packages" >&2
 		exit 2
 	fi
 	# The testbed starts its own processes: no package may start a daemon.
