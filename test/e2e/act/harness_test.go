@@ -29,13 +29,14 @@ const (
 	perReplica  = 75 // records a second that one consumer does
 	lagSLO      = 20 // seconds
 	nic         = 1.25e8
-	networkIn   = 0.00336 // of nic, that a broker may carry of replicated bytes
+	networkIn   = 0.0024 // of nic, that a broker may carry of replicated bytes
 	pastDays    = 20
 )
 
-// oldCapacity is the load that three brokers carry with one lost: two brokers'
-// allowance over three replicas.
-const oldCapacity = 2 * networkIn * nic / 3
+// oldCapacity is the load that three brokers carry: their allowance over three
+// replicas. The policy keeps nothing free for a loss, since three replicas and
+// one broker lost would need four brokers at any load.
+const oldCapacity = 3 * networkIn * nic / 3
 
 type bed struct {
 	*testbed.Testbed
@@ -90,14 +91,14 @@ spec:
   interval: 3s
   kafka: {bootstrap: %s}
   prometheus: {url: %q, catalogue: strimzi, timeout: 10s}
-  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: 100s, refresh: 10s, seasons: 8m}
+  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: 100s, refresh: 10s}
   brokers:
     target: {kind: StatefulSet, name: %s}
     min: 3
-    max: 5
+    max: 4
     shape: generic-small
     utilisation: {networkIn: %g, networkOut: 1, cpu: 1, disk: 0.95, diskBandwidth: 1}
-    survive: {brokers: 1}
+    survive: {nothing: true}
     stabilisation: 40s
     startup: {pod: 30s, join: 15s}
   consumers:
