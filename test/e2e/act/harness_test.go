@@ -91,7 +91,7 @@ spec:
   interval: 3s
   kafka: {bootstrap: %s}
   prometheus: {url: %q, catalogue: strimzi, timeout: 10s}
-  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: 100s, refresh: 10s}
+  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: 150s, refresh: 10s}
   brokers:
     target: {kind: StatefulSet, name: %s}
     min: 3
