@@ -25,6 +25,8 @@ test-unit: ## gofmt, vet and the unit and in-process tests, with the race detect
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	go vet ./...
 	go test -race -timeout 30m ./...
+	@echo "the planner's tests once more: the race detector slows its search so much that they take fewer inputs there"
+	go test ./rebalance
 
 bench: ## the benchmarks, ten runs each, ready for benchstat (writes bench.out)
 	go test -run '^$$' -bench . -benchmem -count 10 ./... | tee bench.out

@@ -124,6 +124,18 @@ func leaveDead(s cluster.Snapshot) {
 	}
 }
 
+// underRaceOnly is full, or few under the race detector, where a search takes
+// twenty to thirty times as long and a second input shows it nothing new. The
+// rules are held to the full number by go test without -race.
+func underRaceOnly(t *testing.T, few, full int, what string) int {
+	t.Helper()
+	if !underRace {
+		return full
+	}
+	t.Logf("%d of %d %s under the race detector, which slows the search 25 times; go test ./rebalance takes all", few, full, what)
+	return few
+}
+
 func mustPlan(t testing.TB, s cluster.Snapshot, o Options) Plan {
 	t.Helper()
 	p, err := Planner{}.Plan(context.Background(), s, o)

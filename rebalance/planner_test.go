@@ -31,11 +31,17 @@ var shapes = []shape{
 }
 
 func TestPlansKeepEveryRule(t *testing.T) {
+	seeds := underRaceOnly(t, 1, 2, "clusters of each shape")
 	for n, sh := range shapes {
+		o := Options{}
+		if underRace {
+			sh.topics /= 4
+			o.Evaluations = 40_000
+		}
 		t.Run(fmt.Sprintf("%+v", sh), func(t *testing.T) {
-			for seed := range uint64(2) {
+			for seed := range uint64(seeds) {
 				s := randomCluster(uint64(n)*10+seed, sh)
-				p := mustPlan(t, s, Options{})
+				p := mustPlan(t, s, o)
 				for _, m := range mistakesOf(s, p) {
 					t.Errorf("seed %d: %s", seed, m)
 				}
@@ -51,7 +57,7 @@ func TestPlansKeepEveryRule(t *testing.T) {
 }
 
 func TestPlanningOnItsOwnResultMovesNothing(t *testing.T) {
-	for n, sh := range shapes {
+	for n, sh := range shapes[:underRaceOnly(t, 2, len(shapes), "shapes")] {
 		s := randomCluster(uint64(100+n), sh)
 		p := mustPlan(t, s, Options{})
 		again := mustPlan(t, carryOut(s, p), Options{})
@@ -85,10 +91,11 @@ func TestTheArgumentIsLeftAsItIs(t *testing.T) {
 }
 
 func TestDrainWithinForcedBytesAndMoreNeverBalancesWorse(t *testing.T) {
-	for _, sh := range []shape{
-		{brokers: 20, zones: 3, rf: 3, topics: 120, draining: 2, crowded: true},
+	drained := []shape{
 		{brokers: 12, zones: 4, rf: 2, topics: 80, draining: 2, uneven: true},
-	} {
+		{brokers: 20, zones: 3, rf: 3, topics: 120, draining: 2, crowded: true},
+	}
+	for _, sh := range drained[:underRaceOnly(t, 1, len(drained), "clusters")] {
 		s := randomCluster(5, sh)
 		last := math.Inf(1)
 		for _, over := range []float64{0, 5, 25, 100, 300} {

@@ -142,9 +142,8 @@ func placements(p *problem, i int) [][]int32 {
 }
 
 func TestPlansOfSmallClustersAreWithinTwoPercentOfTheOptimum(t *testing.T) {
-	// A thousand take half a minute, ten times that under the race detector;
-	// make rebalance-truth runs them.
-	clusters := 25
+	// A thousand take half a minute; make rebalance-truth runs them.
+	clusters := underRaceOnly(t, 3, 25, "clusters")
 	if n, err := strconv.Atoi(os.Getenv("TIDETABLE_TRUTH_CLUSTERS")); err == nil {
 		clusters = n
 	}
