@@ -90,7 +90,7 @@ spec:
   mode: Act
   interval: 3s
   kafka: {bootstrap: %s}
-  prometheus: {url: %q, catalogue: strimzi, timeout: 10s}
+  prometheus: {url: %q, catalogue: strimzi, scrapeInterval: 2s, timeout: 10s}
   forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: 150s, refresh: 10s}
   brokers:
     target: {kind: StatefulSet, name: %s}
