@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,8 @@ import (
 // consumers out before the load crosses what three brokers carry, in after it,
 // and never a broker's pod gone while it holds a replica. The controller is
 // killed at a seeded moment of the scale-out and of the scale-in; its successor
-// waits for the lease and completes what it finds.
+// waits for the lease and completes what it finds. At the peak the leader is
+// paused past its lease: it must notice when it wakes, and end.
 func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	testbed.RequireKubernetes(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
@@ -67,6 +69,7 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 		}
 		return err
 	})
+	b.pauseLeader(ctx, t)
 	b.killDuring(ctx, t, random, controller.Cordoning, controller.Draining, controller.Proving, controller.Shrinking)
 	b.await(ctx, t, "three brokers and few consumers after the peak", func(ctx context.Context) error {
 		s, err := b.sizes(ctx)
@@ -114,6 +117,36 @@ func (b *bed) killDuring(ctx context.Context, t *testing.T, random *rand.Rand, p
 	}
 	t.Logf("killed in phase %q", phase)
 	b.run(t)
+}
+
+// pauseLeader stops the leader's process until another leads, and wakes it: it
+// has lost its lease without having run, and may do nothing but end.
+func (b *bed) pauseLeader(ctx context.Context, t *testing.T) {
+	t.Helper()
+	paused := b.process
+	must(t, paused.Pause())
+	b.run(t)
+	successor := fmt.Sprintf("tidetable-%d_", b.runs)
+	b.await(ctx, t, "another leader", func(ctx context.Context) error {
+		lease, err := b.Kubernetes.Client.CoordinationV1().Leases(testbed.Namespace).Get(ctx, "tidetable", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if h := lease.Spec.HolderIdentity; h == nil || !strings.HasPrefix(*h, successor) {
+			return errors.New("the paused one still holds the lease")
+		}
+		return nil
+	})
+	must(t, paused.Resume())
+	select {
+	case <-paused.Done():
+	case <-time.After(time.Minute):
+		t.Fatalf("a leader that woke up without its lease still runs after a minute, see %s", paused.Log)
+	}
+	if code := paused.ExitCode(); code == 0 {
+		t.Error("a leader that lost its lease ended as if all were well")
+	}
+	t.Logf("the paused leader woke up and ended with %d", paused.ExitCode())
 }
 
 // operation is what the policy's status says is in flight.
