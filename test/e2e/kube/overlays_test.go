@@ -195,7 +195,7 @@ func watchesAndWrites(ctx context.Context, f *fixture, c *kube.Clients, logger *
 		return errors.New("the policy did not arrive as it is")
 	}
 	d := controller.Decision{ID: "d1", Outcome: "4 brokers are needed"}
-	d.Requirement.Brokers = 4
+	d.Requirement.Brokers, d.Recommended = 4, 4
 	if err := p.WriteStatus(ctx, seen[0], kube.StatusOf(d, seen[0].Generation)); err != nil {
 		return err
 	}
