@@ -31,6 +31,10 @@ const (
 	// again.
 	maxNoise    = 0.5
 	regainNoise = 0.45
+	// smallError is the error, as a share of the load, under which a forecast is
+	// good enough to size by whatever else does better: on a load that repeats
+	// itself to the percent, yesterday is hard to beat and nothing is won by it.
+	smallError = 0.1
 	// trustDays is how many days of outcomes count.
 	trustDays = 5
 	// trialDays pass before anything is switched off.
@@ -122,7 +126,7 @@ func (t *trust) day(*core) {
 	switch {
 	case noise > noiseTop:
 		t.off, t.why = true, fmt.Sprintf("switched off: over the last %d days forecasts of an hour to a day ahead missed by %.0f %% of the load on average", trustDays, 100*noise)
-	case skill < skillFloor:
+	case skill < skillFloor && noise > smallError:
 		t.off, t.why = true, fmt.Sprintf("switched off: over the last %d days forecasts of an hour to a day ahead erred %.0f %% less than %s, which needs no model", trustDays, 100*skill, name)
 		if skill < 0 {
 			t.why = fmt.Sprintf("switched off: over the last %d days forecasts of an hour to a day ahead erred %.0f %% more than %s, which needs no model", trustDays, -100*skill, name)

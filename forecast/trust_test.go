@@ -39,3 +39,17 @@ func TestRhythmIsTrusted(t *testing.T) {
 		}
 	}
 }
+
+func TestALoadThatRepeatsItselfToThePercentIsTrusted(t *testing.T) {
+	st := New(Options{}).NewState(monday, 15*time.Minute)
+	for i := range 14 * 96 {
+		st.Observe(220 + 120*math.Cos(2*math.Pi*float64(i)/96))
+	}
+	p, err := st.Predict(wide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Trusted {
+		t.Errorf("yesterday is right to the percent, and so is the forecast: %s", p.Why)
+	}
+}
