@@ -28,6 +28,21 @@ type surrogate struct {
 	bytePrice, leadPrice float64
 	evaluations          int64
 	scratch              []float64
+	memo                 memo
+}
+
+// memo holds what the partition at hand does to brokers that already have it:
+// they are the same for all its destinations.
+type memo struct {
+	on   bool
+	n    int
+	keys [8]memoKey
+	cost [8]float64
+}
+
+type memoKey struct {
+	b    int32
+	f, l int8
 }
 
 // cell holds a quadratic's coefficients for one broker and dimension, in terms
@@ -237,6 +252,26 @@ func (g *surrogate) with(b int32, i int, f, l float64) float64 {
 	return sum - g.cost[b]
 }
 
+// member is with for a broker that has partition i, remembered while best
+// looks at the partition.
+func (g *surrogate) member(b int32, i int, f, l int8) float64 {
+	m, key := &g.memo, memoKey{b, f, l}
+	if !m.on {
+		return g.with(b, i, float64(f), float64(l))
+	}
+	for n, k := range m.keys[:m.n] {
+		if k == key {
+			return m.cost[n]
+		}
+	}
+	v := g.with(b, i, float64(f), float64(l))
+	if m.n < len(m.keys) {
+		m.keys[m.n], m.cost[m.n] = key, v
+		m.n++
+	}
+	return v
+}
+
 // delta is what a change does to the surrogate, costs included.
 func (g *surrogate) delta(c change) float64 {
 	g.evaluations++
@@ -247,22 +282,23 @@ func (g *surrogate) delta(c change) float64 {
 		if old == c.lead {
 			return v
 		}
-		return v + g.with(old, c.i, 0, -1) + g.with(c.lead, c.i, 0, 1)
+		return v + g.member(old, c.i, 0, -1) + g.member(c.lead, c.i, 0, 1)
 	}
 	from := g.slots[int(g.off[c.i])+c.k]
-	var fromLead, toLead float64
+	var fromLead int8
+	var toLead float64
 	if from == old {
 		fromLead = -1
 	}
 	if c.to == c.lead {
 		toLead = 1
 	}
-	v += g.with(from, c.i, -1, fromLead) + g.with(c.to, c.i, 1, toLead)
+	v += g.member(from, c.i, -1, fromLead) + g.with(c.to, c.i, 1, toLead)
 	if old != from && old != c.lead {
-		v += g.with(old, c.i, 0, -1)
+		v += g.member(old, c.i, 0, -1)
 	}
 	if c.lead != c.to && old != c.lead {
-		v += g.with(c.lead, c.i, 0, 1)
+		v += g.member(c.lead, c.i, 0, 1)
 	}
 	return v
 }

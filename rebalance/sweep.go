@@ -181,6 +181,13 @@ func (w *sweeper) mark(c change) {
 
 // best finds the change of partition i that gains most.
 func (w *sweeper) best(i int) (change, float64) {
+	w.memo.on, w.memo.n = true, 0
+	found, gain := w.bestOf(i)
+	w.memo.on = false
+	return found, gain
+}
+
+func (w *sweeper) bestOf(i int) (change, float64) {
 	var (
 		found   change
 		gain    = 0.0
@@ -271,8 +278,7 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 		}
 	}
 	home := w.homeCredit(i)
-	var top [3]candidate
-	n := 0
+	var top ranking
 	for z, to := range w.receivers {
 		if len(to) == 0 || !w.mayEnter(i, k, int32(z)) {
 			continue
@@ -281,9 +287,9 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 		if fixedGain+home-w.dotLeast(fol, z)+leadNow-leastLead <= max(gain, w.eps) {
 			continue
 		}
-		n = w.scan(i, to, fixedGain, leadNow, other, otherCost, max(gain, w.eps), &top, n)
+		w.scan(i, to, offer{fixedGain, leadNow, other, otherCost, leastLead}, max(gain, w.eps), &top)
 	}
-	return w.tryTop(i, k, top[:n], gain)
+	return w.tryTop(i, k, top.best[:top.n], gain)
 }
 
 // homeCredit is what a replica of partition i gives back by going home.
@@ -305,56 +311,77 @@ func (w *sweeper) mayEnter(i, k int, z int32) bool {
 	return d >= need || d > w.distinctZones(reps, -1, -1)
 }
 
-// scan keeps the three destinations with the greatest first-order gain.
-func (w *sweeper) scan(i int, to []int32, fixedGain, leadNow float64, other int32, otherCost, floor float64, top *[3]candidate, n int) int {
+// offer is what is known of a replica's move before its destination is.
+type offer struct {
+	fixedGain, leadNow float64
+	other              int32   // who leads at least cost if the destination does not
+	otherCost          float64 // what that costs
+	leastLead          float64 // no leader of the zone costs less
+}
+
+// ranking keeps the three destinations with the greatest first-order gain.
+type ranking struct {
+	best [3]candidate
+	n    int
+}
+
+func (t *ranking) add(c candidate) {
+	at := min(t.n, 2)
+	for at > 0 && c.gain > t.best[at-1].gain {
+		at--
+	}
+	copy(t.best[at+1:], t.best[at:2])
+	t.best[at] = c
+	t.n = min(t.n+1, 3)
+}
+
+// floor is what a candidate must gain to be kept.
+func (t *ranking) floor(least float64) float64 {
+	if t.n == 3 {
+		return max(least, t.best[2].gain)
+	}
+	return least
+}
+
+// scan ranks the destinations of a zone by their first-order gain.
+func (w *sweeper) scan(i int, to []int32, o offer, least float64, top *ranking) {
 	fol, led := w.folRow(i), w.ledRow(i)
 	reps, orig := w.replicas(w.slots, i), w.replicas(w.orig, i)
 	credit := w.homeCredit(i)
-	if n == 3 {
-		floor = max(floor, top[2].gain)
+	floor := top.floor(least)
+	most := o.fixedGain + o.leadNow - o.leastLead + credit
+	var six *[6]float64
+	if len(fol) == 6 {
+		six = (*[6]float64)(fol)
 	}
 	for _, d := range to {
 		at := int(d) * w.nd
-		f, l := dotRows(fol, led, w.price[at:at+w.nd])
-		lead, leadCost := other, otherCost
-		if l < otherCost {
-			lead, leadCost = d, l
+		row := w.price[at : at+w.nd]
+		var f float64
+		if six != nil && len(row) == 6 {
+			// Here most of a plan's time goes, so the call is spared.
+			f = float64(six[0]*row[0]) + float64(six[1]*row[1]) + float64(six[2]*row[2]) +
+				float64(six[3]*row[3]) + float64(six[4]*row[4]) + float64(six[5]*row[5])
+		} else {
+			f = dotRow(fol, row)
 		}
-		v := fixedGain - f + leadNow - leadCost
-		if v+credit <= floor {
+		if most-f <= floor {
 			continue
 		}
+		lead, leadCost := o.other, o.otherCost
+		if l := dotRow(led, row); l < leadCost {
+			lead, leadCost = d, l
+		}
+		v := o.fixedGain - f + o.leadNow - leadCost
 		if credit > 0 && contains(orig, d) {
 			v += credit
 		}
 		if v <= floor || contains(reps, d) {
 			continue
 		}
-		at = min(n, 2)
-		for at > 0 && v > top[at-1].gain {
-			at--
-		}
-		copy(top[at+1:], top[at:2])
-		top[at] = candidate{d, lead, v}
-		if n = min(n+1, 3); n == 3 {
-			floor = max(floor, top[2].gain)
-		}
+		top.add(candidate{d, lead, v})
+		floor = top.floor(least)
 	}
-	return n
-}
-
-// dotRows is both scalar products at once.
-func dotRows(a, b, row []float64) (x, y float64) {
-	if len(a) == 6 && len(b) == 6 && len(row) == 6 {
-		a, b, row := (*[6]float64)(a), (*[6]float64)(b), (*[6]float64)(row)
-		p, q, r := row[0], row[1], row[2]
-		x = float64(a[0]*p) + float64(a[1]*q) + float64(a[2]*r)
-		y = float64(b[0]*p) + float64(b[1]*q) + float64(b[2]*r)
-		p, q, r = row[3], row[4], row[5]
-		return x + float64(a[3]*p) + float64(a[4]*q) + float64(a[5]*r),
-			y + float64(b[3]*p) + float64(b[4]*q) + float64(b[5]*r)
-	}
-	return dotRow(a, row), dotRow(b, row)
 }
 
 // tryTop evaluates the destinations exactly.
