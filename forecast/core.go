@@ -166,7 +166,7 @@ func (c *core) observe(raw float64) {
 		}
 	}
 	if t%c.s.day == c.s.day-1 {
-		c.trust.day(c)
+		c.trust.day()
 	}
 	if t%c.stride == 0 && t >= c.s.day {
 		c.pose(t)
@@ -240,8 +240,8 @@ func (c *core) score(t int, y float64) {
 		c.scoreExperts(k, y, r)
 		if c.seen[k] > 10 {
 			s := r.said()
+			c.trust.observe(k, y, s, &c.band[k].now[2])
 			c.band[k].observe(y, s, c.phaseAt(t))
-			c.trust.observe(k, y, r)
 		}
 	}
 }

@@ -5,41 +5,48 @@ import (
 	"math"
 )
 
-// trust decides whether the predictive part is worth listening to. It holds
-// the ensemble against what needs no model at all, one hour to a day ahead:
-// the last value, yesterday, and a flat line at the recent typical load. Where
-// it is no better the prediction is not acted upon, and says so.
+// trust decides whether the predictive part is worth listening to. Where it is
+// not, sizing falls back to the load just seen plus a margin; so the 0.95
+// quantile as it was issued is held against the last value with the margin that
+// its own errors ask for, an hour to a day ahead, by pinball loss: too low and
+// too wide both count. A quantile that is no better than that is not acted
+// upon, and says so.
 type trust struct {
-	knots                        []int // those from an hour to a day ahead
-	mine, last, yesterday, plain float64
-	load                         float64
-	n                            float64
-	memory                       float64 // outcomes that count
-	typical                      float64 // running median of the load
-	off                          bool
-	why                          string
-	days                         int
+	knots    []int      // those from an hour to a day ahead
+	high     float64    // pinball loss of the 0.95 quantile issued
+	reactive [2]float64 // of the last value with a margin: a constant one, one in proportion
+	miss     float64    // absolute error of the median
+	load     float64
+	n        float64
+	memory   float64 // outcomes that count
+	off      bool
+	why      string
+	days     int
 }
 
 const (
-	// minSkill is by what share the ensemble must beat the best of what needs no
-	// model, and regainSkill by how much to be believed again.
-	minSkill    = 0.0
-	regainSkill = 0.03
+	// minGain is by what share the quantile must beat the last value with a
+	// margin, and regainGain by how much to be believed again.
+	minGain    = 0.15
+	regainGain = 0.20
 	// maxNoise is the error, as a share of the load, past which a forecast says
-	// little even when others say less, and regainNoise where it is believed
-	// again.
-	maxNoise    = 0.5
-	regainNoise = 0.45
+	// nothing about a single hour even when the last value says less: ln 2, what
+	// the best guess errs for independent samples with an exponential
+	// distribution. regainNoise is where it is believed again.
+	maxNoise    = math.Ln2
+	regainNoise = 0.9 * math.Ln2
 	// smallError is the error, as a share of the load, under which a forecast is
-	// good enough to size by whatever else does better: on a load that repeats
-	// itself to the percent, yesterday is hard to beat and nothing is won by it.
+	// good enough to size by whatever else does better: little is won by that.
 	smallError = 0.1
-	// trustDays is how many days of outcomes count.
-	trustDays = 5
+	// trustDays is how many days of outcomes count: a week, so that one odd day
+	// does not speak alone.
+	trustDays = 7
 	// trialDays pass before anything is switched off.
 	trialDays = 4
 )
+
+// reactiveSpreads are the places in spreads of the last value with a margin.
+var reactiveSpreads = [2]int{4, 5}
 
 func newTrust(c *core) trust {
 	t := trust{}
@@ -56,52 +63,31 @@ func newTrust(c *core) trust {
 	return t
 }
 
-// observe takes the outcome y of what was said in r at knot k.
-func (t *trust) observe(k int, y float64, r pendingRow) {
-	if k < t.knots[0] || k > t.knots[len(t.knots)-1] {
+// observe takes the outcome y of what was said at knot k. now is the knot's
+// calibration of the 0.95 quantile.
+func (t *trust) observe(k int, y float64, s said, now *quantiles) {
+	if k < t.knots[0] || k > t.knots[len(t.knots)-1] || math.IsNaN(s.high) {
 		return
-	}
-	if t.typical == 0 {
-		t.typical = y
-	}
-	// The median by small steps toward each value (Robbins and Monro).
-	step := 4 / t.memory * math.Max(math.Abs(y-t.typical), t.load/math.Max(t.n, 1)/4)
-	if y > t.typical {
-		t.typical += step
-	} else {
-		t.typical = math.Max(0, t.typical-step)
 	}
 	f := 1 - 1/t.memory
 	add := func(v *float64, e float64) { *v = f**v + e }
-	add(&t.mine, math.Abs(y-float64(*r.mix)))
-	add(&t.last, math.Abs(y-float64(r.experts[0])))
-	if v := float64(r.experts[yesterdayExpert]); !math.IsNaN(v) {
-		add(&t.yesterday, math.Abs(y-v))
-	} else {
-		add(&t.yesterday, math.Abs(y-float64(*r.mix)))
+	add(&t.high, pinball(y-s.high, judged[2]))
+	for j, i := range reactiveSpreads {
+		add(&t.reactive[j], pinball(y-s.last-s.size(i)*now.q[i], judged[2]))
 	}
-	add(&t.plain, math.Abs(y-t.typical))
+	add(&t.miss, math.Abs(y-s.mix))
 	add(&t.load, y)
 	add(&t.n, 1)
 }
 
-// yesterdayExpert is the place of the plain "yesterday" among the experts.
-const yesterdayExpert = 2
-
-// skill is how much less the ensemble errs than the best of what needs no
-// model, and the name of that.
-func (t *trust) skill() (float64, string) {
-	best, name := t.last, "repeating the last value"
-	if t.yesterday < best {
-		best, name = t.yesterday, "repeating yesterday"
+// gain is how much less the quantile loses than the last value with the better
+// of the margins.
+func (t *trust) gain() float64 {
+	best := min(t.reactive[0], t.reactive[1])
+	if best <= 1e-9*t.load {
+		return 1 // nothing to win: a constant load
 	}
-	if t.plain < best {
-		best, name = t.plain, "a flat line"
-	}
-	if best <= 0 {
-		return 1, name // nothing errs: a constant load
-	}
-	return 1 - t.mine/best, name
+	return 1 - t.high/best
 }
 
 // noise is the ensemble's error as a share of the load.
@@ -109,28 +95,27 @@ func (t *trust) noise() float64 {
 	if t.load <= 0 {
 		return 0
 	}
-	return t.mine / t.load
+	return t.miss / t.load
 }
 
 // day looks once a day.
-func (t *trust) day(*core) {
+func (t *trust) day() {
 	if t.days++; t.days < trialDays || t.n < 20 {
 		return
 	}
-	skill, name := t.skill()
-	noise := t.noise()
-	skillFloor, noiseTop := minSkill, maxNoise
+	gain, noise := t.gain(), t.noise()
+	floor, top := minGain, maxNoise
 	if t.off {
-		skillFloor, noiseTop = regainSkill, regainNoise
+		floor, top = regainGain, regainNoise
 	}
+	over := fmt.Sprintf("switched off: over the last %d days, an hour to a day ahead,", trustDays)
 	switch {
-	case noise > noiseTop:
-		t.off, t.why = true, fmt.Sprintf("switched off: over the last %d days forecasts of an hour to a day ahead missed by %.0f %% of the load on average", trustDays, 100*noise)
-	case skill < skillFloor && noise > smallError:
-		t.off, t.why = true, fmt.Sprintf("switched off: over the last %d days forecasts of an hour to a day ahead erred %.0f %% less than %s, which needs no model", trustDays, 100*skill, name)
-		if skill < 0 {
-			t.why = fmt.Sprintf("switched off: over the last %d days forecasts of an hour to a day ahead erred %.0f %% more than %s, which needs no model", trustDays, -100*skill, name)
-		}
+	case noise > top:
+		t.off, t.why = true, fmt.Sprintf("%s forecasts missed by %.0f %% of the load on average", over, 100*noise)
+	case gain < 0 && noise > smallError:
+		t.off, t.why = true, fmt.Sprintf("%s the 0.95 quantile was %.0f %% worse than the last value with a margin, which needs no model (pinball loss)", over, -100*gain)
+	case gain < floor && noise > smallError:
+		t.off, t.why = true, fmt.Sprintf("%s the 0.95 quantile was only %.0f %% better than the last value with a margin, which needs no model (pinball loss)", over, 100*gain)
 	default:
 		t.off, t.why = false, ""
 	}

@@ -53,3 +53,41 @@ func TestALoadThatRepeatsItselfToThePercentIsTrusted(t *testing.T) {
 		t.Errorf("yesterday is right to the percent, and so is the forecast: %s", p.Why)
 	}
 }
+
+func TestLoadThatWandersIsNotTrusted(t *testing.T) {
+	for seed := range uint64(3) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		s := daily(14, 15*time.Minute)
+		x := 0.0
+		for i := range s.Values {
+			x += 0.05 * r.NormFloat64()
+			s.Values[i] = 100 * math.Exp(x)
+		}
+		p := mustForecast(t, s)
+		if p.Trusted || !strings.Contains(p.Why, "than the last value with a margin") {
+			t.Errorf("seed %d: trusted is %v, why is %q", seed, p.Trusted, p.Why)
+		}
+	}
+}
+
+func TestNoiseAloneDoesNotSwitchOffARhythm(t *testing.T) {
+	for seed := range uint64(3) {
+		r := rand.New(rand.NewPCG(seed, 6))
+		s := daily(14, 15*time.Minute)
+		for i := range s.Values {
+			s.Values[i] = 100 * math.Exp(2*math.Sin(2*math.Pi*float64(i)/96)+0.7*r.NormFloat64())
+		}
+		st := New(Options{}).NewState(s.Start, s.Step)
+		st.Load(s.Values)
+		p, err := st.Predict(wide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if noise := st.core.trust.noise(); noise < 0.5 {
+			t.Fatalf("seed %d: errors are %.2f of the load, too few for this test", seed, noise)
+		}
+		if !p.Trusted {
+			t.Errorf("seed %d: %s", seed, p.Why)
+		}
+	}
+}
