@@ -45,12 +45,12 @@ const (
 // DemandOf is the demand a snapshot shows now. It walks every partition once.
 func DemandOf(s cluster.Snapshot) Demand {
 	d := Demand{CPU: 0, Groups: len(s.Groups)}
-	sizes := false
+	sizes, passing := false, inPassing(s.Reassignments)
 	for i := range s.Topics {
 		t := &s.Topics[i]
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
-			rf := len(p.Replicas)
+			rf := len(p.Replicas) - passing[partition{t.Name, p.Partition}]
 			d.Partitions++
 			d.Replicas += rf
 			d.MaxRF = max(d.MaxRF, rf)
@@ -146,6 +146,22 @@ func StoredFilled(s cluster.Snapshot, meanOverNow float64) cluster.Bytes {
 		sum += filled
 	}
 	return sum
+}
+
+// partition names one partition.
+type partition struct {
+	topic  string
+	number int
+}
+
+// inPassing is how many replicas of a partition are there only while it moves:
+// they are no demand, and would make a drain look like a need for more brokers.
+func inPassing(moves []cluster.Reassignment) map[partition]int {
+	out := make(map[partition]int, len(moves))
+	for _, m := range moves {
+		out[partition{m.Topic, m.Partition}] = max(0, min(max(len(m.Adding), len(m.Removing)), len(m.Replicas)-1))
+	}
+	return out
 }
 
 // weigh is a topic's size and a second's worth of writes, over all replicas.

@@ -210,8 +210,15 @@ func (w *fakeWorld) Progress(context.Context) (rebalance.Progress, error) {
 	return p, w.call(func() error { return nil })
 }
 
+// Cancel takes moves back. A cordoned broker says that it has no room, so
+// nothing comes back to one, as on real brokers.
 func (w *fakeWorld) Cancel(context.Context) error {
-	return w.call(func() error { w.moves = nil; return nil })
+	return w.call(func() error {
+		if len(w.cordoned) == 0 {
+			w.moves = nil
+		}
+		return nil
+	})
 }
 
 func (w *fakeWorld) Load(context.Context) (controller.State, error) {

@@ -292,27 +292,34 @@ func (t *tick) unregistering(ctx context.Context, op *Operation) (Phase, error) 
 	return "", nil
 }
 
+// cancelling lets replicas come back first: a cordoned broker says that it has
+// no room, and moves that are taken back would wait for it for ever.
 func (t *tick) cancelling(ctx context.Context, op *Operation) (Phase, error) {
-	if t.c.cfg.Mover != nil {
-		busy, err := t.poll(ctx, op)
-		if err != nil {
-			return op.Phase, err
-		}
-		if busy {
-			if err := t.c.cfg.Mover.Cancel(ctx); err != nil {
-				return op.Phase, fmt.Errorf("cancelling moves: %w", err)
-			}
-			if busy, err = t.poll(ctx, op); busy || err != nil {
-				return op.Phase, err
-			}
-		}
-	}
 	if t.c.cfg.Admin != nil && op.in() {
 		if err := t.c.cfg.Admin.Uncordon(ctx, op.Brokers); err != nil {
 			return op.Phase, fmt.Errorf("uncordoning brokers %v: %w", op.Brokers, err)
 		}
 	}
-	return "", nil
+	if t.c.cfg.Mover == nil {
+		return "", nil
+	}
+	busy, err := t.poll(ctx, op)
+	if err != nil || !busy {
+		return phaseWhile(err != nil, op), err
+	}
+	if err := t.c.cfg.Mover.Cancel(ctx); err != nil {
+		return op.Phase, fmt.Errorf("cancelling moves: %w", err)
+	}
+	busy, err = t.poll(ctx, op)
+	return phaseWhile(busy || err != nil, op), err
+}
+
+// phaseWhile is the present phase while it lasts, and none after.
+func phaseWhile(lasts bool, op *Operation) Phase {
+	if lasts {
+		return op.Phase
+	}
+	return ""
 }
 
 // leaving is which brokers go when the workload shrinks to op.To.
