@@ -23,6 +23,7 @@ type controllerFlags struct {
 	secrets              string
 	logLevel             choice
 	kubernetes           kubernetesFlags
+	tls                  serverTLS
 }
 
 func newControllerCmd() *cobra.Command {
@@ -53,6 +54,7 @@ func newControllerCmd() *cobra.Command {
 	fl.StringVar(&f.secrets, "secrets", "/var/run/secrets/tidetable", "folder where secretKeyRefs are mounted, as NAME/KEY")
 	fl.Var(&f.logLevel, "log-level", "least level of log lines: "+f.logLevel.list())
 	f.kubernetes.add(cmd)
+	f.tls.add(cmd)
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
@@ -82,7 +84,7 @@ func (f *controllerFlags) check() error {
 	case f.trace != "" && f.input == "":
 		return errors.New("--trace belongs to --input")
 	}
-	return nil
+	return f.tls.check()
 }
 
 // newLogger writes JSON lines.

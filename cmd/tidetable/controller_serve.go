@@ -113,13 +113,17 @@ func (f *front) webhook(b *loopBuilder, cfg *controller.Config, registry prometh
 	if err != nil {
 		return nil, err
 	}
-	if file == "" {
-		return nil, errors.New("spec.alerts.webhook.token is missing: without it anybody could hold the loop")
+	mutual := f.flags.tls.clientCA != ""
+	if file == "" && !mutual {
+		return nil, errors.New("spec.alerts.webhook.token is missing, and there is no --client-ca-file: anybody could hold the loop")
 	}
 	scoped := &unregistering{Registerer: registry}
 	receiver, err := alertmanager.NewReceiver(alertmanager.ReceiverOptions{
-		Rules: w.Rules, Log: cfg.Logger, Metrics: scoped,
+		Rules: w.Rules, Log: cfg.Logger, Metrics: scoped, ClientCertificate: mutual,
 		Token: func() (string, error) {
+			if file == "" {
+				return "", nil
+			}
 			data, err := os.ReadFile(file)
 			return strings.TrimSpace(string(data)), err
 		},
@@ -247,6 +251,9 @@ func (f *front) whileServing(ctx context.Context, run func(context.Context) erro
 	listener, err := net.Listen("tcp", f.flags.listen)
 	if err != nil {
 		return fmt.Errorf("listening on --listen: %w", err)
+	}
+	if listener, err = f.flags.tls.wrap(listener); err != nil {
+		return err
 	}
 	f.logger.Info("serving", "address", listener.Addr().String())
 	server := &http.Server{Handler: f.handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
