@@ -126,6 +126,9 @@ func (sr *search) free() error {
 		sr.restore(start)
 		return sr.ctx.Err()
 	}
+	if sr.forced == 0 && !small && sr.repair(start, before) {
+		return sr.ctx.Err()
+	}
 	if err := sr.descents(start); err != nil {
 		return err
 	}
