@@ -37,9 +37,6 @@ type core struct {
 }
 
 const (
-	// weightPower makes weights out of errors: an expert twice as wrong as the
-	// best one has 1/256 of its weight.
-	weightPower = 8
 	// errorMemoryDays and bandMemoryDays are how long errors count.
 	errorMemoryDays = 4
 	bandMemoryDays  = 3
@@ -271,6 +268,7 @@ func (c *core) weigh(k int) {
 		w := 0.0
 		if x.ready() {
 			r := (best + 1e-9) / (c.err[k][e] + 1e-9)
+			// The eighth power: one twice as wrong as the best has 1/256 of its weight.
 			r *= r // 2
 			r *= r // 4
 			w = c.prior[e] * r * r

@@ -169,7 +169,7 @@ func (f *effects) learn(h *history, d *direct, y float64) {
 		}
 		b := min(int(o.phase*effectBins), effectBins-1)
 		// A bin holds several samples of one occurrence; together they are one.
-		w := 1.0
+		var w float64
 		if !o.holiday {
 			w = float64(f.step) / float64(f.duration(o)) * effectBins
 		} else {

@@ -29,7 +29,6 @@ type keeper struct {
 	every  int
 	n      int
 	series Series
-	now    world.Minute
 	moved  float64
 	sums   struct{ load, violation, lag, util, p99 float64 }
 }

@@ -253,7 +253,7 @@ func TestQuickRunsAgreeWithFullOnes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("left out: -short; two runs of four weeks")
 	}
-	p.Duration = p.Duration / 4
+	p.Duration /= 4
 	a, b := run(true), run(false)
 	if a.BrokerHours < 0.8*b.BrokerHours || a.BrokerHours > 1.2*b.BrokerHours {
 		t.Errorf("the quick run uses %.0f broker hours, the full one %.0f", a.BrokerHours, b.BrokerHours)

@@ -248,7 +248,7 @@ func (f *front) probe(ask func(*controller.Controller) error, withoutLoops bool)
 // whileServing serves for as long as run runs: the loop stops first, and who
 // asks for its health meanwhile is answered.
 func (f *front) whileServing(ctx context.Context, run func(context.Context) error) error {
-	listener, err := net.Listen("tcp", f.flags.listen)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.flags.listen)
 	if err != nil {
 		return fmt.Errorf("listening on --listen: %w", err)
 	}

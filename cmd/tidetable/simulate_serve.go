@@ -27,7 +27,7 @@ func newSimulationPage(address string, o *simulations.Options) (*simulationPage,
 	if address == "" {
 		return &simulationPage{}, nil
 	}
-	l, err := net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address) //nolint:noctx // listening locally takes no time
 	if err != nil {
 		return nil, fmt.Errorf("listening on --serve %s: %w", address, err)
 	}

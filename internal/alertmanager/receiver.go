@@ -31,7 +31,7 @@ const (
 	// DefaultRate and DefaultBurst bound notifications; Alertmanager sends one
 	// a group and interval.
 	DefaultRate  rate.Limit = 50
-	DefaultBurst            = 100
+	DefaultBurst int        = 100
 
 	maxAlerts  = 1000 // in one notification
 	maxEffects = 1000 // at a time

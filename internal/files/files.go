@@ -120,7 +120,7 @@ func WriteAtomic(path string, stdout io.Writer, write func(io.Writer) error) (er
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
+			_ = os.Remove(f.Name()) // the error that led here is the one to tell
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<16)

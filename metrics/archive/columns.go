@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/tidetable/tidetable/metrics"
@@ -42,16 +43,16 @@ func ColumnName(signal metrics.Signal, l metrics.Labels) string {
 // ColumnName writes, such as those people choose, give ok = false.
 func ParseColumn(name string) (signal metrics.Signal, l metrics.Labels, ok bool) {
 	m, err := parser.NewParser(parser.Options{}).ParseMetric(name)
-	if err != nil || m.Get(labels.MetricName) == "" {
+	if err != nil || m.Get(model.MetricNameLabel) == "" {
 		return "", nil, false
 	}
 	l = metrics.Labels{}
 	m.Range(func(x labels.Label) {
-		if x.Name != labels.MetricName {
+		if x.Name != model.MetricNameLabel {
 			l[x.Name] = x.Value
 		}
 	})
-	return metrics.Signal(m.Get(labels.MetricName)), l, true
+	return metrics.Signal(m.Get(model.MetricNameLabel)), l, true
 }
 
 // WriteTrace writes series that share one grid as a CSV trace, a column each,

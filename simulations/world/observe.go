@@ -15,7 +15,6 @@ type snapshotter struct {
 	topics []cluster.Topic
 	groups []cluster.Group
 	dirty  []bool // by partition
-	all    bool
 }
 
 // Observe is what the production loop sees: the cluster as Kafka and
