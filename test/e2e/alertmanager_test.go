@@ -95,7 +95,11 @@ func concerns(kinds ...controller.ConcernKind) controller.Decision {
 func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	testbed.RequireAlertmanager(t)
 	tb := testbed.Start(t, testbed.Options{NoKafka: true})
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	away, limit := 5*time.Second, 6*time.Minute
+	if os.Getenv("TIDETABLE_SOAK") != "" {
+		away, limit = 10*time.Minute, 20*time.Minute
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 
 	receiver, err := alertmanager.NewReceiver(alertmanager.ReceiverOptions{
@@ -144,12 +148,6 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	// Away: an alert that stays and one that comes and goes.
 	if err := am.Process().Stop(ctx); err != nil {
 		t.Fatal(err)
-	}
-	away := 5 * time.Second
-	if os.Getenv("TIDETABLE_SOAK") != "" {
-		away = 10 * time.Minute
-		ctx, cancel = context.WithTimeout(t.Context(), 15*time.Minute)
-		defer cancel()
 	}
 	var slowest time.Duration
 	for began := time.Now(); time.Since(began) < away; time.Sleep(50 * time.Millisecond) {
