@@ -41,7 +41,7 @@ func newSimulateCmd() *cobra.Command {
 			"and seed give the same bytes, on any number of cores. SCENARIO may be -.",
 		Example: "  tidetable simulate scenario.yaml --report out.html\n" +
 			"  tidetable simulate scenario.yaml --runs 1000 --output json > all.json\n" +
-			"  tidetable simulate scenario.yaml --runs 1000 --shard 0/16 -o json > shard-0.json",
+			"  tidetable simulate scenario.yaml --runs 1000 --shard 0/16 --output json > shard-0.json",
 		Args: cobra.ExactArgs(1),
 	}
 	var runs int
