@@ -57,7 +57,9 @@ func (a *Admin) Uncordon(ctx context.Context, ids []int) error {
 		if err != nil {
 			return fmt.Errorf("uncordoning broker %d: %w", id, err)
 		}
-		if !known || value != allDirs || source != kmsg.ConfigSourceDynamicBrokerConfig {
+		theirs := source == kmsg.ConfigSourceDynamicBrokerConfig && value != "" && value != allDirs
+		// A cordon that was just set may not show yet, so it is taken away unseen.
+		if !known || theirs {
 			continue
 		}
 		if err := a.setCordon(ctx, id, kmsg.IncrementalAlterConfigOpDelete, nil); err != nil {

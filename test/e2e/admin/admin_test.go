@@ -3,6 +3,8 @@ package admin
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -95,28 +97,43 @@ func TestAnUncordonedBrokerTakesReplicasAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// With three brokers and three replicas it has to take one.
-	if err := tb.Kafka.CreateTopic(ctx, "orders", 3, 3, nil); err != nil {
-		t.Errorf("creating a topic that needs the broker: %v", err)
+	// With three brokers and three replicas it has to take one, once the
+	// controller has heard of it.
+	err = testbed.Poll(ctx, "a topic that needs the broker", 500*time.Millisecond, func(ctx context.Context) error {
+		return tb.Kafka.CreateTopic(ctx, "orders", 3, 3, nil)
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
-// placesNothing creates a topic and wants none of it on the broker.
+// placesNothing creates topics until none of one is on the broker: the
+// controller hears of a cordon a moment after the broker took it.
 func placesNothing(ctx context.Context, t *testing.T, tb *testbed.Testbed, kafka *kadm.Client, topic string, broker int32) {
 	t.Helper()
-	if err := tb.Kafka.CreateTopic(ctx, topic, 12, 3, nil); err != nil {
-		t.Fatal(err)
-	}
-	topics, err := kafka.ListTopics(ctx, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range topics[topic].Partitions.Sorted() {
-		for _, r := range p.Replicas {
-			if r == broker {
-				t.Errorf("partition %d of a new topic is on the cordoned broker %d", p.Partition, broker)
+	n := 0
+	err := testbed.Poll(ctx, "a topic without replicas on the cordoned broker", time.Second, func(ctx context.Context) error {
+		if n++; n > 15 {
+			return &testbed.Fatal{Err: notYet("new topics are still placed on it")}
+		}
+		name := fmt.Sprintf("%s-%d", topic, n)
+		if err := tb.Kafka.CreateTopic(ctx, name, 12, 3, nil); err != nil {
+			return err
+		}
+		topics, err := kafka.ListTopics(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer kafka.DeleteTopics(ctx, name)
+		for _, p := range topics[name].Partitions.Sorted() {
+			if slices.Contains(p.Replicas, broker) {
+				return notYet(fmt.Sprintf("partition %d of %s is on it", p.Partition, name))
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
 
