@@ -5,13 +5,10 @@
 package act
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -134,21 +131,9 @@ func (b *bed) sizes(ctx context.Context) (sizes, error) {
 // forbidden lists what the API server refused to tidetable's account.
 func (b *bed) forbidden(t *testing.T) []string {
 	t.Helper()
-	log, err := os.Open(b.Kubernetes.AuditLog)
-	must(t, err)
-	defer log.Close()
-	var out []string
-	lines := bufio.NewScanner(log)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e struct {
-			Verb, RequestURI string
-			User             struct{ Username string }
-			ResponseStatus   struct{ Code int }
-		}
-		if json.Unmarshal(lines.Bytes(), &e) == nil && e.ResponseStatus.Code == 403 && strings.HasSuffix(e.User.Username, ":tidetable") {
-			out = append(out, e.Verb+" "+e.RequestURI)
-		}
+	out, err := b.Kubernetes.Forbidden("tidetable")
+	if err != nil {
+		t.Fatal(err)
 	}
 	return out
 }

@@ -1,13 +1,9 @@
 package kube
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -40,26 +36,9 @@ func (f *fixture) install(ctx context.Context, t *testing.T, overlay string) {
 // forbidden lists what the API server refused to our account.
 func (f *fixture) forbidden(t *testing.T) []string {
 	t.Helper()
-	log, err := os.Open(f.AuditLog)
+	out, err := f.Kubernetes.Forbidden("tidetable")
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer log.Close()
-	var out []string
-	lines := bufio.NewScanner(log)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var e struct {
-			Verb, RequestURI string
-			User             struct{ Username string }
-			ResponseStatus   struct{ Code int }
-		}
-		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
-			t.Fatal(err)
-		}
-		if e.ResponseStatus.Code == 403 && strings.HasSuffix(e.User.Username, ":tidetable") {
-			out = append(out, e.Verb+" "+e.RequestURI)
-		}
 	}
 	return out
 }
