@@ -201,6 +201,49 @@ func TestDrainThatTimesOutOnlyHolds(t *testing.T) {
 	}
 }
 
+// A pod that cannot be scheduled must not block the cluster for ever: the
+// policy that no longer allows it turns the scale-out back.
+func TestAScaleOutThatNeverArrivesIsTurnedBackByThePolicy(t *testing.T) {
+	w := newFakeWorld(8, 3, 12)
+	w.rate, w.never = 6e6, true
+	p := actPolicy()
+	w.run(t, p, 60, nil)
+	if op := w.stored.Operation; op == nil || op.Phase != controller.Joining {
+		t.Fatalf("no scale-out waits for its brokers: %+v", op)
+	}
+	p.Spec.Brokers.Max = 3
+	said := false
+	w.run(t, p, 60, func(_ int, d controller.Decision) {
+		said = said || slices.ContainsFunc(d.Notes, func(n string) bool {
+			return strings.Contains(n, "turned back: the policy now allows at most 3 brokers")
+		})
+		if d.Operation != nil && d.Operation.Phase == controller.Cancelling {
+			t.Errorf("the way back was cancelled: %s", d.Outcome)
+		}
+	})
+	w.check(t)
+	if w.want != 3 || w.stored.Operation != nil || len(w.cordoned) > 0 || !said {
+		t.Errorf("%d brokers, operation %+v, cordoned %v, said %v", w.want, w.stored.Operation, w.cordoned, said)
+	}
+}
+
+// One of two brokers that were asked for has come: it has taken no replicas
+// yet, and goes back like any other, drained and proven.
+func TestAScaleOutThatHalfArrivedGoesBackEmpty(t *testing.T) {
+	w := newFakeWorld(9, 3, 12)
+	w.rate, w.never = 6e6, true
+	p := actPolicy()
+	w.run(t, p, 60, nil)
+	w.brokers[3].alive = true
+	w.parts[0] = []int{0, 1, 3} // a topic that was made meanwhile
+	p.Spec.Brokers.Max = 3
+	w.run(t, p, 60, nil)
+	w.check(t)
+	if w.want != 3 || w.stored.Operation != nil {
+		t.Errorf("%d brokers, operation %+v", w.want, w.stored.Operation)
+	}
+}
+
 func TestLoadThatComesBackCancelsTheDrain(t *testing.T) {
 	w := newFakeWorld(5, 5, 12)
 	w.perTick = 0

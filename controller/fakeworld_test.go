@@ -37,7 +37,8 @@ type fakeWorld struct {
 	want    int
 	parts   [][]int // replicas by partition
 	moves   []cluster.Move
-	perTick int // moves that finish in a tick
+	perTick int  // moves that finish in a tick
+	never   bool // new pods never start
 	stale   []cluster.StaleSignal
 
 	crash    float64 // chance that a call is the last
@@ -162,7 +163,11 @@ func (w *fakeWorld) Set(_ context.Context, want controller.Scale) error {
 			w.fail("scaled in on stale signals")
 		}
 		for w.want < want.Replicas {
-			w.brokers = append(w.brokers, fakeBroker{id: w.want, upAt: w.now.Add(time.Duration(1+w.rng.IntN(4)) * time.Minute)})
+			start := time.Duration(1+w.rng.IntN(4)) * time.Minute
+			if w.never {
+				start = 365 * 24 * time.Hour
+			}
+			w.brokers = append(w.brokers, fakeBroker{id: w.want, upAt: w.now.Add(start)})
 			w.want++
 		}
 		for w.want > want.Replicas {

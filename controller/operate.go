@@ -76,6 +76,13 @@ func (t *tick) proceed(ctx context.Context) {
 			return
 		}
 	}
+	if why := t.unwanted(op); why != "" {
+		t.note("%s is turned back: %s", describe(*op), why)
+		if err := t.turnBack(ctx, op); err != nil {
+			op.Note = err.Error()
+			return
+		}
+	}
 	t.steps(ctx)
 }
 
@@ -139,13 +146,21 @@ func (t *tick) overtaken(op *Operation) string {
 	switch {
 	case op.in() && op.To < t.c.spec.Brokers.Min:
 		return fmt.Sprintf("the policy now asks for at least %d brokers", t.c.spec.Brokers.Min)
-	case op.in() && t.demand.LoadUnknown == "" && t.needNow > op.To:
+	case op.in() && t.demand.LoadUnknown == "" && t.allowed(t.needNow) > op.To:
 		return fmt.Sprintf("the load has come back: it needs %d brokers", t.needNow)
-	case op.Kind == Rebalance && t.demand.LoadUnknown == "" && t.needNow > t.currentBrokers() && (t.c.spec.Brokers.Max == 0 || t.currentBrokers() < t.c.spec.Brokers.Max):
+	case op.Kind == Rebalance && t.demand.LoadUnknown == "" && t.allowed(t.needNow) > t.currentBrokers():
 		return fmt.Sprintf("the load needs %d brokers, which comes first", t.needNow)
 	default:
 		return ""
 	}
+}
+
+// allowed is a need as far as the policy lets it be met.
+func (t *tick) allowed(need int) int {
+	if most := t.c.spec.Brokers.Max; most > 0 {
+		return min(need, most)
+	}
+	return need
 }
 
 // steps goes from phase to phase for as long as each is done.

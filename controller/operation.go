@@ -53,6 +53,9 @@ type Operation struct {
 // in tells whether the operation removes brokers.
 func (o *Operation) in() bool { return o.Kind == ScaleBrokers && o.To < o.From }
 
+// out tells whether the operation adds brokers.
+func (o *Operation) out() bool { return o.Kind == ScaleBrokers && o.To > o.From }
+
 func (o Operation) clone() Operation {
 	o.Brokers = slices.Clone(o.Brokers)
 	o.Before = slices.Clone(o.Before)

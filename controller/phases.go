@@ -340,14 +340,17 @@ func (t *tick) leaving(ctx context.Context, op *Operation) ([]int, error) {
 		}
 		s = u.Unwrap()
 	}
+	// A dead broker without replicas is one that has left already; one with
+	// replicas still has its pod, and its turn.
 	ids := make([]int, 0, len(t.snap.Brokers))
 	for i := range t.snap.Brokers {
-		if t.snap.Brokers[i].State != cluster.BrokerDead {
-			ids = append(ids, t.snap.Brokers[i].ID)
+		if b := &t.snap.Brokers[i]; b.State != cluster.BrokerDead || t.replicasOn([]int{b.ID}) > 0 {
+			ids = append(ids, b.ID)
 		}
 	}
 	slices.Sort(ids)
-	n := op.From - op.To
+	// Pods that never became brokers are the newest, and leave first.
+	n := max(0, op.From-op.To-max(0, op.From-len(ids)))
 	if len(ids) <= n {
 		return nil, fmt.Errorf("choosing %d brokers to leave: there are only %d", n, len(ids))
 	}

@@ -40,9 +40,9 @@ func (t *tick) proposeBrokers() {
 	b, r := t.c.spec.Brokers, &t.d.Requirement
 	target, current := BrokerTarget(t.c.spec), t.currentBrokers()
 	need := max(r.Brokers, b.Min)
-	if b.Max > 0 && need > b.Max {
+	if allowed := t.allowed(need); need > allowed {
 		t.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
-		need = b.Max
+		need = allowed
 	}
 	w := t.window(target, need, b.Stabilisation.D())
 	t.d.Recommended = need

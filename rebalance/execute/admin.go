@@ -117,7 +117,8 @@ func (a *Admin) setCordon(ctx context.Context, id int, op kmsg.IncrementalAlterC
 
 // Empty proves from metadata, moves in flight and the brokers' own log
 // directories that nothing is left on them. A broker that cannot be asked is
-// not proven.
+// not proven, unless Kafka has never heard of it: a pod that never became a
+// broker holds nothing.
 func (a *Admin) Empty(ctx context.Context, ids []int) (empty bool, why string, err error) {
 	view, err := a.client.View(ctx, nil)
 	if err != nil {
@@ -130,6 +131,9 @@ func (a *Admin) Empty(ctx context.Context, ids []int) (empty bool, why string, e
 	for _, id := range slices.Sorted(slices.Values(ids)) {
 		if n := replicasOn(view, id); n > 0 {
 			return false, fmt.Sprintf("%d replicas are on broker %d or on their way to or from it", n, id), nil
+		}
+		if _, registered := view.Brokers[id]; !registered && view.FencedKnown {
+			continue
 		}
 		held, answers := sizes.Brokers[id]
 		if !answers {

@@ -84,7 +84,7 @@ func (c *Client) View(ctx context.Context, topics []string) (View, error) {
 		}
 		v.Topics[deref(t.Topic)] = topicView(t)
 	}
-	c.addFenced(ctx, v)
+	v.FencedKnown = c.addFenced(ctx, v)
 	if err := c.addMinISR(ctx, v); err != nil {
 		return v, err
 	}
@@ -103,21 +103,25 @@ func topicView(t kmsg.MetadataResponseTopic) TopicView {
 	return out
 }
 
-// addFenced adds brokers that are registered and fenced. Brokers before 4.0 do
-// not tell them; the view then knows the live ones only.
-func (c *Client) addFenced(ctx context.Context, v View) {
+// fencedVersion is the first DescribeCluster that tells fenced brokers (KIP-1073).
+const fencedVersion = 2
+
+// addFenced adds brokers that are registered and fenced, and tells whether they
+// could be asked for: brokers before 4.0 do not tell them.
+func (c *Client) addFenced(ctx context.Context, v View) (known bool) {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.EndpointType = 1
 	req.IncludeFencedBrokers = true
 	resp, err := req.RequestWith(ctx, c.cl)
 	if err != nil || resp.ErrorCode != 0 {
-		return
+		return false
 	}
 	for _, b := range resp.Brokers {
 		if _, ok := v.Brokers[int(b.NodeID)]; !ok || b.IsFenced {
 			v.Brokers[int(b.NodeID)] = BrokerView{Zone: deref(b.Rack), Alive: !b.IsFenced}
 		}
 	}
+	return resp.Version >= fencedVersion
 }
 
 // addMinISR adds min.insync.replicas, remembered for a while: reading it for

@@ -61,7 +61,10 @@ type Target struct {
 type View struct {
 	ClusterID string
 	Brokers   map[int]BrokerView
-	Topics    map[string]TopicView
+	// FencedKnown tells that Brokers holds every registered broker, fenced ones
+	// too; brokers before 4.0 name the live ones only.
+	FencedKnown bool
+	Topics      map[string]TopicView
 	// Reassigning holds every reassignment in flight in the whole cluster.
 	Reassigning map[TP]Reassigning
 }

@@ -73,6 +73,16 @@ func TestABrokerLeavesOnlyWhenItsOwnLogDirsAreEmpty(t *testing.T) {
 	if empty, why, _ := admin.Empty(ctx, []int{leaving}); empty || why == "" {
 		t.Error("a broker that does not answer was proven empty")
 	}
+	never := leaving + 50
+	if empty, why, err := admin.Empty(ctx, []int{never}); !empty || err != nil {
+		t.Errorf("a broker that never came is not proven empty: %s, %v", why, err)
+	}
+	if err := admin.Cordon(ctx, []int{never}); err != nil {
+		t.Errorf("cordoning a broker that never came: %v", err)
+	}
+	if err := admin.Unregister(ctx, []int{never}); err != nil {
+		t.Errorf("unregistering a broker that never came: %v", err)
+	}
 	for range 2 {
 		if err := admin.Unregister(ctx, []int{leaving}); err != nil {
 			t.Fatal(err)
