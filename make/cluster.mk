@@ -1,0 +1,5 @@
+# The loop in a cluster, on the testbed.
+
+.PHONY: soak-act
+soak-act: testbed-deps ## every run of mode Act on real parts, the long ones too; writes docs/cluster-results.md
+	cd test/e2e && GOFLAGS=-mod=mod TIDETABLE_E2E=required TIDETABLE_SOAK=1 go test -count=1 -timeout 3h -v ./act
