@@ -91,9 +91,10 @@ func newForecastCmd() *cobra.Command {
 		Use:   "forecast",
 		Short: "forecast a trace with calibrated quantiles",
 		Long: "forecast reads a trace and says what comes after its last row, at every step up to\n" +
-			"the horizon, as quantiles calibrated on the forecaster's own past errors.",
+			"the horizon, as quantiles calibrated on the forecaster's own past errors. Of a trace\n" +
+			"with several columns the table shows each one's peak, and json holds all of them.",
 		Example: "  tidetable forecast --input trace.csv --horizon 24h\n" +
-			"  tidetable forecast --input trace.csv --column value --horizon 6h --quantiles 0.5,0.95 --output json\n" +
+			"  tidetable forecast --input trace.csv --column orders --horizon 6h --quantiles 0.5,0.95 --output json\n" +
 			"  tidetable forecast --input trace.csv --events events.yaml --explain\n" +
 			"  tidetable forecast --input trace.csv --output html > forecast.html",
 		Args: cobra.NoArgs,
@@ -106,10 +107,22 @@ func newForecastCmd() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		horizon := forecast.Horizon{Ahead: in.horizon, Quantiles: in.quantiles}
 		if len(series) > 1 {
-			return fmt.Errorf("checking flags: %s has %d columns, name one with --column", in.input, len(series))
+			if *explain || *out == "html" {
+				return fmt.Errorf("checking flags: --explain and --output html are for one column, and %s has %d; name one with --column", in.input, len(series))
+			}
+			bar := progressBar(cmd.ErrOrStderr(), len(series), "forecasting")
+			all, err := forecastColumns(cmd.Context(), series, in.engineOptions(), horizon, bar)
+			if err != nil {
+				return fmt.Errorf("%s: forecasting: %w", in.input, err)
+			}
+			if *out == "json" {
+				return writeJSON(cmd.OutOrStdout(), forecastColumnsJSON(all))
+			}
+			return writeColumnsTable(cmd.OutOrStdout(), all)
 		}
-		p, why, err := forecast.New(in.engineOptions()).Explain(cmd.Context(), series[0], forecast.Horizon{Ahead: in.horizon, Quantiles: in.quantiles})
+		p, why, err := forecast.New(in.engineOptions()).Explain(cmd.Context(), series[0], horizon)
 		if err != nil {
 			return fmt.Errorf("%s: forecasting: %w", in.input, err)
 		}

@@ -139,3 +139,52 @@ func TestBadForecastInputIsOneClearLineAndExitTwo(t *testing.T) {
 		}
 	}
 }
+
+// Several columns are forecast in one run; one that is too short says so beside
+// the others, in the order of the file.
+func TestForecastOfSeveralColumnsGivesEachItsOwn(t *testing.T) {
+	rows := []string{"timestamp,busy,new,quiet"}
+	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	for i := range 9 * 96 {
+		x := math.Sin(2 * math.Pi * float64(i) / 96)
+		late := ""
+		if i > 9*96-10 {
+			late = "5"
+		}
+		rows = append(rows, fmt.Sprintf("%d,%.2f,%s,%.2f", start.Unix()+int64(i)*900, 100+40*x, late, 10+4*x))
+	}
+	path := filepath.Join(t.TempDir(), "wide.csv")
+	if err := os.WriteFile(path, []byte(strings.Join(rows, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs := tidetable("forecast", "--input", path, "--horizon", "24h", "--output", "json")
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	var got struct {
+		Series []struct {
+			Column, Error string
+			Points        []struct{ Quantiles map[string]float64 }
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Series) != 3 || got.Series[0].Column != "busy" || got.Series[2].Column != "quiet" {
+		t.Fatalf("%d series: %.200s", len(got.Series), out)
+	}
+	if s := got.Series[1]; !strings.Contains(s.Error, "too short") || len(s.Points) != 0 {
+		t.Errorf("the new column: %q, %d points", s.Error, len(s.Points))
+	}
+	for i, level := range map[int]float64{0: 100, 2: 10} {
+		if s := got.Series[i]; s.Error != "" || len(s.Points) != 96 || math.Abs(s.Points[24].Quantiles["0.5"]/level-1.4) > 0.2 {
+			t.Errorf("%s: %q, %d points", s.Column, s.Error, len(s.Points))
+		}
+	}
+	if code, out, errs = tidetable("forecast", "--input", path); code != 0 || !strings.Contains(out, "PEAK OF 0.95") {
+		t.Errorf("exit %d: %s%s", code, out, errs)
+	}
+	if code, _, errs = tidetable("forecast", "--input", path, "--explain"); code != 2 || !strings.Contains(errs, "name one with --column") {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+}
