@@ -71,19 +71,33 @@ func priorCPU(produced, consumed, replicated cluster.BytesPerSecond) cluster.Cor
 }
 
 // cpu: the measured cores at that load, or the priors', with the square-root
-// staffing margin where the utilisation limit leaves less than that.
+// staffing margin where the utilisation limit leaves less than that. Cores that
+// a broker uses for being there are not shared: they lessen what it has.
 func cpu(s *sizing) Constraint {
 	cores, from := float64(s.CPU), "measured cores at that load"
 	if s.CPU < 0 {
 		cores, from = float64(priorCPU(s.Produced, s.Consumed, s.Replicated)), "W/5 MiB/s + (C·W + (RF−1)·W)/15 MiB/s"
 	}
-	c := s.load(cores, float64(s.Profile.CPUCores), s.Limits.CPU, "cores", from)
+	each, u := float64(s.Profile.CPUCores), s.Limits.CPU
+	busy, idle := cores, 0.0
+	if s.CPUCost.known() && each > 0 {
+		// More than half of a broker's room can hardly be idling: the fit errs then.
+		idle = min(float64(s.CPUCost.Idle), each*limit(u)/2)
+		busy = max(0, cores-idle*float64(s.CPUBrokers))
+		if idle > each/100 {
+			from = fmt.Sprintf("measured cores at that load but for the %.2g a broker that it needs anyway", idle)
+		}
+	}
+	c := s.load(busy, each-idle/limit(u), u, "cores", from)
 	if c.Unknown != "" {
 		return c
 	}
-	if margin := atLeast((cores + staffing*math.Sqrt(cores)) / float64(s.Profile.CPUCores)); s.withLoss(margin) > c.Brokers {
+	if s.Facts.Brokers > 0 {
+		c.Utilisation = cluster.Ratio(cores / (each * float64(s.Facts.Brokers)))
+	}
+	if margin := atLeast((cores + staffing*math.Sqrt(cores)) / each); s.withLoss(margin) > c.Brokers {
 		c.Brokers = s.withLoss(margin)
-		c.Formula = fmt.Sprintf("R + √R = %.4g + √%.4g cores ÷ %.3g a broker = %d left of %d", cores, cores, float64(s.Profile.CPUCores), margin, c.Brokers)
+		c.Formula = fmt.Sprintf("R + √R = %.4g + √%.4g cores ÷ %.3g a broker = %d left of %d", cores, cores, each, margin, c.Brokers)
 	}
 	return c
 }

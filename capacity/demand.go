@@ -22,6 +22,10 @@ type Demand struct {
 	// CPU is the cores used at that load; negative means unknown, and the
 	// model's own estimate is used.
 	CPU cluster.Cores
+	// CPUCost is what those cores were used for on CPUBrokers brokers, where each
+	// of them was measured.
+	CPUCost    CPUCost
+	CPUBrokers int
 	// Stored is the bytes on all disks, all replicas, at the horizon; negative
 	// means unknown.
 	Stored cluster.Bytes
@@ -68,27 +72,27 @@ func DemandOf(s cluster.Snapshot) Demand {
 	if !sizes {
 		d.Stored = -1
 	}
-	if cores, ok := measuredCPU(s.Brokers); ok {
-		d.CPU = cores
+	if cores, brokers := measuredCPU(s.Brokers); brokers > 0 {
+		d.CPU, d.CPUBrokers, d.CPUCost = cores, brokers, cpuCostOf(s)
 	}
 	return d
 }
 
-// measuredCPU is what the alive brokers were measured to use; it is known only
-// when every one of them was measured.
-func measuredCPU(brokers []cluster.Broker) (cluster.Cores, bool) {
-	var sum cluster.Cores
+// measuredCPU is what the alive brokers were measured to use, and how many they
+// are; none unless every one of them was measured.
+func measuredCPU(brokers []cluster.Broker) (sum cluster.Cores, alive int) {
 	for i := range brokers {
 		b := &brokers[i]
 		if b.State != cluster.BrokerAlive {
 			continue
 		}
 		if b.Usage == nil || b.Usage.CPUCores <= 0 {
-			return 0, false
+			return 0, 0
 		}
 		sum += b.Usage.CPUCores
+		alive++
 	}
-	return sum, sum > 0
+	return sum, alive
 }
 
 // Scale is the demand when clients write in times as much and read out times
@@ -100,7 +104,10 @@ func (d Demand) Scale(in, out float64) Demand {
 	d.Replicated *= cluster.BytesPerSecond(in)
 	d.Consumed *= cluster.BytesPerSecond(out)
 	d.Catching *= cluster.BytesPerSecond(out)
-	if d.CPU >= 0 && before > 0 {
+	switch {
+	case d.CPUCost.known():
+		d.CPU = d.CPUCost.of(d.CPUBrokers, d.Produced, d.Consumed, d.Replicated)
+	case d.CPU >= 0 && before > 0:
 		d.CPU *= priorCPU(d.Produced, d.Consumed, d.Replicated) / before
 	}
 	return d

@@ -1,0 +1,179 @@
+package capacity
+
+import (
+	"math"
+
+	"github.com/tidetable/tidetable/cluster"
+)
+
+// CPUCost is what CPU goes into in one cluster, in cores. The zero value says
+// that nothing was measured.
+type CPUCost struct {
+	Idle                     cluster.Cores // of one broker, whatever its load
+	Produced, Sent, Followed float64       // of a byte a second: from producers, to readers and followers, from leaders
+}
+
+// of is the cores that a load costs on so many brokers.
+func (c CPUCost) of(brokers int, produced, consumed, replicated cluster.BytesPerSecond) cluster.Cores {
+	following := max(0, replicated-produced)
+	return c.Idle*cluster.Cores(brokers) +
+		cluster.Cores(c.Produced*float64(produced)+c.Sent*float64(consumed+following)+c.Followed*float64(following))
+}
+
+func (c CPUCost) known() bool { return c != CPUCost{} }
+
+// cpuSample is one broker: its cores, and what they were used for, in the
+// order of cpuPriors.
+type cpuSample struct {
+	cores float64
+	did   [4]float64 // one (for being there), produced, sent, followed
+}
+
+// cpuPriors are the cost per unit that is believed before anything is measured:
+// one vCPU serves 5 MiB/s in and 15 MiB/s out; being there, and following, are
+// in those numbers already.
+var cpuPriors = [4]float64{0, 1 / float64(priorInPerCore), 1 / float64(priorOutPerCore), 0}
+
+// How far the truth may be from the priors, and how exact a measurement is.
+const (
+	// idleDoubt is the standard deviation of the idle cores, as a share of the
+	// mean broker's. The other costs are doubted by as much as they are.
+	idleDoubt = 0.1
+	// cpuNoise is the least error of a broker's measured cores, as a share of
+	// the mean broker's.
+	cpuNoise = 0.05
+)
+
+// cpuCostOf fits the costs, none negative, to what each alive broker was
+// measured to use. It is the most probable cost under normal errors, given the
+// priors scaled to the cluster's total: brokers that are all alike teach
+// nothing and leave the priors' proportions, brokers that differ pull towards
+// what explains the difference. The total always is what was measured.
+func cpuCostOf(s cluster.Snapshot) CPUCost {
+	m := momentsOf(cpuSamples(s))
+	prior := dot(cpuPriors, m.did)
+	if m.brokers == 0 || prior <= 0 || m.cores <= 0 {
+		return CPUCost{}
+	}
+	scale, mean := m.cores/prior, m.cores/m.brokers
+	var believed, doubt [4]float64
+	for k := range believed {
+		believed[k] = scale * cpuPriors[k]
+		doubt[k] = believed[k]
+	}
+	doubt[0], doubt[3] = idleDoubt*mean, believed[2]
+	cost := believed
+	// What is left over tells how exact the measurements are, and that how much
+	// they count against the priors.
+	for range 3 {
+		variance := max(m.unexplained(cost)/max(1, m.brokers-4), cpuNoise*cpuNoise*mean*mean)
+		cost = m.mostProbable(believed, doubt, variance)
+	}
+	fitted := dot(cost, m.did)
+	if !(fitted > 0) {
+		cost, fitted = believed, m.cores
+	}
+	for k := range cost {
+		cost[k] *= m.cores / fitted
+	}
+	return CPUCost{Idle: cluster.Cores(cost[0]), Produced: cost[1], Sent: cost[2], Followed: cost[3]}
+}
+
+// moments are the sums over all brokers that a least-squares fit needs.
+type moments struct {
+	brokers, cores, squares float64 // how many, Σ cores, Σ cores²
+	did, worked             [4]float64
+	crossed                 [4][4]float64 // Σ did·didᵀ; worked is Σ did·cores
+}
+
+func momentsOf(samples []cpuSample) moments {
+	m := moments{brokers: float64(len(samples))}
+	for _, b := range samples {
+		m.cores += b.cores
+		m.squares += b.cores * b.cores
+		for j, x := range b.did {
+			m.did[j] += x
+			m.worked[j] += x * b.cores
+			for k, y := range b.did {
+				m.crossed[j][k] += x * y
+			}
+		}
+	}
+	return m
+}
+
+func dot(a, b [4]float64) (sum float64) {
+	for k := range a {
+		sum += a[k] * b[k]
+	}
+	return sum
+}
+
+// unexplained is the sum of the squared errors that the costs leave.
+func (m moments) unexplained(cost [4]float64) float64 {
+	sum := m.squares - 2*dot(cost, m.worked)
+	for k := range cost {
+		sum += cost[k] * dot(cost, m.crossed[k])
+	}
+	return max(0, sum)
+}
+
+// mostProbable minimises the squared errors over their variance plus the
+// squared distances from what is believed over its doubt, with no cost under
+// zero. The function is strictly convex, so going round the coordinates finds
+// its minimum.
+func (m moments) mostProbable(believed, doubt [4]float64, variance float64) [4]float64 {
+	cost := believed
+	for range 200 {
+		moved := 0.0
+		for k := range cost {
+			if doubt[k] <= 0 {
+				continue
+			}
+			held := variance / (doubt[k] * doubt[k])
+			others := dot(cost, m.crossed[k]) - cost[k]*m.crossed[k][k]
+			next := max(0, (held*believed[k]+m.worked[k]-others)/(held+m.crossed[k][k]))
+			moved = max(moved, math.Abs(next-cost[k])/doubt[k])
+			cost[k] = next
+		}
+		if moved < 1e-9 {
+			break
+		}
+	}
+	return cost
+}
+
+// cpuSamples are the alive brokers, or none unless every one was measured.
+func cpuSamples(s cluster.Snapshot) []cpuSample {
+	index := make(map[int]int, len(s.Brokers))
+	var samples []cpuSample
+	for i := range s.Brokers {
+		b := &s.Brokers[i]
+		if b.State != cluster.BrokerAlive {
+			continue
+		}
+		if b.Usage == nil || b.Usage.CPUCores <= 0 {
+			return nil
+		}
+		index[b.ID] = len(samples)
+		samples = append(samples, cpuSample{cores: float64(b.Usage.CPUCores), did: [4]float64{1}})
+	}
+	for i := range s.Topics {
+		for j := range s.Topics[i].Partitions {
+			p := &s.Topics[i].Partitions[j]
+			in, out := float64(p.Load.BytesInPerSecond), float64(p.Load.BytesOutPerSecond)
+			for _, id := range p.Replicas {
+				k, alive := index[id]
+				switch {
+				case !alive:
+				case id == p.Leader:
+					samples[k].did[1] += in
+					samples[k].did[2] += out + in*float64(len(p.Replicas)-1)
+				default:
+					samples[k].did[3] += in
+				}
+			}
+		}
+	}
+	return samples
+}
