@@ -284,11 +284,13 @@ type backtestColumnJSON struct {
 	Scores  []scoreJSON `json:"scores"`
 }
 
-func backtestJSON(step time.Duration, results []backtest.Result) any {
-	out := struct {
-		Step    float64              `json:"stepSeconds"`
-		Columns []backtestColumnJSON `json:"columns"`
-	}{Step: step.Seconds(), Columns: []backtestColumnJSON{}}
+type backtestsJSON struct {
+	Step    float64              `json:"stepSeconds"`
+	Columns []backtestColumnJSON `json:"columns"`
+}
+
+func backtestJSON(step time.Duration, results []backtest.Result) backtestsJSON {
+	out := backtestsJSON{Step: step.Seconds(), Columns: []backtestColumnJSON{}}
 	for _, r := range results {
 		c := backtestColumnJSON{Column: r.Column, Origins: r.Origins, Skipped: r.Skipped, Scores: []scoreJSON{}}
 		for _, s := range r.Scores {

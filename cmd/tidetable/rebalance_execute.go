@@ -319,6 +319,13 @@ func (s *show) done() {
 	}
 }
 
+// progressJSON is what execute, status and cancel print: docs/formats/progress.md.
+type progressJSON struct {
+	Run string `json:"run"`
+	rebalance.Progress
+	Percent float64 `json:"percent"`
+}
+
 // printProgress prints one run's progress.
 func printProgress(w io.Writer, run execute.Run, p rebalance.Progress, format string) error {
 	percent := 100.0
@@ -326,11 +333,7 @@ func printProgress(w io.Writer, run execute.Run, p rebalance.Progress, format st
 		percent = 100 * float64(p.BytesMoved) / float64(p.BytesTotal)
 	}
 	if format == "json" {
-		return writeJSON(w, struct {
-			Run string `json:"run"`
-			rebalance.Progress
-			Percent float64 `json:"percent"`
-		}{run.ID, p, percent})
+		return writeJSON(w, progressJSON{run.ID, p, percent})
 	}
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
