@@ -145,6 +145,8 @@ func (t *tick) conclude() {
 		d.Reason, d.Outcome = ReasonActionFailed, failed
 	case done != "":
 		d.Reason, d.Outcome = ReasonScaled, done
+	case d.Operation != nil && d.Operation.Blocked != "":
+		d.Reason, d.Outcome = ReasonHeld, "held: "+describe(*d.Operation)
 	case d.Operation != nil:
 		d.Reason, d.Outcome = ReasonMoving, describe(*d.Operation)
 	case refused:
@@ -204,8 +206,8 @@ func describe(o Operation) string {
 		s = fmt.Sprintf("scaling %s in from %d to %d brokers", o.Target, o.From, o.To)
 	}
 	s += ": " + string(o.Phase)
-	if o.Note != "" {
-		s += ": " + o.Note
+	if why := orElse(o.Blocked, o.Note); why != "" {
+		s += ": " + why
 	}
 	return s
 }

@@ -68,8 +68,8 @@ func Concerns(d Decision) []Concern {
 		all = append(all, Concern{Kind: RebalanceStalled, Subject: d.ClusterID, Severity: Warning,
 			Detail: fmt.Sprintf("the rebalance is %s after %d of %d moves: %s", m.State, m.MovesDone, m.MovesTotal, m.Why)})
 	}
-	if o := d.Operation; o != nil && o.Note != "" && (o.Phase == Draining || o.Phase == Proving) {
-		all = append(all, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: o.Note})
+	if o := d.Operation; o != nil && (o.Phase == Draining && o.Blocked != "" || o.Phase == Proving && o.Note != "") {
+		all = append(all, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: orElse(o.Blocked, o.Note)})
 	}
 	slices.SortStableFunc(all, func(a, b Concern) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Gate, b.Gate))

@@ -163,6 +163,8 @@ type Proposal struct {
 	Why    string       `json:"why"`
 	// Reactive is true when the load itself, not its forecast, asks for it.
 	Reactive bool `json:"reactive,omitempty"`
+	// Late is true when the load needs it before it can be done.
+	Late bool `json:"late,omitempty"`
 	// Group is the consumer group, for ScaleConsumers.
 	Group string `json:"group,omitempty"`
 }

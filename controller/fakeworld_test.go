@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,7 +33,9 @@ var errCrash = errors.New("the process was killed")
 type fakeWorld struct {
 	now     time.Time
 	rng     *rand.Rand
-	rate    float64 // bytes per second and partition
+	rate    float64                                   // bytes per second and partition
+	weight  func(partition int) (load, bytes float64) // times rate, and stored; nil: 1 and 1e9
+	plans   []rebalance.Plan                          // as they were started
 	brokers []fakeBroker
 	want    int
 	parts   [][]int // replicas by partition
@@ -40,6 +43,7 @@ type fakeWorld struct {
 	perTick int  // moves that finish in a tick
 	never   bool // new pods never start
 	stale   []cluster.StaleSignal
+	disk    cluster.Bytes // of a broker; 0: 1e12
 
 	crash    float64 // chance that a call is the last
 	dead     bool    // the process is
@@ -111,13 +115,14 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 			continue // not registered yet
 		}
 		s.Brokers = append(s.Brokers, cluster.Broker{ID: b.id, Zone: string(rune('a' + b.id%3)), State: state, Capacity: cluster.Capacity{
-			CPUCores: 64, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: 1e12, DiskBytesPerSecond: 400e6,
+			CPUCores: 64, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: cmp.Or(w.disk, 1e12), DiskBytesPerSecond: 400e6,
 		}})
 	}
 	t := cluster.Topic{Name: "t", Config: map[string]string{}}
 	for p, replicas := range w.parts {
+		load, bytes := w.weigh(p)
 		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Replicas: slices.Clone(replicas), ISR: slices.Clone(replicas), Leader: replicas[0],
-			Load: cluster.Load{BytesInPerSecond: cluster.BytesPerSecond(w.rate), SizeBytes: 1e9, LeaderCPUCores: 0.01}})
+			Load: cluster.Load{BytesInPerSecond: cluster.BytesPerSecond(load * w.rate), SizeBytes: cluster.Bytes(bytes), LeaderCPUCores: 0.01}})
 	}
 	for _, m := range w.moves {
 		s.Reassignments = append(s.Reassignments, cluster.Reassignment{Topic: "t", Partition: m.Partition, Replicas: m.To})
@@ -126,13 +131,28 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 	return s, err
 }
 
+func (w *fakeWorld) weigh(partition int) (load, bytes float64) {
+	if w.weight == nil {
+		return 1, 1e9
+	}
+	return w.weight(partition)
+}
+
+func (w *fakeWorld) total() (load float64) {
+	for p := range w.parts {
+		l, _ := w.weigh(p)
+		load += l * w.rate
+	}
+	return load
+}
+
 func (w *fakeWorld) History(_ context.Context, signal metrics.Signal, win metrics.Window) ([]metrics.Series, error) {
 	if signal != metrics.TopicBytesIn {
 		return nil, nil
 	}
 	s := metrics.Series{Signal: signal, Labels: metrics.Labels{"topic": "t"}, Start: win.From, Step: win.Step}
 	for range int(win.To.Sub(win.From)/win.Step) + 1 {
-		s.Values = append(s.Values, w.rate*float64(len(w.parts)))
+		s.Values = append(s.Values, w.total())
 	}
 	return []metrics.Series{s}, nil
 }
@@ -203,6 +223,7 @@ func (w *fakeWorld) Start(_ context.Context, p rebalance.Plan) error {
 			w.fail("moves were started while others were in flight")
 		}
 		w.moves = slices.Clone(p.Moves)
+		w.plans = append(w.plans, p)
 		return nil
 	})
 }

@@ -25,7 +25,7 @@ func (t *tick) startOperation(ctx context.Context, p Proposal) (string, error) {
 	case t.c.cfg.Scalers[p.Target] == nil:
 		return "", fmt.Errorf("scaling %s: nothing is set up that can scale it", p.Target)
 	case p.To > p.From:
-		op.Phase = Scaling
+		op.Phase, op.HotFirst = Scaling, p.Late
 	default:
 		leaving, err := t.leaving(ctx, op)
 		if err != nil {
@@ -194,7 +194,8 @@ func (t *tick) steps(ctx context.Context) {
 // enter saves a phase before anything is done in it.
 func (t *tick) enter(ctx context.Context, op *Operation, next Phase) error {
 	before := *op
-	op.Phase, op.PhaseSince, op.Note, op.Tried = next, t.now, "", t.now.AddDate(-1, 0, 0)
+	op.Phase, op.PhaseSince, op.Note, op.Blocked = next, t.now, "", ""
+	op.tryAtOnce(t.now)
 	if err := t.c.save(ctx); err != nil {
 		*op = before
 		return err
@@ -240,11 +241,15 @@ func (t *tick) finish(ctx context.Context) {
 	op := t.c.state.Operation
 	for i := len(t.c.state.Past) - 1; i >= 0; i-- {
 		if p := &t.c.state.Past[i]; p.Target == op.Target && p.Kind == op.Kind {
-			p.Ended = t.now
+			p.Ended, p.Cancelled = t.now, op.Phase == Cancelling
 			break
 		}
 	}
-	t.note("done in %s: %s", round(t.now.Sub(op.Started)), describe(Operation{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Phase: op.Phase}))
+	how := "done"
+	if op.Phase == Cancelling {
+		how = "cancelled, and everything is as it was,"
+	}
+	t.note("%s in %s: %s", how, round(t.now.Sub(op.Started)), describe(Operation{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Phase: op.Phase}))
 	t.c.state.Operation = nil
 	if err := t.c.save(ctx); err != nil {
 		t.c.state.Operation = op

@@ -37,17 +37,23 @@ type Operation struct {
 	// once they have joined.
 	Brokers []int `json:"brokers,omitempty"`
 	// Before are the brokers there were, so that those who joined are told.
-	Before     []int         `json:"before,omitempty"`
-	Phase      Phase         `json:"phase"`
-	Started    time.Time     `json:"started"`
-	PhaseSince time.Time     `json:"phaseSince"`
-	Reactive   bool          `json:"reactive,omitempty"`
-	Why        string        `json:"why"`
-	Note       string        `json:"note,omitempty"` // what it waits for
+	Before     []int     `json:"before,omitempty"`
+	Phase      Phase     `json:"phase"`
+	Started    time.Time `json:"started"`
+	PhaseSince time.Time `json:"phaseSince"`
+	Reactive   bool      `json:"reactive,omitempty"`
+	Why        string    `json:"why"`
+	Note       string    `json:"note,omitempty"` // what it waits for
+	// Blocked says why it cannot go on by itself; "" while it can.
+	Blocked    string        `json:"blocked,omitempty"`
 	BytesMoved cluster.Bytes `json:"bytesMoved,omitempty"`
 	// Plans counts the plans that were started, and Tried is when the last was.
 	Plans int       `json:"plans,omitempty"`
 	Tried time.Time `json:"tried,omitzero"`
+	// HotFirst is set while the first, small plan of a scale-out that is late
+	// has yet to be carried out, and HotPlans counts those among Plans.
+	HotFirst bool `json:"hotFirst,omitempty"`
+	HotPlans int  `json:"hotPlans,omitempty"`
 }
 
 // in tells whether the operation removes brokers.
@@ -55,6 +61,9 @@ func (o *Operation) in() bool { return o.Kind == ScaleBrokers && o.To < o.From }
 
 // out tells whether the operation adds brokers.
 func (o *Operation) out() bool { return o.Kind == ScaleBrokers && o.To > o.From }
+
+// tryAtOnce lets the next plan be made without waiting.
+func (o *Operation) tryAtOnce(now time.Time) { o.Tried = now.AddDate(-1, 0, 0) }
 
 func (o Operation) clone() Operation {
 	o.Brokers = slices.Clone(o.Brokers)

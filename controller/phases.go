@@ -38,30 +38,6 @@ func (t *tick) joining(op *Operation) (Phase, error) {
 	return Filling, nil
 }
 
-func (t *tick) filling(ctx context.Context, op *Operation) (Phase, error) {
-	if s := t.scales[op.Target]; s.Delegated || t.c.cfg.Planner == nil || t.c.cfg.Mover == nil {
-		return "", nil // the operator fills them, or a person does
-	}
-	busy, err := t.poll(ctx, op)
-	if busy || err != nil {
-		return op.Phase, err
-	}
-	if op.Plans > 0 && !t.anyEmpty(op.Brokers) {
-		t.learnRate(op)
-		return "", nil
-	}
-	o := t.planOptions()
-	for _, id := range op.Brokers {
-		o.Add = append(o.Add, rebalance.NewBroker{ID: id})
-	}
-	o.MinGain = -1 // a broker that was asked for is filled whatever the gain
-	plan, started, err := t.start(ctx, op, o)
-	if err == nil && !started && plan != nil && len(plan.Moves) == 0 {
-		return "", nil // there is nothing to put on them
-	}
-	return op.Phase, err
-}
-
 // poll asks the mover how far it is; busy means that it is at work.
 func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
 	p, err := t.c.cfg.Mover.Progress(ctx)
@@ -75,6 +51,9 @@ func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
 		if p.Why != "" {
 			op.Note += ": " + p.Why
 		}
+		if op.HotFirst {
+			op.Note = hotFirst + op.Note
+		}
 		return true, nil
 	}
 	if p.State == "done" {
@@ -86,7 +65,9 @@ func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
 	return false, nil
 }
 
-// start plans and starts moves. It is tried at most once a minute.
+// start plans and starts moves. It is tried at most once a minute. A plan with
+// a violation that impossible tells is not started: what cannot be finished is
+// better not begun.
 func (t *tick) start(ctx context.Context, op *Operation, o rebalance.Options) (*rebalance.Plan, bool, error) {
 	if t.now.Sub(op.Tried) < retryPlan {
 		return nil, false, nil
@@ -96,7 +77,7 @@ func (t *tick) start(ctx context.Context, op *Operation, o rebalance.Options) (*
 	if err != nil {
 		return nil, false, fmt.Errorf("planning moves: %w", err)
 	}
-	if len(plan.Moves) == 0 {
+	if len(plan.Moves) == 0 || op.in() && impossible(plan.Violations) {
 		return &plan, false, nil
 	}
 	op.Plans++
@@ -106,8 +87,14 @@ func (t *tick) start(ctx context.Context, op *Operation, o rebalance.Options) (*
 	if err := t.c.cfg.Mover.Start(ctx, plan); err != nil {
 		return nil, false, fmt.Errorf("starting moves: %w", err)
 	}
-	op.Note = fmt.Sprintf("moving %s in %d moves", plan.BytesToMove, len(plan.Moves))
+	op.Note, op.Blocked = fmt.Sprintf("moving %s in %d moves", plan.BytesToMove, len(plan.Moves)), ""
 	return &plan, true, nil
+}
+
+// impossible tells whether a plan would leave a broker over its capacity, or a
+// replica on a broker that must end up empty.
+func impossible(vs []rebalance.Violation) bool {
+	return slices.ContainsFunc(vs, func(v rebalance.Violation) bool { return v.Constraint != "zoneRule" })
 }
 
 // planOptions are what the policy says about any plan.
@@ -148,6 +135,8 @@ func (t *tick) draining(ctx context.Context, op *Operation) (Phase, error) {
 	if late := t.now.Sub(op.Started); late > t.c.spec.Brokers.DrainTimeout.D() {
 		// Nothing but a word: a drain that takes long is a drain that goes on.
 		t.note("the drain of brokers %v has taken %s; it goes on, and nothing is removed before they are empty", op.Brokers, round(late))
+		t.d.Concerns = append(t.d.Concerns, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: Warning,
+			Detail: fmt.Sprintf("the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s", round(late), t.c.spec.Brokers.DrainTimeout, orElse(op.Blocked, op.Note))})
 	}
 	if busy {
 		return op.Phase, nil
@@ -161,10 +150,12 @@ func (t *tick) draining(ctx context.Context, op *Operation) (Phase, error) {
 	o.ExcludeTopics = nil
 	plan, started, err := t.start(ctx, op, o)
 	if err != nil {
+		op.Blocked = fmt.Sprintf("brokers %v are not emptied: %v", op.Brokers, err)
 		return op.Phase, err
 	}
-	if plan != nil && (!started || len(plan.Violations) > 0) {
-		op.Note = fmt.Sprintf("brokers %v cannot be emptied: %s", op.Brokers, violations(plan.Violations))
+	if plan != nil && !started {
+		op.Blocked = fmt.Sprintf("brokers %v cannot be emptied: %s; they keep what they hold until there is room, or until the policy asks for %d brokers",
+			op.Brokers, violations(plan.Violations), op.From)
 	}
 	return op.Phase, nil
 }
@@ -370,36 +361,4 @@ func (t *tick) replicasOn(ids []int) int {
 		}
 	}
 	return n
-}
-
-func (t *tick) anyEmpty(ids []int) bool {
-	for _, id := range ids {
-		if t.replicasOn([]int{id}) == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// shortFill is a fill that is over so soon that polling and electing took most
-// of it: it says nothing about how fast data moves.
-const shortFill = 2 * time.Minute
-
-// learnRate notes how fast the brokers that joined were filled.
-func (t *tick) learnRate(op *Operation) {
-	took := t.now.Sub(op.PhaseSince)
-	if op.BytesMoved <= 0 || took < shortFill || len(op.Brokers) == 0 {
-		return
-	}
-	t.c.state.Learned.MoveRate = blendRate(t.c.state.Learned.MoveRate, op.BytesMoved, took, len(op.Brokers))
-}
-
-// blendRate is the mean of what is known and what one fill of some brokers
-// showed, each in bytes per second of one broker.
-func blendRate(have cluster.BytesPerSecond, moved cluster.Bytes, took time.Duration, brokers int) cluster.BytesPerSecond {
-	seen := cluster.BytesPerSecond(float64(moved) / took.Seconds() / float64(brokers))
-	if have > 0 {
-		return (have + seen) / 2
-	}
-	return seen
 }

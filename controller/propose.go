@@ -84,18 +84,42 @@ func (t *tick) noScaleIn(r *capacity.Requirement) string {
 	}
 }
 
-// lateFor says when a scale-out comes too late for the peak it is for.
+// lateFor says when a scale-out comes too late for the load it is for.
 func (t *tick) lateFor(p *Proposal, r *capacity.Requirement) {
 	if p.To <= p.From {
 		return
 	}
-	_, at, ok := t.predicted.in.peak(t.now, t.d.Horizon)
-	if left := at.Sub(t.now); ok && !p.Reactive && left >= r.LeadTime {
-		return
-	}
-	if p.Reactive || ok {
+	at, ok := t.neededAt(p.From)
+	if p.Late = p.Reactive || ok && at.Sub(t.now) < r.LeadTime; p.Late {
 		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; leaders and hot partitions move first", round(r.LeadTime))
 	}
+}
+
+// neededAt is when the forecast load first needs more than so many brokers;
+// false when it does not within the horizon.
+func (t *tick) neededAt(brokers int) (time.Time, bool) {
+	if t.needNow > brokers {
+		return t.now, true
+	}
+	p := t.predicted
+	high, _, ok := p.in.peak(t.now, t.d.Horizon)
+	if !ok || !(high > 0) || !(p.inFactor > 0) || !(t.demand.Produced > 0) {
+		return time.Time{}, false
+	}
+	// What raised the peak, a surge or an alert, raises every point; what is
+	// read follows what is written as it does at the peak.
+	scale, reads := p.peakIn/high/float64(t.demand.Produced), p.outFactor/p.inFactor
+	k := len(p.in.p.Quantiles) - 1
+	for _, pt := range p.in.p.Points {
+		if pt.Time.After(t.now.Add(t.d.Horizon)) {
+			break
+		}
+		f := pt.Values[k] * scale
+		if pt.Time.After(t.now) && t.c.model.Size(t.demand.Scale(f, f*reads), t.facts).Brokers > brokers {
+			return pt.Time, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // scaleInDeadband is the least part of a group that is worth a rebalance of

@@ -29,6 +29,8 @@ type PastScale struct {
 	At       time.Time    `json:"at"`
 	Ended    time.Time    `json:"ended,omitzero"` // of an operation that took time
 	Reactive bool         `json:"reactive,omitempty"`
+	// Cancelled is true of an operation that was taken back.
+	Cancelled bool `json:"cancelled,omitempty"`
 	// Consumed and Lag are what the group did then, so that a scale-out that
 	// did not help is noticed.
 	Consumed float64 `json:"consumedRecordsPerSecond,omitempty"`

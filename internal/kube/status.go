@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -74,8 +75,8 @@ func operation(d controller.Decision) (bool, string) {
 		return false, ""
 	}
 	text := fmt.Sprintf("%s: %s from %d to %d brokers", op.Phase, op.Target, op.From, op.To)
-	if op.Note != "" {
-		text += "; " + op.Note
+	if why := cmp.Or(op.Blocked, op.Note); why != "" {
+		text += "; " + why
 	}
 	return true, bounded(text)
 }
@@ -93,6 +94,9 @@ func holds(d controller.Decision) (bool, string) {
 		if v.Ruling != controller.Allow {
 			return true, bounded(v.Gate + ": " + v.Why)
 		}
+	}
+	if op := d.Operation; op != nil && op.Blocked != "" {
+		return true, bounded(string(op.Phase) + ": " + op.Blocked)
 	}
 	return false, ""
 }

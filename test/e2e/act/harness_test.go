@@ -28,6 +28,7 @@ const (
 	nic         = 1.25e8
 	networkIn   = 0.0024 // of nic, that a broker may carry of replicated bytes
 	pastDays    = 20
+	interval    = 3 * time.Second // between ticks
 )
 
 // oldCapacity is the load that three brokers carry: their allowance over three
@@ -41,30 +42,88 @@ type bed struct {
 	began   time.Time
 	process *testbed.Process
 	account string // a kubeconfig with tidetable's rights
+	journal string // where the journal is; "" for none
 	runs    int
+	// kept starts tidetable again whenever it has ended, as a kubelet would; a
+	// test that does not expect an end fails at one.
+	kept bool
+	told told
+}
+
+// setup says what a bed begins with. The zero value is three brokers, two
+// consumers, and a day whose low is now.
+type setup struct {
+	brokers int
+	// volumeMiB bounds each broker's volume; the machine's disk when zero.
+	volumeMiB int
+	// shape is the load from when it begins on; past, what history has of it.
+	shape func(began time.Time) (past, now testbed.Shape)
+	// before is done when the brokers are up and nothing is measured yet.
+	before func(ctx context.Context, b *bed) error
+	// partitions of the topic, 12 when zero, and consumers of it, 2 when nil.
+	partitions int
+	consumers  *int
+	journal    bool
+}
+
+func followedDay(began time.Time) (past, now testbed.Shape) {
+	d := testbed.Day(low, peak, day, (time.Duration(began.UnixNano())+day/2)%day)
+	return d, d
 }
 
 // newBed brings everything up: the load is at its low now and at its peak in
 // half a day.
 func newBed(ctx context.Context, t *testing.T) *bed {
 	t.Helper()
-	tb := testbed.Start(t, testbed.Options{Kubernetes: true, Prometheus: true})
+	return newBedWith(ctx, t, setup{})
+}
+
+func (s setup) withDefaults() setup {
+	if s.brokers == 0 {
+		s.brokers = 3
+	}
+	if s.partitions == 0 {
+		s.partitions = 12
+	}
+	if s.shape == nil {
+		s.shape = followedDay
+	}
+	if s.consumers == nil {
+		two := 2
+		s.consumers = &two
+	}
+	return s
+}
+
+// newBedWith brings everything up: brokers, a past, load, consumers, and the
+// act overlay's account.
+func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
+	t.Helper()
+	s = s.withDefaults()
+	tb := testbed.Start(t, testbed.Options{Kubernetes: true, Prometheus: true, VolumeMiB: s.volumeMiB})
 	b := &bed{Testbed: tb}
-	must(t, tb.DeployKafka(ctx, testbed.Namespace, 3))
-	must(t, tb.Kafka.CreateTopic(ctx, "orders", 12, 3, map[string]string{"retention.bytes": "4194304", "segment.bytes": "1048576"}))
-	b.began = time.Now()
-	b.shape = testbed.Day(low, peak, day, (time.Duration(b.began.UnixNano())+day/2)%day)
+	if s.journal {
+		b.journal = filepath.Join(tb.Dir, "journal.jsonl")
+	}
 	must(t, tb.Prometheus.Stop(ctx))
+	must(t, tb.DeployKafka(ctx, testbed.Namespace, s.brokers))
+	must(t, tb.Kafka.CreateTopic(ctx, "orders", s.partitions, 3, map[string]string{"retention.bytes": "4194304", "segment.bytes": "1048576"}))
+	if s.before != nil {
+		must(t, s.before(ctx, b))
+	}
+	b.began = time.Now()
+	past, now := s.shape(b.began)
+	b.shape = now
 	_, err := tb.Prometheus.Backfill(ctx, testbed.History{
 		From: b.began.Add(-pastDays * day), To: b.began, Step: 5 * time.Second,
-		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", b.shape, recordBytes, 1, 3),
+		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", past, recordBytes, 1, 3),
 	})
 	must(t, err)
 	must(t, tb.Prometheus.Start(ctx))
 	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
 	must(t, err)
 	t.Cleanup(load.Stop)
-	must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
+	must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, *s.consumers))
 	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
 	must(t, err)
 	must(t, tb.Kubernetes.Apply(ctx, testbed.Namespace, manifest))
@@ -75,33 +134,86 @@ func newBed(ctx context.Context, t *testing.T) *bed {
 	return b
 }
 
-// policy is the document; more is added to its spec.
-func (b *bed) policy(t *testing.T, more string) []byte {
+// wish is what tests change in the policy; the zero value is the followed
+// day's.
+type wish struct {
+	min, max       int
+	stabilisation  string
+	noConsumers    bool
+	horizon        string
+	more           string // of the spec, as YAML
+	throttle       string
+	brokerActions  int
+	startupPod     string
+	consumersStart string
+}
+
+func (w wish) withDefaults() wish {
+	or := func(s *string, v string) {
+		if *s == "" {
+			*s = v
+		}
+	}
+	or(&w.stabilisation, "40s")
+	or(&w.horizon, "150s")
+	or(&w.startupPod, "30s")
+	or(&w.consumersStart, "10s")
+	if w.min == 0 {
+		w.min = 3
+	}
+	if w.max == 0 {
+		w.max = 4
+	}
+	return w
+}
+
+// policy is the document.
+func (b *bed) policy(t *testing.T, w wish) []byte {
 	t.Helper()
+	w = w.withDefaults()
 	bootstrap, err := json.Marshal(b.Kafka.Bootstrap())
 	must(t, err)
+	more := w.more
+	if !w.noConsumers {
+		more += fmt.Sprintf("  consumers:\n    - {group: billing, target: {kind: Deployment, name: billing}, via: scale, min: 2, max: 12, perReplica: %d, stabilisation: 30s, startup: %s, lag: {maxSeconds: %d}}\n",
+			perReplica, w.consumersStart, lagSLO)
+	}
+	if b.journal != "" {
+		more += fmt.Sprintf("  journal: {path: %q}\n", b.journal)
+	}
+	if w.throttle != "" {
+		more += fmt.Sprintf("  rebalance: {throttle: %q}\n", w.throttle)
+	}
+	budget := ""
+	if w.brokerActions > 0 {
+		budget = fmt.Sprintf(", budget: {brokerActionsPerDay: %d}", w.brokerActions)
+	}
 	return []byte(fmt.Sprintf(`apiVersion: tidetable.io/v1alpha1
 kind: KafkaCapacityPolicy
 metadata: {name: claims}
 spec:
   mode: Act
-  interval: 3s
+  interval: %s
   kafka: {bootstrap: %s}
   prometheus: {url: %q, catalogue: strimzi, scrapeInterval: 2s, timeout: 10s}
-  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: 150s, refresh: 10s}
+  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: %s, refresh: 10s}
   brokers:
     target: {kind: StatefulSet, name: %s}
-    min: 3
-    max: 4
+    min: %d
+    max: %d
     shape: generic-small
     utilisation: {networkIn: %g, networkOut: 1, cpu: 1, disk: 0.95, diskBandwidth: 1}
     survive: {nothing: true}
-    stabilisation: 40s
-    startup: {pod: 30s, join: 15s}
-  consumers:
-    - {group: billing, target: {kind: Deployment, name: billing}, via: scale, min: 2, max: 12, perReplica: %d, stabilisation: 30s, startup: 10s, lag: {maxSeconds: %d}}
-  gates: {cooldown: 15s, staleAfter: 30s, ineffective: 10m}
-%s`, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), testbed.KafkaSetName, networkIn, perReplica, lagSLO, more))
+    stabilisation: %s
+    startup: {pod: %s, join: 15s}
+  gates: {cooldown: 15s, staleAfter: 30s, ineffective: 10m%s}
+%s`, interval, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), w.horizon, testbed.KafkaSetName, w.min, w.max, networkIn, w.stabilisation, w.startupPod, budget, more))
+}
+
+// wants applies the policy, as an operator would with kubectl.
+func (b *bed) wants(ctx context.Context, t *testing.T, w wish) {
+	t.Helper()
+	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, b.policy(t, w)))
 }
 
 // run starts tidetable as a pod of the act overlay would run it.
@@ -128,14 +240,15 @@ func (b *bed) sizes(ctx context.Context) (sizes, error) {
 	return sizes{int(*set.Spec.Replicas), int(set.Status.ReadyReplicas), int(*d.Spec.Replicas), int(d.Status.ReadyReplicas)}, nil
 }
 
-// forbidden lists what the API server refused to tidetable's account.
-func (b *bed) forbidden(t *testing.T) []string {
+// nothingForbidden fails the test where the API server refused tidetable's
+// account anything.
+func (b *bed) nothingForbidden(t *testing.T) {
 	t.Helper()
-	out, err := b.Kubernetes.Forbidden("tidetable")
-	if err != nil {
-		t.Fatal(err)
+	refused, err := b.Kubernetes.Forbidden("tidetable")
+	must(t, err)
+	if len(refused) > 0 {
+		t.Errorf("requests outside the act overlay's rights were made: %v", refused)
 	}
-	return out
 }
 
 func must(t *testing.T, err error) {

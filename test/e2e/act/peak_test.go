@@ -2,7 +2,6 @@ package act
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -14,11 +13,8 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/client-go/dynamic"
 
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -33,7 +29,7 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
 	defer cancel()
 	b := newBed(ctx, t)
-	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, b.policy(t, "")))
+	b.wants(ctx, t, wish{})
 	b.run(t)
 	w := watch(ctx, t, b)
 	seed := seed()
@@ -79,12 +75,9 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 		return err
 	})
 	w.end(t)
-	if want := []int{3, 4, 3}; !slices.Equal(w.steps, want) {
-		t.Errorf("the brokers wanted went through %v, want %v: one operation out and one in", w.steps, want)
-	}
-	if refused := b.forbidden(t); len(refused) > 0 {
-		t.Errorf("requests outside the act overlay's rights were made: %v", refused)
-	}
+	w.lagKept(t)
+	w.stepsWere(t, 3, 4, 3)
+	b.nothingForbidden(t)
 }
 
 // seed is a fixed one, or TIDETABLE_SEED.
@@ -149,27 +142,6 @@ func (b *bed) pauseLeader(ctx context.Context, t *testing.T) {
 	t.Logf("the paused leader woke up and ended with %d", paused.ExitCode())
 }
 
-// operation is what the policy's status says is in flight.
-func (b *bed) operation(ctx context.Context) (*controller.Operation, error) {
-	client, err := dynamic.NewForConfig(b.Kubernetes.Config)
-	if err != nil {
-		return nil, err
-	}
-	o, err := client.Resource(kube.PolicyResource).Namespace(testbed.Namespace).Get(ctx, "claims", metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	text, _, err := unstructured.NestedString(o.Object, "status", "operation")
-	if err != nil || text == "" {
-		return nil, err
-	}
-	var state controller.State
-	if err := json.Unmarshal([]byte(text), &state); err != nil {
-		return nil, err
-	}
-	return state.Operation, nil
-}
-
 // crossing is when the load first exceeds what three brokers carry.
 func (b *bed) crossing() time.Time {
 	at := time.Now()
@@ -177,94 +149,4 @@ func (b *bed) crossing() time.Time {
 		at = at.Add(100 * time.Millisecond)
 	}
 	return at
-}
-
-// await polls, and fails at once when tidetable has ended.
-func (b *bed) await(ctx context.Context, t *testing.T, what string, check func(context.Context) error) time.Time {
-	t.Helper()
-	err := testbed.Poll(ctx, what, 300*time.Millisecond, func(ctx context.Context) error {
-		if !b.process.Running() {
-			return &testbed.Fatal{Err: fmt.Errorf("tidetable ended with %d, see %s", b.process.ExitCode(), b.process.Log)}
-		}
-		return check(ctx)
-	})
-	must(t, err)
-	t.Logf("%s: %s after the load began", what, time.Since(b.began).Round(time.Second))
-	return time.Now()
-}
-
-// watcher looks at the invariants all the while.
-type watcher struct {
-	cancel  context.CancelFunc
-	done    chan struct{}
-	worst   time.Duration // longest stretch over the lag objective
-	unsafe  error
-	steps   []int // the brokers wanted, as they changed
-	lags    int
-	highest float64 // seconds of lag
-}
-
-// watch checks several times a second that a broker whose pod is not wanted any
-// more holds nothing, and samples the group's lag.
-func watch(ctx context.Context, t *testing.T, b *bed) *watcher {
-	t.Helper()
-	ctx, cancel := context.WithCancel(ctx)
-	w := &watcher{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		var over time.Time
-		for ctx.Err() == nil {
-			w.look(ctx, b, &over)
-			select {
-			case <-ctx.Done():
-			case <-time.After(500 * time.Millisecond):
-			}
-		}
-	}()
-	return w
-}
-
-func (w *watcher) look(ctx context.Context, b *bed, over *time.Time) {
-	if s, err := b.sizes(ctx); err == nil {
-		if n := len(w.steps); n == 0 || w.steps[n-1] != s.brokers {
-			w.steps = append(w.steps, s.brokers)
-		}
-		for id := s.brokers; id < 6; id++ {
-			if n, err := b.Kafka.ReplicasOn(ctx, id); err == nil && n > 0 {
-				w.unsafe = fmt.Errorf("broker %d holds %d replicas and %d brokers are wanted", id, n, s.brokers)
-			}
-		}
-	}
-	lag, _, err := b.Kafka.Lag(ctx, "billing", "orders")
-	if err != nil {
-		return
-	}
-	w.lags++
-	seconds := float64(lag) / (b.shape(time.Now()) / recordBytes)
-	w.highest = max(w.highest, seconds)
-	if seconds <= lagSLO {
-		*over = time.Time{}
-		return
-	}
-	if over.IsZero() {
-		*over = time.Now()
-	}
-	w.worst = max(w.worst, time.Since(*over))
-}
-
-func (w *watcher) end(t *testing.T) {
-	t.Helper()
-	w.cancel()
-	<-w.done
-	if w.unsafe != nil {
-		t.Error(w.unsafe)
-	}
-	t.Logf("lag: %d samples, highest %.1f s, longest stretch over %d s: %s", w.lags, w.highest, lagSLO, w.worst.Round(time.Second))
-	if w.lags < 20 {
-		t.Errorf("the lag was sampled only %d times", w.lags)
-	}
-	// A rebalance of the group may pause it for a moment; a stretch is a miss.
-	if w.worst > 15*time.Second {
-		t.Errorf("the group's lag was over its objective for %s at a stretch", w.worst.Round(time.Second))
-	}
 }

@@ -357,7 +357,11 @@ func (a *NodeAgent) volumeDir(ctx context.Context, pod *core.Pod) (string, error
 		if err != nil {
 			return "", fmt.Errorf("reading the claim of pod %s: %w", pod.Name, err)
 		}
-		return filepath.Join(a.tb.Dir, "volumes", string(claim.UID)), nil
+		dir := filepath.Join(a.tb.Dir, "volumes", string(claim.UID))
+		if size := a.tb.options.VolumeMiB; size > 0 {
+			return dir, mountVolume(dir, size)
+		}
+		return dir, nil
 	}
 	return "", nil
 }

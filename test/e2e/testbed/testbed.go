@@ -37,6 +37,10 @@ type Options struct {
 	// VolumeBytes is the size of each broker's volume as the kubelet's metrics
 	// would give it; the size of the real file system when zero.
 	VolumeBytes float64
+	// VolumeMiB makes the volumes of brokers' pods file systems of that size, so
+	// that the brokers themselves report it; parts of the machine's when zero.
+	// It needs the right to mount: see MountRefused.
+	VolumeMiB int
 	// CPULimit is each broker's limit in cores as kube-state-metrics would
 	// give it; no limit is exported when zero.
 	CPULimit float64
@@ -183,7 +187,7 @@ func (tb *Testbed) Close() error {
 		tb.Prometheus.node.close()
 	}
 	tb.ports.release()
-	return errors.Join(err, os.RemoveAll(tb.Dir))
+	return errors.Join(err, unmountUnder(tb.Dir), os.RemoveAll(tb.Dir))
 }
 
 const dirPrefix = "tidetable-testbed-"
@@ -198,6 +202,7 @@ func sweepAbandoned() {
 			continue
 		}
 		if _, err := os.Stat("/proc/" + pid); errors.Is(err, os.ErrNotExist) {
+			_ = unmountUnder(dir)
 			_ = os.RemoveAll(dir)
 		}
 	}
