@@ -21,7 +21,7 @@ func (t *tick) unwanted(op *Operation) string {
 // broker does: cordoned, drained and proven empty.
 func (t *tick) turnBack(ctx context.Context, op *Operation) error {
 	before := op.clone()
-	op.From, op.To = op.To, max(op.From, t.c.spec.Brokers.Max)
+	op.From, op.To, op.HotFirst = op.To, max(op.From, t.c.spec.Brokers.Max), false
 	leaving, err := t.leaving(ctx, op)
 	if err == nil {
 		op.Brokers = leaving

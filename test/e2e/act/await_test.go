@@ -39,6 +39,7 @@ func (b *bed) poll(ctx context.Context, t *testing.T, what string, check func(co
 			return &testbed.Fatal{Err: ended}
 		}
 		t.Logf("%v; it is started again", ended)
+		pause(ctx, 2*time.Second)
 		b.run(t)
 		return ended
 	})

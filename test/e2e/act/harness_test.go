@@ -9,9 +9,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidetable/tidetable/test/e2e/testbed"
@@ -60,10 +62,12 @@ type setup struct {
 	shape func(began time.Time) (past, now testbed.Shape)
 	// before is done when the brokers are up and nothing is measured yet.
 	before func(ctx context.Context, b *bed) error
-	// partitions of the topic, 12 when zero, and consumers of it, 2 when nil.
-	partitions int
-	consumers  *int
-	journal    bool
+	// partitions of the topic, 12 when zero, and the bytes that each keeps,
+	// 4 MiB when zero.
+	partitions, retention int
+	// noConsumers leaves the group out.
+	noConsumers bool
+	journal     bool
 }
 
 func followedDay(began time.Time) (past, now testbed.Shape) {
@@ -88,9 +92,8 @@ func (s setup) withDefaults() setup {
 	if s.shape == nil {
 		s.shape = followedDay
 	}
-	if s.consumers == nil {
-		two := 2
-		s.consumers = &two
+	if s.retention == 0 {
+		s.retention = 4 << 20
 	}
 	return s
 }
@@ -107,7 +110,7 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 	}
 	must(t, tb.Prometheus.Stop(ctx))
 	must(t, tb.DeployKafka(ctx, testbed.Namespace, s.brokers))
-	must(t, tb.Kafka.CreateTopic(ctx, "orders", s.partitions, 3, map[string]string{"retention.bytes": "4194304", "segment.bytes": "1048576"}))
+	must(t, tb.Kafka.CreateTopic(ctx, "orders", s.partitions, 3, map[string]string{"retention.bytes": strconv.Itoa(s.retention), "segment.bytes": "1048576"}))
 	if s.before != nil {
 		must(t, s.before(ctx, b))
 	}
@@ -123,7 +126,9 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
 	must(t, err)
 	t.Cleanup(load.Stop)
-	must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, *s.consumers))
+	if !s.noConsumers {
+		must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
+	}
 	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
 	must(t, err)
 	must(t, tb.Kubernetes.Apply(ctx, testbed.Namespace, manifest))
@@ -233,11 +238,16 @@ func (b *bed) sizes(ctx context.Context) (sizes, error) {
 	if err != nil {
 		return sizes{}, err
 	}
+	out := sizes{brokers: int(*set.Spec.Replicas), brokersReady: int(set.Status.ReadyReplicas)}
 	d, err := b.Kubernetes.Client.AppsV1().Deployments(testbed.Namespace).Get(ctx, "billing", metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return out, nil
+	}
 	if err != nil {
 		return sizes{}, err
 	}
-	return sizes{int(*set.Spec.Replicas), int(set.Status.ReadyReplicas), int(*d.Spec.Replicas), int(d.Status.ReadyReplicas)}, nil
+	out.consumers, out.consumersReady = int(*d.Spec.Replicas), int(d.Status.ReadyReplicas)
+	return out, nil
 }
 
 // nothingForbidden fails the test where the API server refused tidetable's

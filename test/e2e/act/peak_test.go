@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -28,6 +27,7 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	testbed.RequireKubernetes(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
 	defer cancel()
+	r := newResult(t, rowDay)
 	b := newBed(ctx, t)
 	b.wants(ctx, t, wish{})
 	b.run(t)
@@ -35,39 +35,23 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	seed := seed()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	b.killDuring(ctx, t, random, controller.Scaling, controller.Joining, controller.Filling)
+	out := b.killWhile(ctx, t, random, 3*time.Second, func(op *controller.Operation) bool { return op.To > op.From })
 
 	crossing := b.crossing()
 	t.Logf("the load crosses %.0f kB/s, what three brokers carry, in %s", oldCapacity/1e3, time.Until(crossing).Round(time.Second))
-	filled := b.await(ctx, t, "four brokers, the fourth with replicas", func(ctx context.Context) error {
-		s, err := b.sizes(ctx)
-		if err != nil {
-			return err
-		}
-		if s.brokersReady != 4 {
-			return fmt.Errorf("%d of %d brokers are ready", s.brokersReady, s.brokers)
-		}
-		n, err := b.Kafka.ReplicasOn(ctx, 3)
-		if err == nil && n == 0 {
-			err = errors.New("broker 3 has no replicas yet")
-		}
-		return err
-	})
-	if late := filled.Sub(crossing); late > 0 {
-		t.Errorf("the fourth broker carried load %s after the load had crossed what three carry", late.Round(time.Second))
-	} else {
-		t.Logf("the fourth broker carried load %s before the load crossed what three carry", (-late).Round(time.Second))
-	}
-	b.await(ctx, t, "six consumers", func(ctx context.Context) error {
+	filled := b.await(ctx, t, "four brokers, the fourth with replicas", b.fourFilled)
+	r.before(t, "the fourth broker was ready and held replicas", filled, crossing)
+	six := b.await(ctx, t, "six consumers", func(ctx context.Context) error {
 		s, err := b.sizes(ctx)
 		if err == nil && s.consumersReady < 6 {
 			err = fmt.Errorf("%d of %d consumers are ready", s.consumersReady, s.consumers)
 		}
 		return err
 	})
+	r.before(t, "six consumers were ready", six, crossing)
 	b.pauseLeader(ctx, t)
-	b.killDuring(ctx, t, random, controller.Cordoning, controller.Draining, controller.Proving, controller.Shrinking)
-	b.await(ctx, t, "three brokers and few consumers after the peak", func(ctx context.Context) error {
+	in := b.killWhile(ctx, t, random, 3*time.Second, func(op *controller.Operation) bool { return op.To < op.From })
+	ended := b.await(ctx, t, "three brokers and few consumers after the peak", func(ctx context.Context) error {
 		s, err := b.sizes(ctx)
 		if err == nil && (s.brokers != 3 || s.brokersReady != 3 || s.consumers > 3) {
 			err = fmt.Errorf("the sizes are %+v", s)
@@ -78,6 +62,35 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	w.lagKept(t)
 	w.stepsWere(t, 3, 4, 3)
 	b.nothingForbidden(t)
+	r.fact("back to three brokers and few consumers %s after the day began; killed in %s and in %s; the paused leader woke and ended; highest lag %.1f s, consumers at most %.0f %% busy",
+		ended.Sub(b.began).Round(time.Second), out, in, w.highest, 100*w.busiest)
+}
+
+// fourFilled says what is missing until the fourth broker is ready and holds
+// replicas.
+func (b *bed) fourFilled(ctx context.Context) error {
+	s, err := b.sizes(ctx)
+	if err != nil {
+		return err
+	}
+	if s.brokersReady != 4 {
+		return fmt.Errorf("%d of %d brokers are ready", s.brokersReady, s.brokers)
+	}
+	n, err := b.Kafka.ReplicasOn(ctx, 3)
+	if err == nil && n == 0 {
+		err = errors.New("broker 3 has no replicas yet")
+	}
+	return err
+}
+
+// before says how long before the crossing something had come, and fails the
+// test where it came after.
+func (r *result) before(t *testing.T, what string, at, crossing time.Time) {
+	t.Helper()
+	if late := at.Sub(crossing); late > 0 {
+		t.Errorf("%s %s after the load had crossed what three brokers carry", what, late.Round(time.Second))
+	}
+	r.fact("%s %s before the load crossed what three brokers carry", what, crossing.Sub(at).Round(time.Second))
 }
 
 // seed is a fixed one, or TIDETABLE_SEED.
@@ -88,28 +101,23 @@ func seed() uint64 {
 	return 20261122
 }
 
-// killDuring kills tidetable with SIGKILL some moment after an operation has
-// entered one of the phases, and starts its successor.
-func (b *bed) killDuring(ctx context.Context, t *testing.T, random *rand.Rand, phases ...controller.Phase) {
+// killWhile kills tidetable with SIGKILL some moment after such an operation has
+// been seen, starts its successor, and says which phase it was in; none when
+// the operation had just ended.
+func (b *bed) killWhile(ctx context.Context, t *testing.T, random *rand.Rand, within time.Duration, is func(*controller.Operation) bool) controller.Phase {
 	t.Helper()
-	var op *controller.Operation
-	b.await(ctx, t, fmt.Sprintf("an operation in one of %v", phases), func(ctx context.Context) error {
-		var err error
-		if op, err = b.operation(ctx); err == nil && (op == nil || !slices.Contains(phases, op.Phase)) {
-			err = fmt.Errorf("the operation is %+v", op)
-		}
-		return err
-	})
-	time.Sleep(time.Duration(random.Int64N(int64(3 * time.Second)))) // which moment is the point, not how long
+	b.inPhase(ctx, t, is, "an operation to kill in")
+	time.Sleep(time.Duration(random.Int64N(int64(within)))) // which moment is the point, not how long
 	at, err := b.operation(ctx)
 	must(t, err)
 	must(t, b.process.Kill())
-	phase := controller.Phase("")
+	phase := controller.Phase("none")
 	if at != nil {
 		phase = at.Phase
 	}
-	t.Logf("killed in phase %q", phase)
+	t.Logf("killed in phase %s", phase)
 	b.run(t)
+	return phase
 }
 
 // pauseLeader stops the leader's process until another leads, and wakes it: it

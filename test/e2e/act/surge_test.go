@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
@@ -164,7 +162,7 @@ func (b *bed) prometheusGoneInScaleIn(ctx context.Context, t *testing.T, l *leve
 		}
 		return err
 	})
-	b.heldThrough(ctx, t, gone, "", r)
+	b.heldThrough(ctx, t, gone, r)
 	must(t, b.Prometheus.Start(ctx))
 	back := time.Now()
 	b.sized(ctx, t, 3)
@@ -179,14 +177,13 @@ func leaving(op *controller.Operation) bool {
 
 // heldThrough looks at every decision since a part was gone: once that was
 // noticed, nothing was made smaller, and each says what is not known.
-func (b *bed) heldThrough(ctx context.Context, t *testing.T, gone time.Time, signal string, r *result) {
+func (b *bed) heldThrough(ctx context.Context, t *testing.T, gone time.Time, r *result) {
 	t.Helper()
 	ds, err := b.since(ctx, gone)
 	must(t, err)
 	blind := 0
 	for _, d := range ds {
-		stale := slices.ContainsFunc(d.Seen.Stale, func(s cluster.StaleSignal) bool { return strings.Contains(s.Signal, signal) })
-		if !stale && d.Reason != controller.ReasonObservationFailed {
+		if len(d.Seen.Stale) == 0 && d.Reason != controller.ReasonObservationFailed {
 			continue
 		}
 		blind++

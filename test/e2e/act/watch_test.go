@@ -21,12 +21,14 @@ type watcher struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
 
+	mu sync.Mutex // guards steps
 	// of look, read after end
 	worst   time.Duration // longest stretch over the lag objective
 	unsafe  error
 	steps   []int // the brokers wanted, as they changed
 	lags    int
 	highest float64 // seconds of lag
+	busiest float64 // the load over what the consumers that are ready can do, at most
 
 	// of follow, read after end
 	operations []string // by id, in the order they began
@@ -71,8 +73,13 @@ func pause(ctx context.Context, d time.Duration) {
 // just that.
 func (w *watcher) look(ctx context.Context, b *bed, over *time.Time) {
 	if s, err := b.sizes(ctx); err == nil {
+		w.mu.Lock()
 		if n := len(w.steps); n == 0 || w.steps[n-1] != s.brokers {
 			w.steps = append(w.steps, s.brokers)
+		}
+		w.mu.Unlock()
+		if s.consumersReady > 0 {
+			w.busiest = max(w.busiest, b.shape(time.Now())/recordBytes/float64(s.consumersReady*perReplica))
 		}
 		for id := s.brokers; id < 6; id++ {
 			if n, err := b.Kafka.ReplicasOn(ctx, id); err == nil && n > 0 {
@@ -159,9 +166,19 @@ func (w *watcher) lagKept(t *testing.T) {
 		t.Errorf("the lag was sampled only %d times", w.lags)
 	}
 	// A rebalance of the group may pause it for a moment; a stretch is a miss.
+	if w.busiest > 1 {
+		t.Errorf("the load was %.2f times what the consumers that were ready can do", w.busiest)
+	}
 	if w.worst > 15*time.Second {
 		t.Errorf("the group's lag was over its objective for %s at a stretch", w.worst.Round(time.Second))
 	}
+}
+
+// sofar is the brokers wanted, as they changed until now.
+func (w *watcher) sofar() []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.steps)
 }
 
 // stepsWere fails the test unless the brokers wanted went through want.
