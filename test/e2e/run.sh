@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 export TIDETABLE_E2E="${TIDETABLE_E2E:-required}"
 # A dependency that tidetable gained since is added to this module as needed.
 export GOFLAGS="${GOFLAGS:-} -mod=mod"
-timeout="${E2E_TIMEOUT:-20m}"
+timeout="${E2E_TIMEOUT:-40m}"
 again=() failed=()
 for package in $(go list ./...); do
   name="${package##*/}"
