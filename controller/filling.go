@@ -72,17 +72,16 @@ func (t *tick) fillHot(ctx context.Context, op *Operation) (started bool, err er
 		if o.Budget == nil || most < o.Budget.Bytes {
 			o.Budget = &rebalance.Budget{Bytes: most}
 		}
-		op.HotPlans++ // saved with the plan: after a crash in between, or a refusal, the whole plan is next
-		plan, started, err := t.start(ctx, op, o)
+		plans := op.Plans
+		op.HotPlans = 1 // saved with the plan: after a crash in between, or a refusal, the whole plan is next
+		_, started, err := t.start(ctx, op, o)
+		op.HotPlans = op.Plans - plans
 		if started {
 			t.note("leaders and hot partitions first: %s, of the %s that fill brokers %v", op.Note, whole, op.Brokers)
 			op.Note = hotFirst + op.Note
 		}
 		if started || err != nil {
 			return true, err
-		}
-		if plan != nil {
-			op.HotPlans--
 		}
 	}
 	op.HotFirst = false
