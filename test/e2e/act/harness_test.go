@@ -65,9 +65,7 @@ type setup struct {
 	// partitions of the topic, 12 when zero, and the bytes that each keeps,
 	// 4 MiB when zero.
 	partitions, retention int
-	// noConsumers leaves the group out.
-	noConsumers bool
-	journal     bool
+	journal               bool
 }
 
 func followedDay(began time.Time) (past, now testbed.Shape) {
@@ -126,9 +124,7 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
 	must(t, err)
 	t.Cleanup(load.Stop)
-	if !s.noConsumers {
-		must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
-	}
+	must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
 	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
 	must(t, err)
 	must(t, tb.Kubernetes.Apply(ctx, testbed.Namespace, manifest))
@@ -144,7 +140,7 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 type wish struct {
 	min, max       int
 	stabilisation  string
-	noConsumers    bool
+	noConsumers    bool // leave the group out of the policy
 	horizon        string
 	more           string // of the spec, as YAML
 	throttle       string

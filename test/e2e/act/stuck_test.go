@@ -33,7 +33,7 @@ func TestADrainWithoutSpaceHoldsUntilThePolicyIsEdited(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	r := newResult(t, rowStuck)
-	s := setup{brokers: 4, volumeMiB: volumeMiB, before: archive, partitions: 3, retention: 1 << 20, noConsumers: true, journal: true, shape: (&lever{}).shape}
+	s := setup{brokers: 4, volumeMiB: volumeMiB, before: archive, partitions: 3, retention: 1 << 20, journal: true, shape: (&lever{}).shape}
 	w := wish{noConsumers: true, stabilisation: "10s"}
 	if err := testbed.MountRefused(); err != nil {
 		t.Logf("volumes cannot be bounded here (%v): brokers that may take nothing stand in for brokers without space", err)
