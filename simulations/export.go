@@ -4,19 +4,39 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/metrics"
 )
 
-// Export turns recorded decisions into a scenario and its trace, so that what
-// happened can be run again under other policies. The load, the brokers and the
-// groups are what the decisions saw; how load is spread over topics is not in a
-// decision, so the scenario has one topic with all partitions.
-func Export(decisions []controller.Decision, trace, scenario io.Writer) error {
+// Recorded is what there is of a stretch of time that happened: decisions, and
+// what was kept beside them.
+type Recorded struct {
+	Decisions []controller.Decision
+	// Snapshot, where there is one, is the cluster as it was at about the first
+	// decision: then the scenario has its brokers, topics, placement and sizes.
+	// Without it the scenario has one topic with all partitions.
+	Snapshot *cluster.Snapshot
+	// Traces, where there are any, are what was written to each topic, with as
+	// much of the past as policies may look back on. Without them the load is
+	// what the decisions saw.
+	Traces []metrics.Series
+	// SnapshotFile and PolicyFile are their names in the scenario's folder; ""
+	// for a policy that is not known.
+	SnapshotFile, PolicyFile string
+}
+
+// Export turns what was recorded into a scenario and its trace, so that what
+// happened can be run again under the same policy and others. The load, the
+// brokers and the groups are what the decisions saw.
+func Export(r Recorded, trace, scenario io.Writer) error {
 	var seen []controller.Decision
-	for _, d := range decisions {
+	for _, d := range r.Decisions {
 		if d.Seen.BytesIn > 0 && (len(seen) == 0 || d.Time.After(seen[len(seen)-1].Time)) {
 			seen = append(seen, d)
 		}
@@ -24,54 +44,230 @@ func Export(decisions []controller.Decision, trace, scenario io.Writer) error {
 	if len(seen) < 2 {
 		return errors.New("exporting decisions: fewer than two of them saw a load")
 	}
-	if _, err := fmt.Fprintln(trace, "timestamp,bytesInPerSecond"); err != nil {
+	r.Decisions = seen
+	e := exporter{Recorded: r, first: seen[0], last: seen[len(seen)-1]}
+	if err := e.writeTrace(trace); err != nil {
 		return fmt.Errorf("writing the trace: %w", err)
 	}
-	for _, d := range seen {
-		if _, err := fmt.Fprintf(trace, "%s,%.6g\n", d.Time.UTC().Format(time.RFC3339), float64(d.Seen.BytesIn)); err != nil {
-			return fmt.Errorf("writing the trace: %w", err)
-		}
-	}
-	if _, err := io.WriteString(scenario, exported(seen)); err != nil {
+	if _, err := io.WriteString(scenario, e.document()); err != nil {
 		return fmt.Errorf("writing the scenario: %w", err)
 	}
 	return nil
 }
 
-func exported(seen []controller.Decision) string {
-	first, last := seen[0], seen[len(seen)-1]
-	span := last.Time.Sub(first.Time)
+type exporter struct {
+	Recorded
+	first, last controller.Decision
+	from        time.Time // of the trace
+}
+
+// writeTrace writes the topics' traces with their sum, or what was seen.
+func (e *exporter) writeTrace(w io.Writer) error {
+	var topics []metrics.Series
+	for _, s := range e.Traces {
+		if s.Signal == metrics.TopicBytesIn && s.Labels["topic"] != "" {
+			topics = append(topics, s)
+		}
+	}
+	if len(topics) == 0 {
+		return e.writeSeen(w)
+	}
+	slices.SortFunc(topics, func(a, b metrics.Series) int { return strings.Compare(a.Labels["topic"], b.Labels["topic"]) })
+	e.from = topics[0].Start
+	if !e.from.Before(e.first.Time) || topics[0].End().Before(e.last.Time.Add(-topics[0].Step)) {
+		return fmt.Errorf("the traces are of %s to %s, the decisions of %s to %s: take them at the end, with --lookback to before the first decision",
+			stamp(e.from), stamp(topics[0].End()), stamp(e.first.Time), stamp(e.last.Time))
+	}
+	row := []string{"timestamp", "bytesInPerSecond"}
+	for _, s := range topics {
+		if !s.Start.Equal(e.from) || s.Step != topics[0].Step {
+			return fmt.Errorf("topic %s is on another grid than topic %s", s.Labels["topic"], topics[0].Labels["topic"])
+		}
+		row = append(row, `"`+strings.ReplaceAll(s.Labels["topic"], `"`, `""`)+`"`)
+	}
+	if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
+		return err
+	}
+	for i := range topics[0].Values {
+		row = append(row[:0], stamp(topics[0].TimeAt(i)), "")
+		sum := math.NaN()
+		for _, s := range topics {
+			v := math.NaN()
+			if i < len(s.Values) {
+				v = s.Values[i]
+			}
+			if !math.IsNaN(v) {
+				sum = zeroed(sum) + v
+			}
+			row = append(row, number(v))
+		}
+		row[1] = number(sum)
+		if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *exporter) writeSeen(w io.Writer) error {
+	if _, err := fmt.Fprintln(w, "timestamp,bytesInPerSecond"); err != nil {
+		return err
+	}
+	for _, d := range e.Decisions {
+		if _, err := fmt.Fprintf(w, "%s,%.6g\n", stamp(d.Time), float64(d.Seen.BytesIn)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func zeroed(v float64) float64 {
+	if math.IsNaN(v) {
+		return 0
+	}
+	return v
+}
+
+func number(v float64) string {
+	if math.IsNaN(v) {
+		return ""
+	}
+	return fmt.Sprintf("%.6g", v)
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+func (e *exporter) document() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Exported from %d decisions of policy %s, %s to %s.\n", len(e.Decisions), e.first.Policy, stamp(e.first.Time), stamp(e.last.Time))
+	fmt.Fprintf(&b, "version: 1\nname: %q\n", "replay of "+e.first.Policy)
+	topics := "all"
+	if len(e.Traces) > 0 {
+		e.when(&b)
+	} else {
+		e.whenSeen(&b)
+	}
+	b.WriteString("cluster:\n")
+	if e.Snapshot != nil {
+		fmt.Fprintf(&b, "  snapshot: %q\n  load: seen\n", e.SnapshotFile)
+	} else {
+		fmt.Fprintf(&b, "  brokers:\n    count: %d\n    shape: {%s}\n", max(e.first.Seen.Brokers, exportedReplication), exportedShape(e.first))
+	}
+	e.startup(&b)
+	b.WriteString("loads:\n  - {name: seen, csv: load.csv}\n")
+	if e.Snapshot == nil {
+		e.oneTopic(&b)
+	}
+	e.groups(&b, topics)
+	if e.PolicyFile != "" {
+		fmt.Fprintf(&b, "policy: {file: %q}\n", e.PolicyFile)
+	}
+	return b.String()
+}
+
+// when is exactly when it was, to the millisecond: a loop that looks every few
+// seconds decides at its own times.
+func (e *exporter) when(b *strings.Builder) {
+	start := e.first.Time.Truncate(time.Millisecond)
+	tick := time.Second
+	if e.interval() >= time.Minute {
+		tick = time.Minute
+	}
+	rest := e.last.Time.Sub(start).Truncate(tick)
+	fmt.Fprintf(b, "start: %s\nduration: %s\ntick: %s\nhistory: %s\n", stamp(start), rest, tick, start.Sub(e.from))
+}
+
+// interval is between most decisions.
+func (e *exporter) interval() time.Duration {
+	var gaps []time.Duration
+	for i := range e.Decisions[1:] {
+		gaps = append(gaps, e.Decisions[i+1].Time.Sub(e.Decisions[i].Time))
+	}
+	slices.Sort(gaps)
+	return gaps[len(gaps)/2]
+}
+
+// whenSeen keeps a part of what was seen as history.
+func (e *exporter) whenSeen(b *strings.Builder) {
+	span := e.last.Time.Sub(e.first.Time)
 	history := time.Minute
 	if span > 4*24*time.Hour {
 		history = (span / 2).Truncate(time.Hour)
 	}
-	rest := (span - history).Truncate(time.Minute)
-	s := first.Seen
-	rf := 3
+	fmt.Fprintf(b, "duration: %s\nhistory: %s\n", whole((span - history).Truncate(time.Minute)), whole(history))
+}
+
+// startup is how long brokers took from being asked for to being seen alive:
+// the mean of the scale-outs there were. Half a look has passed on average
+// before it was seen.
+func (e *exporter) startup(b *strings.Builder) {
+	var asked time.Time
+	var sum time.Duration
+	n := 0
+	for _, d := range e.Decisions {
+		op := d.Operation
+		if op == nil || op.Kind != controller.ScaleBrokers || op.To < op.From {
+			continue
+		}
+		switch op.Phase {
+		case controller.Scaling, controller.Joining:
+			asked = op.Started
+		case controller.Filling:
+			if !asked.IsZero() && op.PhaseSince.After(asked) {
+				sum += max(op.PhaseSince.Sub(asked)-e.interval()/2, 0)
+				n++
+			}
+			asked = time.Time{}
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(b, "  startup: {pod: %s, join: 0s}\n", (sum / time.Duration(n)).Truncate(100*time.Millisecond))
+	}
+}
+
+// exportedReplication is taken where no snapshot says what it is.
+const exportedReplication = 3
+
+func (e *exporter) oneTopic(b *strings.Builder) {
+	s := e.first.Seen
 	retention := time.Hour
 	if s.DiskBytes > 0 {
-		retention = time.Duration(float64(s.DiskBytes) / float64(s.BytesIn) / float64(rf) * float64(time.Second)).Truncate(time.Minute)
+		retention = time.Duration(float64(s.DiskBytes) / float64(s.BytesIn) / exportedReplication * float64(time.Second)).Truncate(time.Minute)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "# Exported from %d decisions of policy %s, %s to %s.\n", len(seen), first.Policy, first.Time.UTC().Format(time.RFC3339), last.Time.UTC().Format(time.RFC3339))
-	fmt.Fprintf(&b, "version: 1\nname: %q\nduration: %s\nhistory: %s\n", "replay of "+first.Policy, whole(rest), whole(history))
-	fmt.Fprintf(&b, "cluster:\n  brokers:\n    count: %d\n    shape: {%s}\n", max(s.Brokers, rf), exportedShape(first))
-	b.WriteString("loads:\n  - {name: seen, csv: load.csv}\n")
-	fmt.Fprintf(&b, "topics:\n  - {name: all, partitions: %d, replicationFactor: %d, retention: %s, load: seen}\n", max(s.Partitions, 1), rf, whole(max(retention, time.Minute)))
-	groups := first.Requirement.Consumers
+	fmt.Fprintf(b, "topics:\n  - {name: all, partitions: %d, replicationFactor: %d, retention: %s, load: seen}\n",
+		max(s.Partitions, 1), exportedReplication, whole(max(retention, time.Minute)))
+}
+
+func (e *exporter) groups(b *strings.Builder, topic string) {
+	groups := e.first.Requirement.Consumers
 	if len(groups) > 0 {
 		b.WriteString("groups:\n")
 	}
 	for _, g := range groups {
-		// Records are a thousand bytes in the scenario; what one replica can do
-		// is scaled so that the group is as busy as it was.
-		per := g.PerReplica
-		if g.Demand > 0 {
-			per *= float64(s.BytesIn) / 1000 / g.Demand
+		per, topics := g.PerReplica, topic
+		switch {
+		case e.Snapshot != nil:
+			topics = strings.Join(e.read(g.Group), ", ")
+		case g.Demand > 0:
+			// Records are a thousand bytes in the scenario; what one replica can do
+			// is scaled so that the group is as busy as it was.
+			per *= float64(e.first.Seen.BytesIn) / 1000 / g.Demand
 		}
-		fmt.Fprintf(&b, "  - {name: %q, topics: [all], perReplica: %.6g, replicas: %d}\n", g.Group, max(per, 0.001), max(g.Replicas, 1))
+		fmt.Fprintf(b, "  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d}\n", g.Group, topics, max(per, 0.001), max(g.Replicas, 1))
 	}
-	return b.String()
+}
+
+// read is the topics that a group reads, quoted.
+func (e *exporter) read(group string) []string {
+	var out []string
+	for _, g := range e.Snapshot.Groups {
+		for _, p := range g.Partitions {
+			if name := fmt.Sprintf("%q", p.Topic); g.Name == group && !slices.Contains(out, name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
 }
 
 // whole prints a span in minutes, which the scenario's reader takes.

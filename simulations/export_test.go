@@ -25,7 +25,7 @@ func TestExportedDecisionsReplayAsAScenario(t *testing.T) {
 		values = append(values, 20e6)
 	}
 	var trace, doc bytes.Buffer
-	if err := Export(decisions, &trace, &doc); err != nil {
+	if err := Export(Recorded{Decisions: decisions}, &trace, &doc); err != nil {
 		t.Fatal(err)
 	}
 	if want := "timestamp,bytesInPerSecond\n2026-03-02T00:00:00Z,2e+07\n"; !bytes.HasPrefix(trace.Bytes(), []byte(want)) {
@@ -49,7 +49,7 @@ func TestExportedDecisionsReplayAsAScenario(t *testing.T) {
 	if _, err := Compare(context.Background(), p, Options{}); err != nil {
 		t.Error(err)
 	}
-	if err := Export(decisions[:1], &trace, &doc); err == nil {
+	if err := Export(Recorded{Decisions: decisions[:1]}, &trace, &doc); err == nil {
 		t.Error("one decision was exported as a scenario")
 	}
 }

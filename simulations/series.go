@@ -22,6 +22,15 @@ type Series struct {
 	// Heat is by broker and point: the utilisation; NaN never, −1 where there
 	// is no such broker.
 	Heat [][]float64
+	// Groups are the consumer groups, at the end of each point.
+	Groups []GroupSeries
+}
+
+// GroupSeries is one group over time.
+type GroupSeries struct {
+	Name string
+	Want []float64 // replicas asked for
+	Lag  []float64 // records, as committed offsets show it
 }
 
 // keeper thins a run to its series.
@@ -68,7 +77,12 @@ func (k *keeper) point(w *world.World) {
 	have, _ := w.Brokers()
 	replicas := 0
 	for i := range w.Groups() {
-		replicas += w.Group(i).Want
+		g := w.Group(i)
+		replicas += g.Want
+		if len(s.Groups) <= i {
+			s.Groups = append(s.Groups, GroupSeries{Name: g.Spec.Name})
+		}
+		s.Groups[i].Want, s.Groups[i].Lag = append(s.Groups[i].Want, float64(g.Want)), append(s.Groups[i].Lag, g.Lag)
 	}
 	at := len(s.Load)
 	s.Load = append(s.Load, k.sums.load/n)

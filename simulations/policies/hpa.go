@@ -20,11 +20,18 @@ const (
 )
 
 // autoscaler is the HPA's arithmetic for one workload.
-type autoscaler struct{ down window }
+type autoscaler struct {
+	down   window
+	synced time.Time
+}
 
 // desired is the number of replicas wanted when the metric is at ratio times
 // its target on average.
 func (a *autoscaler) desired(now time.Time, current int, ratio float64, period time.Duration) int {
+	if !a.synced.IsZero() && now.Sub(a.synced) < hpaPeriod {
+		return current
+	}
+	a.synced = now
 	n := current
 	if math.Abs(ratio-1) > hpaTolerance {
 		n = ceil(float64(current) * ratio)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -79,6 +80,9 @@ func (b *builder) snapshotTopic(t cluster.Topic, ordinal map[int]int) {
 		spec.MinISR = min(v, spec.ReplicationFactor)
 	}
 	spec.Profile, spec.Scale = b.followed(t.Name, in)
+	// A trace of the topic's own says what is really written to it; a compacted
+	// log does not keep all of that.
+	spec.Young = b.columns[t.Name] != nil && !strings.Contains(t.Config["cleanup.policy"], "compact")
 	b.topics[t.Name] = append(b.topics[t.Name], len(b.c.Topics))
 	b.c.Topics = append(b.c.Topics, spec)
 }

@@ -61,6 +61,10 @@ type TopicSpec struct {
 	// SizeBytes at the start, of one replica of the whole topic; zero is what
 	// the retention holds at the profile's mean.
 	SizeBytes float64
+	// Young says that SizeBytes is what has been written so far: the logs grow
+	// from there, as their profile writes them, to what the retention holds.
+	// Otherwise SizeBytes is what the retention holds of the profile's past.
+	Young bool
 	// Sizes are the shares of SizeBytes by partition; nil is as Shares.
 	Sizes []float64
 	// LeaderCPU and FollowerCPU are cores per produced byte per second; zero
@@ -147,6 +151,10 @@ const (
 	serviceTime = 2 * time.Millisecond
 	// pageCacheShare is the share of a broker's memory that caches the log.
 	pageCacheShare = 0.5
+	// moverSettles is what a plan takes beside copying: the mover looks every five
+	// seconds, and needs five looks to set throttles, see the copies done, elect
+	// leaders, verify every move and clean up (rebalance/execute).
+	moverSettles = 25 * time.Second
 	// flowsPerBroker bounds the partitions that move into, or out of, one
 	// broker at a time.
 	flowsPerBroker = 8

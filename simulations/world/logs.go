@@ -31,6 +31,9 @@ func (w *World) fillLogs() {
 	}
 	for i := range w.topics {
 		t := &w.topics[i]
+		if t.spec.Young && t.spec.SizeBytes > 0 {
+			w.classes[t.class].begin(t.spec.SizeBytes / t.spec.Scale)
+		}
 		unit := w.classes[t.class].stored
 		if t.spec.SizeBytes <= 0 || unit <= 0 {
 			continue
@@ -73,10 +76,26 @@ func (c *class) trim(mark float64) {
 	}
 }
 
-// write adds accepted bytes per unit.
+// write adds accepted bytes per unit. What retention.bytes does not allow goes
+// at once: brokers look for it every few minutes.
 func (c *class) write(bytes float64) {
 	c.written += bytes
 	c.stored += bytes
+	if over := c.stored - c.cap; over > 0 {
+		c.deleted += over
+		c.stored = c.cap
+	}
+}
+
+// begin lets the logs have no more than so many bytes per unit yet.
+func (c *class) begin(bytes float64) {
+	if bytes >= c.stored {
+		return
+	}
+	c.stored, c.deleted = bytes, c.written-bytes
+	for i := range c.ring {
+		c.ring[i] = math.Max(c.ring[i], c.deleted)
+	}
 }
 
 // scaleRetention changes how long the class keeps data from now on.

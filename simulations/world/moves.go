@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/tidetable/tidetable/cluster"
 )
@@ -19,6 +20,8 @@ type moving struct {
 	count   int
 	done    int
 	rate    float64
+	// settled is when the mover has seen that all is done.
+	settled time.Time
 }
 
 type move struct {
@@ -152,6 +155,8 @@ func (w *World) copyData() {
 			keep = append(keep, m)
 		}
 		w.moves.active = keep
+		// Part of the looks went by while data were copied in this tick.
+		w.moves.settled = w.now.Add(moverSettles - w.tick)
 	}
 	if finished || len(w.moves.active) == 0 {
 		w.startMoves()

@@ -16,6 +16,7 @@ func (w *World) addTopics() error {
 		profile   int
 		retention int64
 		cap       float64
+		young     int // a young topic's logs are its own
 	}
 	classes := map[key]int{}
 	for i, s := range w.cfg.Topics {
@@ -29,7 +30,10 @@ func (w *World) addTopics() error {
 		if s.RetentionBytes > 0 && s.Scale > 0 {
 			unit = float64(s.RetentionBytes) * float64(s.Partitions) / s.Scale
 		}
-		k := key{s.Profile, int64(s.Retention), capOf(unit)}
+		k := key{s.Profile, int64(s.Retention), capOf(unit), 0}
+		if s.Young {
+			k.young = i + 1
+		}
 		c, ok := classes[k]
 		if !ok {
 			c = len(w.classes)

@@ -79,6 +79,8 @@ func (w *World) progress() rebalance.Progress {
 		if _, left := w.Moving(); v.rate > 0 {
 			p.ETA = seconds(left / v.rate)
 		}
+	case w.now.Before(v.settled):
+		p.State = "moving" // the leaders are elected, and all is looked at again
 	case v.count > 0:
 		p.State = "done"
 	}

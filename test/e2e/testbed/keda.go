@@ -23,9 +23,9 @@ var ScaledObjectResource = schema.GroupVersionResource{Group: "keda.sh", Version
 // of a Deployment it keeps the HPA keda-hpa-<name>, whose bounds the real HPA
 // controller enforces, and computes what KEDA's scaler and the HPA's formula
 // give: replicas = ceil(lag / lagThreshold), nothing within the HPA's
-// tolerance of 10 %, at most one replica a partition, twice as many or four
-// more every 15 s on the way up, and on the way down the highest wish of the
-// stabilisation window.
+// tolerance of 10 %, at most one replica a partition, all of it looked at every
+// 15 s as the HPA does, twice as many or four more at a time on the way up, and
+// on the way down the highest wish of the stabilisation window.
 type KEDAOperator struct {
 	tb        *Testbed
 	client    dynamic.Interface
@@ -33,7 +33,7 @@ type KEDAOperator struct {
 	cancel    context.CancelFunc
 	done      chan struct{}
 	wishes    map[string][]timedWish
-	raised    map[string]time.Time // last scale-up
+	synced    map[string]time.Time // last look at the lag
 }
 
 type timedWish struct {
@@ -61,7 +61,7 @@ func (tb *Testbed) StartKEDA(ctx context.Context, namespace string) error {
 	running, cancel := context.WithCancel(context.Background())
 	o := &KEDAOperator{
 		tb: tb, client: client, namespace: namespace, cancel: cancel, done: make(chan struct{}),
-		wishes: map[string][]timedWish{}, raised: map[string]time.Time{},
+		wishes: map[string][]timedWish{}, synced: map[string]time.Time{},
 	}
 	tb.operators = append(tb.operators, o)
 	go o.run(running)
@@ -106,17 +106,22 @@ func (o *KEDAOperator) scale(ctx context.Context, object *unstructured.Unstructu
 	if err := o.ensureHPA(ctx, object, low, high); err != nil {
 		return err
 	}
+	now := time.Now()
+	if now.Sub(o.synced[object.GetName()]) < hpaSync {
+		return nil
+	}
 	lag, partitions, threshold, err := o.lag(ctx, object)
 	if err != nil || threshold <= 0 {
 		return err
 	}
+	o.synced[object.GetName()] = now
 	target, _, _ := unstructured.NestedString(object.Object, "spec", "scaleTargetRef", "name")
 	deployments := o.tb.Kubernetes.Client.AppsV1().Deployments(o.namespace)
 	scale, err := deployments.GetScale(ctx, target, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
-	now, current := time.Now(), scale.Spec.Replicas
+	current := scale.Spec.Replicas
 	wish := wanted(float64(lag), threshold, current)
 	wish = min(max(wish, low), high, int32(max(partitions, 1)))
 	next := o.paced(object, now, current, wish)
@@ -133,8 +138,12 @@ func (o *KEDAOperator) scale(ctx context.Context, object *unstructured.Unstructu
 	return nil
 }
 
-// hpaTolerance is the HPA's: a ratio this near to one changes nothing.
-const hpaTolerance = 0.1
+const (
+	// hpaTolerance is the HPA's: a ratio this near to one changes nothing.
+	hpaTolerance = 0.1
+	// hpaSync is how often the HPA looks, --horizontal-pod-autoscaler-sync-period.
+	hpaSync = 15 * time.Second
+)
 
 // wanted is the HPA's formula for an average value over the replicas.
 func wanted(lag, threshold float64, current int32) int32 {
@@ -165,10 +174,6 @@ func (o *KEDAOperator) paced(object *unstructured.Unstructured, now time.Time, c
 	o.wishes[name] = append(kept, timedWish{now, wish})
 	switch {
 	case wish > current:
-		if now.Sub(o.raised[name]) < 15*time.Second {
-			return current
-		}
-		o.raised[name] = now
 		return min(wish, max(2*current, current+4))
 	case wish < current:
 		return min(current, highest)

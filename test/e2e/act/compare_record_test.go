@@ -1,0 +1,249 @@
+package act
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tidetable/tidetable/test/e2e/testbed"
+)
+
+// The groups of the compared day. Both read the same topic on the same brokers
+// at the same time; tidetable sizes one, KEDA's formula the other.
+const (
+	aheadGroup = "billing"
+	lagGroup   = "audit"
+	// lagThreshold is KEDA's: ten seconds of one replica's work, half of what
+	// the objective allows, which leaves the other half to the pods' start.
+	lagThreshold = 10 * perReplica
+)
+
+// recorded is one day as it was seen. Its files (the journal, the policy, the
+// snapshot of the start and the traces of the whole) lie in Dir.
+type recorded struct {
+	Dir     string    `json:"-"`
+	Began   time.Time `json:"began"` // when the policy and the ScaledObject were applied
+	Samples []sample  `json:"samples"`
+	// MovedBytes is what Kafka itself counted as reassigned bytes in.
+	MovedBytes float64 `json:"movedBytes"`
+}
+
+type sample struct {
+	At      time.Time             `json:"at"`
+	Brokers pods                  `json:"brokers"`
+	Groups  map[string]groupState `json:"groups"`
+	Moved   float64               `json:"moved"` // of MovedBytes, so far
+}
+
+type pods struct{ Want, Ready int }
+
+type groupState struct {
+	Pods pods  `json:"pods"`
+	Lag  int64 `json:"lag"` // records, by committed offsets
+	// Seconds is the partition that is furthest behind, over its share of what
+	// is produced.
+	Seconds float64 `json:"seconds"`
+}
+
+// recordDay runs the day without any fault, and writes down what it saw.
+// TIDETABLE_RECORD keeps the files in a folder for a look afterwards.
+func recordDay(ctx context.Context, t *testing.T) *recorded {
+	t.Helper()
+	dir := os.Getenv("TIDETABLE_RECORD")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	must(t, os.MkdirAll(dir, 0o755))
+	b := newComparedBed(ctx, t)
+	r := &recorded{Dir: dir}
+	policy := b.comparedPolicy(t, filepath.Join(dir, "journal.jsonl"))
+	must(t, os.WriteFile(filepath.Join(dir, "policy.yaml"), policy, 0o644))
+	b.snapshot(ctx, t, filepath.Join(dir, "start.json"))
+	r.Began = time.Now()
+	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, policy))
+	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, fmt.Appendf(nil, scaledObject, lagGroup, lagGroup, lagGroup, lagThreshold)))
+	b.run(t)
+	r.watch(ctx, t, b)
+	b.snapshot(ctx, t, filepath.Join(dir, "end.json"))
+	must(t, b.process.Stop(ctx))
+	text, err := json.Marshal(r)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "recorded.json"), text, 0o644))
+	t.Logf("recorded in %s: %d samples, %.1f MB moved", dir, len(r.Samples), r.MovedBytes/1e6)
+	return r
+}
+
+const scaledObject = `apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: %s}
+spec:
+  scaleTargetRef: {name: %s}
+  minReplicaCount: 2
+  maxReplicaCount: 12
+  triggers:
+    - {type: kafka, metadata: {consumerGroup: %s, topic: orders, lagThreshold: "%d"}}
+`
+
+// newComparedBed is a bed with the second group, and with logs that keep all of
+// the day: then what is moved is what was produced, to the byte.
+func newComparedBed(ctx context.Context, t *testing.T) *bed {
+	t.Helper()
+	tb := testbed.Start(t, testbed.Options{Kubernetes: true, Prometheus: true})
+	b := &bed{Testbed: tb}
+	must(t, tb.DeployKafka(ctx, testbed.Namespace, 3))
+	must(t, tb.Kafka.CreateTopic(ctx, "orders", 12, 3, map[string]string{"retention.bytes": "67108864", "segment.bytes": "1048576"}))
+	b.began = time.Now()
+	b.shape = testbed.Day(low, peak, day, (time.Duration(b.began.UnixNano())+day/2)%day)
+	must(t, tb.Prometheus.Stop(ctx))
+	_, err := tb.Prometheus.Backfill(ctx, testbed.History{
+		From: b.began.Add(-pastDays * day), To: b.began, Step: 5 * time.Second,
+		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", b.shape, recordBytes, 2, 3),
+	})
+	must(t, err)
+	must(t, tb.Prometheus.Start(ctx))
+	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
+	must(t, err)
+	t.Cleanup(load.Stop)
+	for _, g := range []string{aheadGroup, lagGroup} {
+		must(t, tb.DeployConsumers(ctx, testbed.Namespace, g, testbed.Consumer{Group: g, Topic: "orders", RecordsPerSecond: perReplica}, 2))
+	}
+	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
+	must(t, err)
+	must(t, tb.Kubernetes.Apply(ctx, testbed.Namespace, manifest))
+	must(t, tb.StartKEDA(ctx, testbed.Namespace))
+	config, err := tb.Kubernetes.ServiceAccountConfig(ctx, testbed.Namespace, "tidetable")
+	must(t, err)
+	b.account = filepath.Join(tb.Dir, "tidetable.kubeconfig")
+	must(t, testbed.WriteKubeconfig(b.account, config))
+	return b
+}
+
+// comparedPolicy is the policy of the other tests, with a journal.
+func (b *bed) comparedPolicy(t *testing.T, journal string) []byte {
+	t.Helper()
+	return b.policy(t, fmt.Sprintf("  journal: {path: %q}\n", journal))
+}
+
+// snapshot is what a planner would take of the cluster.
+func (b *bed) snapshot(ctx context.Context, t *testing.T, path string) {
+	t.Helper()
+	r := b.Run(ctx, t, "snapshot", "--prometheus", b.Prometheus.URL, "--bootstrap", b.Kafka.Bootstrap()[0],
+		"--lookback", fmt.Sprintf("%dm", int((pastDays+1)*day/time.Minute)), "--step", "10s", "--rate-over", "2s", "-o", path)
+	if r.Exit != 0 {
+		t.Fatalf("taking a snapshot ended with %d: %s", r.Exit, r.Stderr)
+	}
+}
+
+// watch samples until the day is over and the brokers are as few as they were.
+func (r *recorded) watch(ctx context.Context, t *testing.T, b *bed) {
+	t.Helper()
+	ctx, cancel := context.WithDeadline(ctx, b.began.Add(day+2*time.Minute))
+	defer cancel()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	fewest := 0
+	for now := range tick.C {
+		s, err := r.look(ctx, b)
+		switch {
+		case ctx.Err() != nil:
+			t.Fatalf("the day did not end: %v", errors.Join(ctx.Err(), err))
+		case !b.process.Running():
+			t.Fatalf("tidetable ended with %d, see %s", b.process.ExitCode(), b.process.Log)
+		case err != nil:
+			t.Logf("looking: %v", err)
+			continue
+		}
+		r.Samples = append(r.Samples, s)
+		r.MovedBytes = max(r.MovedBytes, s.Moved)
+		fewest = max(fewest, s.Brokers.Want)
+		if now.Sub(b.began) > day && s.Brokers.Want < fewest {
+			return
+		}
+	}
+}
+
+func (r *recorded) look(ctx context.Context, b *bed) (sample, error) {
+	s := sample{At: time.Now(), Groups: map[string]groupState{}}
+	var mu sync.Mutex
+	var work sync.WaitGroup
+	var errs []error
+	do := func(f func() error) {
+		work.Go(func() {
+			if err := f(); err != nil {
+				mu.Lock()
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	for _, name := range []string{aheadGroup, lagGroup} {
+		do(func() error {
+			g, err := b.groupState(ctx, name, s.At)
+			mu.Lock()
+			s.Groups[name] = g
+			mu.Unlock()
+			return err
+		})
+	}
+	do(func() error {
+		set, err := b.Kubernetes.Client.AppsV1().StatefulSets(testbed.Namespace).Get(ctx, testbed.KafkaSetName, metav1.GetOptions{})
+		if err == nil {
+			s.Brokers = pods{int(*set.Spec.Replicas), int(set.Status.ReadyReplicas)}
+		}
+		return err
+	})
+	do(func() error {
+		// The brokers' counters; one that has gone keeps its highest.
+		v, err := b.Prometheus.Query(ctx, "sum(max_over_time(kafka_server_brokertopicmetrics_reassignmentbytesin_total[15m]))")
+		if err == nil && len(v) > 0 {
+			s.Moved = v[0].Value
+		}
+		return err
+	})
+	work.Wait()
+	return s, errors.Join(errs...)
+}
+
+func (b *bed) groupState(ctx context.Context, name string, at time.Time) (groupState, error) {
+	var g groupState
+	d, err := b.Kubernetes.Client.AppsV1().Deployments(testbed.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return g, err
+	}
+	g.Pods = pods{int(*d.Spec.Replicas), int(d.Status.ReadyReplicas)}
+	admin, err := b.Kafka.Admin()
+	if err != nil {
+		return g, err
+	}
+	lags, err := admin.Lag(ctx, name)
+	if err != nil {
+		return g, err
+	}
+	of, ok := lags[name]
+	if err := of.Error(); !ok || err != nil {
+		return g, fmt.Errorf("reading the lag of %s: %w", name, err)
+	}
+	each := slices.Collect(func(yield func(kadm.GroupMemberLag) bool) {
+		for _, l := range of.Lag.Sorted() {
+			if l.Topic == "orders" && l.Err == nil && !yield(l) {
+				return
+			}
+		}
+	})
+	for _, l := range each {
+		behind := max(l.Lag, 0)
+		g.Lag += behind
+		g.Seconds = max(g.Seconds, float64(behind)/(b.shape(at)/recordBytes/float64(len(each))))
+	}
+	return g, nil
+}
