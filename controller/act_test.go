@@ -73,8 +73,13 @@ func (w *fakeWorld) check(t *testing.T) {
 func TestScalesOutFillsAndComesBackEmptyHanded(t *testing.T) {
 	w := newFakeWorld(1, 3, 12)
 	var phases []string
-	w.run(t, actPolicy(), 400, func(m int, d controller.Decision) {
+	w.run(t, actPolicy(), 500, func(m int, d controller.Decision) {
 		switch m {
+		case 420:
+			if w.want != 3 {
+				t.Errorf("%d brokers in the night, want 3", w.want)
+			}
+			w.rate = 6e6 // the brokers that left come back, with the configuration they had
 		case 10:
 			w.rate = 6e6 // 72 MB/s × 3 = 216 of 0.7 × 100 a broker: 4 left, which is 6 of 3 zones
 		case 150:
@@ -98,8 +103,8 @@ func TestScalesOutFillsAndComesBackEmptyHanded(t *testing.T) {
 		}
 	})
 	w.check(t)
-	if w.want != 3 {
-		t.Errorf("%d brokers at the end, want 3", w.want)
+	if w.want != 6 || w.holds(5) == 0 {
+		t.Errorf("%d brokers on the second day, the last with %d replicas; want 6, filled", w.want, w.holds(5))
 	}
 	for _, want := range []string{"3→5 Joining", "3→5 Filling", "5→6 Filling", "6→4 Draining", "6→4 Shrinking", "4→3 Draining"} {
 		if !slices.Contains(phases, want) {

@@ -114,6 +114,9 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 		if !b.alive {
 			continue // not registered yet
 		}
+		if w.cordoned[b.id] {
+			state = cluster.BrokerDraining
+		}
 		s.Brokers = append(s.Brokers, cluster.Broker{ID: b.id, Zone: string(rune('a' + b.id%3)), State: state, Capacity: cluster.Capacity{
 			CPUCores: 64, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: cmp.Or(w.disk, 1e12), DiskBytesPerSecond: 400e6,
 		}})
@@ -290,11 +293,7 @@ func (w *fakeWorld) Empty(_ context.Context, ids []int) (bool, string, error) {
 	return true, "", w.call(func() error { return nil })
 }
 
-func (w *fakeWorld) Unregister(_ context.Context, ids []int) error {
-	return w.call(func() error {
-		for _, id := range ids {
-			delete(w.cordoned, id)
-		}
-		return nil
-	})
+// Unregister forgets brokers; their configuration stays, as Kafka's does.
+func (w *fakeWorld) Unregister(context.Context, []int) error {
+	return w.call(func() error { return nil })
 }

@@ -213,7 +213,7 @@ func (t *tick) step(ctx context.Context, op *Operation) (Phase, error) {
 	case Scaling:
 		return t.scaling(ctx, op)
 	case Joining:
-		return t.joining(op)
+		return t.joining(ctx, op)
 	case Filling:
 		return t.filling(ctx, op)
 	case Cordoning:

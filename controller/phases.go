@@ -22,7 +22,15 @@ func (t *tick) scaling(ctx context.Context, op *Operation) (Phase, error) {
 	return Joining, nil
 }
 
-func (t *tick) joining(op *Operation) (Phase, error) {
+// joining waits for brokers that take part. One that comes back after a
+// scale-in is still cordoned: Kafka keeps a broker's configuration when it is
+// unregistered.
+func (t *tick) joining(ctx context.Context, op *Operation) (Phase, error) {
+	if ids := t.cordonedAmong(op); len(ids) > 0 && t.c.cfg.Admin != nil {
+		if err := t.c.cfg.Admin.Uncordon(ctx, ids); err != nil {
+			return op.Phase, fmt.Errorf("uncordoning brokers %v: %w", ids, err)
+		}
+	}
 	var joined []int
 	for _, id := range aliveIDs(t.snap) {
 		if !slices.Contains(op.Before, id) {
@@ -36,6 +44,17 @@ func (t *tick) joining(op *Operation) (Phase, error) {
 	op.Brokers = joined
 	t.c.state.Learned.Start = blend(t.c.state.Learned.Start, t.now.Sub(op.PhaseSince))
 	return Filling, nil
+}
+
+// cordonedAmong is the brokers that joined and are cordoned.
+func (t *tick) cordonedAmong(op *Operation) []int {
+	var ids []int
+	for _, b := range t.snap.Brokers {
+		if b.State == cluster.BrokerDraining && !slices.Contains(op.Before, b.ID) {
+			ids = append(ids, b.ID)
+		}
+	}
+	return ids
 }
 
 // poll asks the mover how far it is; busy means that it is at work.

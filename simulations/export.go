@@ -58,7 +58,7 @@ func Export(r Recorded, trace, scenario io.Writer) error {
 type exporter struct {
 	Recorded
 	first, last controller.Decision
-	from        time.Time // of the trace
+	from, until time.Time // of the trace
 }
 
 // writeTrace writes the topics' traces with their sum, or what was seen.
@@ -70,17 +70,22 @@ func (e *exporter) writeTrace(w io.Writer) error {
 		}
 	}
 	if len(topics) == 0 {
+		if len(e.Traces) > 0 {
+			return errors.New("no topic's bytes in are among the traces: take them with tidetable snapshot")
+		}
 		return e.writeSeen(w)
 	}
 	slices.SortFunc(topics, func(a, b metrics.Series) int { return strings.Compare(a.Labels["topic"], b.Labels["topic"]) })
-	e.from = topics[0].Start
-	if !e.from.Before(e.first.Time) || topics[0].End().Before(e.last.Time.Add(-topics[0].Step)) {
+	skip := firstKnown(topics)
+	e.from = topics[0].TimeAt(skip)
+	if !e.from.Before(e.first.Time) || !topics[0].End().After(e.first.Time) {
 		return fmt.Errorf("the traces are of %s to %s, the decisions of %s to %s: take them at the end, with --lookback to before the first decision",
 			stamp(e.from), stamp(topics[0].End()), stamp(e.first.Time), stamp(e.last.Time))
 	}
+	e.until = topics[0].End()
 	row := []string{"timestamp", "bytesInPerSecond"}
 	for _, s := range topics {
-		if !s.Start.Equal(e.from) || s.Step != topics[0].Step {
+		if !s.Start.Equal(topics[0].Start) || s.Step != topics[0].Step {
 			return fmt.Errorf("topic %s is on another grid than topic %s", s.Labels["topic"], topics[0].Labels["topic"])
 		}
 		row = append(row, `"`+strings.ReplaceAll(s.Labels["topic"], `"`, `""`)+`"`)
@@ -88,7 +93,7 @@ func (e *exporter) writeTrace(w io.Writer) error {
 	if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
 		return err
 	}
-	for i := range topics[0].Values {
+	for i := skip; i < len(topics[0].Values); i++ {
 		row = append(row[:0], stamp(topics[0].TimeAt(i)), "")
 		sum := math.NaN()
 		for _, s := range topics {
@@ -107,6 +112,17 @@ func (e *exporter) writeTrace(w io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// firstKnown is the first point that some series has: a trace begins there.
+func firstKnown(series []metrics.Series) int {
+	first := math.MaxInt
+	for _, s := range series {
+		if i := slices.IndexFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) }); i >= 0 {
+			first = min(first, i)
+		}
+	}
+	return min(first, len(series[0].Values)-1)
 }
 
 func (e *exporter) writeSeen(w io.Writer) error {
@@ -173,7 +189,11 @@ func (e *exporter) when(b *strings.Builder) {
 	if e.interval() >= time.Minute {
 		tick = time.Minute
 	}
-	rest := e.last.Time.Sub(start).Truncate(tick)
+	end := e.last.Time
+	if e.until.Before(end) {
+		end = e.until // what was decided after the traces were taken is left out
+	}
+	rest := max(end.Sub(start).Truncate(tick), tick)
 	fmt.Fprintf(b, "start: %s\nduration: %s\ntick: %s\nhistory: %s\n", stamp(start), rest, tick, start.Sub(e.from))
 }
 

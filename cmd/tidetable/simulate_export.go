@@ -69,6 +69,11 @@ func (x export) run(cmd *cobra.Command, path string) error {
 		if r.Traces, err = in.Trace(x.traces); err != nil {
 			return fmt.Errorf("reading traces %s: %w", x.traces, err)
 		}
+		for i, s := range r.Traces {
+			if signal, labels, ok := archive.ParseColumn(s.Labels["column"]); ok {
+				r.Traces[i].Signal, r.Traces[i].Labels = signal, labels
+			}
+		}
 	}
 	if x.policy == "" {
 		r.PolicyFile = ""

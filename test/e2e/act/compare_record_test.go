@@ -28,6 +28,13 @@ const (
 	lagThreshold = 10 * perReplica
 )
 
+// The load is at its low dayBegins after it began, so that both policies are at
+// work by then, and the recording ends dayEnds after the next low.
+const (
+	dayBegins = time.Minute
+	dayEnds   = time.Minute
+)
+
 // recorded is one day as it was seen. Its files (the journal, the policy, the
 // snapshot of the start and the traces of the whole) lie in Dir.
 type recorded struct {
@@ -69,10 +76,18 @@ func recordDay(ctx context.Context, t *testing.T) *recorded {
 	policy := b.comparedPolicy(t, filepath.Join(dir, "journal.jsonl"))
 	must(t, os.WriteFile(filepath.Join(dir, "policy.yaml"), policy, 0o644))
 	b.snapshot(ctx, t, filepath.Join(dir, "start.json"))
-	r.Began = time.Now()
 	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, policy))
-	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, fmt.Appendf(nil, scaledObject, lagGroup, lagGroup, lagGroup, lagThreshold)))
 	b.run(t)
+	b.await(ctx, t, "the first decision", func(context.Context) error {
+		info, err := os.Stat(filepath.Join(dir, "journal.jsonl"))
+		if err == nil && info.Size() < 4096 { // longer than what opens it
+			err = errors.New("nothing is in the journal")
+		}
+		return err
+	})
+	// Both policies begin at the same time.
+	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, fmt.Appendf(nil, scaledObject, lagGroup, lagGroup, lagGroup, lagThreshold)))
+	r.Began = time.Now()
 	r.watch(ctx, t, b)
 	b.snapshot(ctx, t, filepath.Join(dir, "end.json"))
 	must(t, b.process.Stop(ctx))
@@ -103,7 +118,7 @@ func newComparedBed(ctx context.Context, t *testing.T) *bed {
 	must(t, tb.DeployKafka(ctx, testbed.Namespace, 3))
 	must(t, tb.Kafka.CreateTopic(ctx, "orders", 12, 3, map[string]string{"retention.bytes": "67108864", "segment.bytes": "1048576"}))
 	b.began = time.Now()
-	b.shape = testbed.Day(low, peak, day, (time.Duration(b.began.UnixNano())+day/2)%day)
+	b.shape = testbed.Day(low, peak, day, (time.Duration(b.began.Add(dayBegins).UnixNano())+day/2)%day)
 	must(t, tb.Prometheus.Stop(ctx))
 	_, err := tb.Prometheus.Backfill(ctx, testbed.History{
 		From: b.began.Add(-pastDays * day), To: b.began, Step: 5 * time.Second,
@@ -138,20 +153,18 @@ func (b *bed) comparedPolicy(t *testing.T, journal string) []byte {
 func (b *bed) snapshot(ctx context.Context, t *testing.T, path string) {
 	t.Helper()
 	r := b.Run(ctx, t, "snapshot", "--prometheus", b.Prometheus.URL, "--bootstrap", b.Kafka.Bootstrap()[0],
-		"--lookback", fmt.Sprintf("%dm", int((pastDays+1)*day/time.Minute)), "--step", "10s", "--rate-over", "2s", "-o", path)
+		"--lookback", fmt.Sprintf("%dm", int((pastDays+2)*day/time.Minute)), "--step", "10s", "--scrape-interval", "2s", "--rate-over", "2s", "-o", path)
 	if r.Exit != 0 {
 		t.Fatalf("taking a snapshot ended with %d: %s", r.Exit, r.Stderr)
 	}
 }
 
-// watch samples until the day is over and the brokers are as few as they were.
+// watch samples until the day is over and the next one's peak has been seen
+// coming.
 func (r *recorded) watch(ctx context.Context, t *testing.T, b *bed) {
 	t.Helper()
-	ctx, cancel := context.WithDeadline(ctx, b.began.Add(day+2*time.Minute))
-	defer cancel()
 	tick := time.NewTicker(500 * time.Millisecond)
 	defer tick.Stop()
-	fewest := 0
 	for now := range tick.C {
 		s, err := r.look(ctx, b)
 		switch {
@@ -165,8 +178,7 @@ func (r *recorded) watch(ctx context.Context, t *testing.T, b *bed) {
 		}
 		r.Samples = append(r.Samples, s)
 		r.MovedBytes = max(r.MovedBytes, s.Moved)
-		fewest = max(fewest, s.Brokers.Want)
-		if now.Sub(b.began) > day && s.Brokers.Want < fewest {
+		if now.After(b.began.Add(dayBegins + day + dayEnds)) {
 			return
 		}
 	}
