@@ -32,7 +32,7 @@ func newSimulateExportCmd() *cobra.Command {
 			"very one that decided. The three are copied into DIR.",
 		Example: "  tidetable simulate export journal.jsonl --dir lastweek && tidetable simulate lastweek/scenario.yaml\n" +
 			"  tidetable simulate export journal.jsonl --snapshot before.json --traces after.traces.csv --policy policy.yaml --dir lastweek",
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 	}
 	var x export
 	cmd.Flags().StringVar(&x.dir, "dir", "exported", "the folder to write to")
