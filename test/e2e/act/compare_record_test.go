@@ -71,17 +71,17 @@ func recordDay(ctx context.Context, t *testing.T) *recorded {
 		dir = t.TempDir()
 	}
 	must(t, os.MkdirAll(dir, 0o755))
-	b := newComparedBed(ctx, t)
+	b := newComparedBed(ctx, t, filepath.Join(dir, "journal.jsonl"))
 	r := &recorded{Dir: dir}
-	policy := b.comparedPolicy(t, filepath.Join(dir, "journal.jsonl"))
+	policy := b.policy(t, wish{})
 	must(t, os.WriteFile(filepath.Join(dir, "policy.yaml"), policy, 0o644))
 	b.snapshot(ctx, t, filepath.Join(dir, "start.json"))
 	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, policy))
 	b.run(t)
-	b.await(ctx, t, "the first decision", func(context.Context) error {
-		info, err := os.Stat(filepath.Join(dir, "journal.jsonl"))
-		if err == nil && info.Size() < 4096 { // longer than what opens it
-			err = errors.New("nothing is in the journal")
+	b.await(ctx, t, "the first decision", func(ctx context.Context) error {
+		all, err := b.decisions(ctx)
+		if err == nil && len(all) == 0 {
+			err = errors.New("there is none")
 		}
 		return err
 	})
@@ -109,44 +109,20 @@ spec:
     - {type: kafka, metadata: {consumerGroup: %s, topic: orders, lagThreshold: "%d"}}
 `
 
-// newComparedBed is a bed with the second group, and with logs that keep all of
-// the day: then what is moved is what was produced, to the byte.
-func newComparedBed(ctx context.Context, t *testing.T) *bed {
+// newComparedBed is a bed with the second group and KEDA, and with logs that
+// keep all of the day: then what is moved is what was produced, to the byte.
+func newComparedBed(ctx context.Context, t *testing.T, journal string) *bed {
 	t.Helper()
-	tb := testbed.Start(t, testbed.Options{Kubernetes: true, Prometheus: true})
-	b := &bed{Testbed: tb}
-	must(t, tb.DeployKafka(ctx, testbed.Namespace, 3))
-	must(t, tb.Kafka.CreateTopic(ctx, "orders", 12, 3, map[string]string{"retention.bytes": "67108864", "segment.bytes": "1048576"}))
-	b.began = time.Now()
-	b.shape = testbed.Day(low, peak, day, (time.Duration(b.began.Add(dayBegins).UnixNano())+day/2)%day)
-	must(t, tb.Prometheus.Stop(ctx))
-	_, err := tb.Prometheus.Backfill(ctx, testbed.History{
-		From: b.began.Add(-pastDays * day), To: b.began, Step: 5 * time.Second,
-		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", b.shape, recordBytes, 2, 3),
+	b := newBedWith(ctx, t, setup{
+		retention: 64 << 20,
+		shape:     func(began time.Time) (past, now testbed.Shape) { return followedDay(began.Add(dayBegins)) },
+		before: func(ctx context.Context, b *bed) error {
+			return b.DeployConsumers(ctx, testbed.Namespace, lagGroup, testbed.Consumer{Group: lagGroup, Topic: "orders", RecordsPerSecond: perReplica}, 2)
+		},
 	})
-	must(t, err)
-	must(t, tb.Prometheus.Start(ctx))
-	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
-	must(t, err)
-	t.Cleanup(load.Stop)
-	for _, g := range []string{aheadGroup, lagGroup} {
-		must(t, tb.DeployConsumers(ctx, testbed.Namespace, g, testbed.Consumer{Group: g, Topic: "orders", RecordsPerSecond: perReplica}, 2))
-	}
-	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
-	must(t, err)
-	must(t, tb.Kubernetes.Apply(ctx, testbed.Namespace, manifest))
-	must(t, tb.StartKEDA(ctx, testbed.Namespace))
-	config, err := tb.Kubernetes.ServiceAccountConfig(ctx, testbed.Namespace, "tidetable")
-	must(t, err)
-	b.account = filepath.Join(tb.Dir, "tidetable.kubeconfig")
-	must(t, testbed.WriteKubeconfig(b.account, config))
+	b.journal = journal
+	must(t, b.StartKEDA(ctx, testbed.Namespace))
 	return b
-}
-
-// comparedPolicy is the policy of the other tests, with a journal.
-func (b *bed) comparedPolicy(t *testing.T, journal string) []byte {
-	t.Helper()
-	return b.policy(t, fmt.Sprintf("  journal: {path: %q}\n", journal))
 }
 
 // snapshot is what a planner would take of the cluster.
