@@ -2,20 +2,25 @@ package capacity
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/tidetable/tidetable/internal/strictyaml"
 )
 
-// PriceFile is a list of prices as people keep it; docs/formats/policy.md has
-// its form. The zero values cost nothing.
+// PriceFile is a list of prices as people keep it, in one currency of their
+// choice; docs/formats/prices.md has its form. The zero values cost nothing.
 type PriceFile struct {
-	Currency          string             `yaml:"currency"`
-	BrokerHour        map[string]float64 `yaml:"brokerHour"` // by shape
-	ReplicaHour       float64            `yaml:"replicaHour"`
-	GigabyteMonth     float64            `yaml:"gigabyteMonth"`
-	CrossZoneGigabyte float64            `yaml:"crossZoneGigabyte"`
+	Currency          string             `yaml:"currency" json:"currency,omitempty"`
+	BrokerHour        map[string]float64 `yaml:"brokerHour" json:"brokerHour,omitempty"` // by shape
+	ReplicaHour       float64            `yaml:"replicaHour" json:"replicaHour,omitempty"`
+	GigabyteMonth     float64            `yaml:"gigabyteMonth" json:"gigabyteMonth,omitempty"`
+	CrossZoneGigabyte float64            `yaml:"crossZoneGigabyte" json:"crossZoneGigabyte,omitempty"`
 }
+
+// Shapes are the shapes that have a price, sorted.
+func (f PriceFile) Shapes() []string { return slices.Sorted(maps.Keys(f.BrokerHour)) }
 
 // ReadPrices reads a price file, strictly: every mistake at once.
 func ReadPrices(data []byte) (PriceFile, error) {
@@ -26,8 +31,8 @@ func ReadPrices(data []byte) (PriceFile, error) {
 			problems = append(problems, strictyaml.Problem{Path: path, Line: lines.At(path), Message: "must not be negative"})
 		}
 	}
-	for name, v := range f.BrokerHour {
-		negative("brokerHour."+name, v)
+	for _, name := range f.Shapes() {
+		negative("brokerHour."+name, f.BrokerHour[name])
 	}
 	negative("replicaHour", f.ReplicaHour)
 	negative("gigabyteMonth", f.GigabyteMonth)

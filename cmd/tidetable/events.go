@@ -73,7 +73,6 @@ func (f *eventsFile) calendar() (*forecast.Calendar, []string) {
 	for i, e := range f.Events {
 		at := fmt.Sprintf("events[%d]", i)
 		out := forecast.Event{Name: e.Name, Uplift: e.Uplift}
-		var err error
 		if e.Schedule != "" {
 			zone := f.TimeZone
 			if strings.HasPrefix(e.Schedule, "CRON_TZ=") || strings.HasPrefix(e.Schedule, "TZ=") {
@@ -85,9 +84,12 @@ func (f *eventsFile) calendar() (*forecast.Calendar, []string) {
 			}
 			out.Schedule = s
 		}
-		out.Duration, err = time.ParseDuration(e.Duration)
-		if err != nil && e.Duration != "" {
-			wrong = append(wrong, fmt.Sprintf("%s.duration: %q cannot be read, want one such as 6h", at, e.Duration))
+		if e.Duration != "" {
+			length, err := policy.ParseDuration(e.Duration)
+			if err != nil {
+				wrong = append(wrong, fmt.Sprintf("%s.duration: %q cannot be read, want one such as 6h", at, e.Duration))
+			}
+			out.Duration = length.D()
 		}
 		for k, d := range e.Dates {
 			start, whole, err := parseDate(d, c.Zone)

@@ -17,6 +17,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/capacity/outlook"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/journal"
@@ -45,6 +46,7 @@ var made = map[string]struct {
 	"simulation":      {"tidetable simulate", reflect.TypeFor[simulations.Result](), false},
 	"simulation-runs": {"tidetable simulate --runs", reflect.TypeFor[simulations.MonteCarlo](), false},
 	"scenario":        {"tidetable simulate SCENARIO", reflect.TypeFor[scenario.Scenario](), true},
+	"prices":          {"tidetable plan --price, and a scenario's prices", reflect.TypeFor[capacity.PriceFile](), true},
 }
 
 func schemaOf(t *testing.T, name string) *jsonschema.Schema {
@@ -247,7 +249,7 @@ func TestDocumentExamplesFollowTheirSchemas(t *testing.T) {
 	if _, err := readEvents(formats+"events.example.yaml", nil); err != nil {
 		t.Error(err)
 	}
-	for _, name := range []string{"scenario", "events", "policy", "catalogue"} {
+	for _, name := range []string{"scenario", "events", "policy", "catalogue", "prices"} {
 		text, err := os.ReadFile(formats + name + ".example.yaml")
 		if err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
@@ -22,7 +23,7 @@ type Plan struct {
 	profiles []*workload.Profile // by load; nil for those that are generated
 	columns  map[string]*workload.Profile
 	snapshot *cluster.Snapshot
-	prices   Prices
+	prices   capacity.PriceFile
 	policy   *policy.Policy
 	variants []policy.Policy
 }

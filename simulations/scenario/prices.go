@@ -3,26 +3,16 @@ package scenario
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/internal/files"
-	"github.com/tidetable/tidetable/internal/strictyaml"
 )
-
-// Prices are what things cost, in one currency of the reader's choice.
-type Prices struct {
-	Currency          string             `yaml:"currency" json:"currency,omitempty"`
-	BrokerHour        map[string]float64 `yaml:"brokerHour" json:"brokerHour,omitempty"` // by shape
-	ReplicaHour       float64            `yaml:"replicaHour" json:"replicaHour,omitempty"`
-	GigabyteMonth     float64            `yaml:"gigabyteMonth" json:"gigabyteMonth,omitempty"`
-	CrossZoneGigabyte float64            `yaml:"crossZoneGigabyte" json:"crossZoneGigabyte,omitempty"`
-}
 
 // DefaultPrices stand in where a scenario names no price file: round numbers of
 // the order of on-demand prices of 2026, so that a cost can be compared, not
 // booked.
-var DefaultPrices = Prices{Currency: "USD", ReplicaHour: 0.05, GigabyteMonth: 0.08, CrossZoneGigabyte: 0.01}
+var DefaultPrices = capacity.PriceFile{Currency: "USD", ReplicaHour: 0.05, GigabyteMonth: 0.08, CrossZoneGigabyte: 0.01}
 
 const defaultBrokerHour = 0.8
 
@@ -42,13 +32,9 @@ func (p *Plan) readPrices(c *checker) {
 		c.failf("prices", "%v", err)
 		return
 	}
-	var prices Prices
-	if _, problems := strictyaml.Decode(data, &prices); len(problems) > 0 {
-		var all []string
-		for _, x := range problems {
-			all = append(all, x.String())
-		}
-		c.failf("prices", "%s: %s", p.Prices, strings.Join(all, "; "))
+	prices, err := capacity.ReadPrices(data)
+	if err != nil {
+		c.failf("prices", "%s: %v", p.Prices, err)
 		return
 	}
 	p.prices = prices
@@ -65,12 +51,7 @@ func (p *Plan) priceOf(c *checker, path string, s Shape) {
 		return
 	}
 	if _, ok := p.prices.BrokerHour[s.Name]; !ok {
-		names := make([]string, 0, len(p.prices.BrokerHour))
-		for n := range p.prices.BrokerHour {
-			names = append(names, n)
-		}
-		slices.Sort(names)
-		c.failf(path, "shape %q has no price in %s; it has: %s", s.Name, p.Prices, strings.Join(names, ", "))
+		c.failf(path, "shape %q has no price in %s; it has: %s", s.Name, p.Prices, strings.Join(p.prices.Shapes(), ", "))
 	}
 }
 
@@ -93,7 +74,7 @@ func (p *Plan) brokerHour() float64 {
 
 // Cost prices what a run used.
 func (p *Plan) Cost(brokerHours, replicaHours, diskByteSeconds, crossZoneBytes float64) float64 {
-	const month = 730 * 3600.0
+	const month = capacity.HoursPerMonth * 3600
 	return brokerHours*p.brokerHour() + replicaHours*p.prices.ReplicaHour +
 		diskByteSeconds/1e9/month*p.prices.GigabyteMonth + crossZoneBytes/1e9*p.prices.CrossZoneGigabyte
 }
