@@ -3,3 +3,7 @@
 .PHONY: soak-act
 soak-act: testbed-deps ## every run of mode Act on real parts, the long ones too; writes docs/cluster-results.md
 	cd test/e2e && GOFLAGS=-mod=mod TIDETABLE_E2E=required TIDETABLE_SOAK=1 go test -count=1 -timeout 3h -v ./act
+
+.PHONY: hot-first
+hot-first: build ## what the first, small plan of a late scale-out is worth: ten brokers join a hundred
+	python3 make/hot_first.py $(SHARED) $(BIN)
