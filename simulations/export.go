@@ -84,11 +84,15 @@ func (e *exporter) writeTrace(w io.Writer) error {
 	}
 	e.until = topics[0].End()
 	row := []string{"timestamp", "bytesInPerSecond"}
+	records := e.records(topics)
 	for _, s := range topics {
 		if !s.Start.Equal(topics[0].Start) || s.Step != topics[0].Step {
 			return fmt.Errorf("topic %s is on another grid than topic %s", s.Labels["topic"], topics[0].Labels["topic"])
 		}
-		row = append(row, `"`+strings.ReplaceAll(s.Labels["topic"], `"`, `""`)+`"`)
+		row = append(row, quoted(s.Labels["topic"]))
+	}
+	for _, s := range records {
+		row = append(row, quoted(s.Labels["topic"]+" records"))
 	}
 	if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
 		return err
@@ -106,6 +110,9 @@ func (e *exporter) writeTrace(w io.Writer) error {
 			}
 			row = append(row, number(v))
 		}
+		for _, s := range records {
+			row = append(row, number(s.Values[i]))
+		}
 		row[1] = number(sum)
 		if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
 			return err
@@ -113,6 +120,22 @@ func (e *exporter) writeTrace(w io.Writer) error {
 	}
 	return nil
 }
+
+// records is what of the traces counts the records of those topics, on the same
+// grid.
+func (e *exporter) records(topics []metrics.Series) []metrics.Series {
+	var out []metrics.Series
+	for _, t := range topics {
+		for _, s := range e.Traces {
+			if s.Signal == metrics.TopicMessagesIn && s.Labels["topic"] == t.Labels["topic"] && s.Start.Equal(t.Start) && s.Step == t.Step && len(s.Values) == len(t.Values) {
+				out = append(out, s)
+			}
+		}
+	}
+	return out
+}
+
+func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // firstKnown is the first point that some series has: a trace begins there.
 func firstKnown(series []metrics.Series) int {

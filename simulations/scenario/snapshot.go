@@ -82,10 +82,34 @@ func (b *builder) snapshotTopic(t cluster.Topic, ordinal map[int]int) {
 	spec.Profile, spec.Scale = b.followed(t.Name, in)
 	// A trace of the topic's own says what is really written to it; a compacted
 	// log does not keep all of that.
+	b.followRecords(&spec)
 	spec.Young = b.columns[t.Name] != nil && !strings.Contains(t.Config["cleanup.policy"], "compact")
 	b.topics[t.Name] = append(b.topics[t.Name], len(b.c.Topics))
 	b.c.Topics = append(b.c.Topics, spec)
 }
+
+// followRecords lets a topic with a trace of its own follow its records too,
+// where the trace has them: the size of messages drifts.
+func (b *builder) followRecords(spec *world.TopicSpec) {
+	name := spec.Name + recordsColumn
+	bytes, records := b.columns[spec.Name], b.columns[name]
+	if bytes == nil || records == nil {
+		return
+	}
+	n := records.Mean(b.start, b.EndTime())
+	if n <= 0 {
+		return
+	}
+	spec.MessageBytes = math.Max(bytes.Mean(b.start, b.EndTime())/n, 1)
+	if _, ok := b.loads[name]; !ok {
+		b.loads[name] = len(b.c.Profiles)
+		b.c.Profiles = append(b.c.Profiles, records.Scaled(b.growth, time.Time{}).With(b.extra...))
+	}
+	spec.Records = b.loads[name] + 1
+}
+
+// recordsColumn ends the name of a column that has a topic's records per second.
+const recordsColumn = " records"
 
 func share(v, sum float64, n int) float64 {
 	if sum <= 0 {

@@ -54,6 +54,11 @@ type TopicSpec struct {
 	Retention         time.Duration
 	RetentionBytes    cluster.Bytes // a partition; zero is without bound
 	MessageBytes      float64
+	// Records is the profile of the records per second that the topic's demand
+	// is, for messages whose size drifts; MessageBytes is then their mean. It is
+	// for topics that have a profile of their own. Zero is none, so it counts
+	// from one.
+	Records int
 	// Shares of the topic's load by partition; they sum to one. Nil is even.
 	Shares []float64
 	// Replicas by partition, preferred leader first; nil is spread over zones.

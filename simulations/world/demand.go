@@ -149,7 +149,7 @@ func (w *World) RecordsAt(i int, t time.Time) float64 {
 	sum := 0.0
 	for k, v := range g.sum {
 		if v > 0 {
-			sum += v * w.cfg.Profiles[w.classes[k].profile].At(t)
+			sum += v * w.recordDemand(k, t)
 		}
 	}
 	return sum

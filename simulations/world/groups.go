@@ -158,13 +158,13 @@ func (w *World) servedShare() float64 {
 
 func (w *World) consumeGroup(g *group, served float64) {
 	heaviest := 0.0
-	for k, p := range w.p {
+	for k, p := range w.r {
 		heaviest += g.most[k] * p
 	}
 	arrives := 0.0
 	if g.calm && g.pause == 0 && served == 1 && heaviest <= g.spec.PerReplica && len(g.member) > 0 {
-		for k := range w.p {
-			arrives += g.sum[k] * w.p[k]
+		for k := range w.r {
+			arrives += g.sum[k] * w.r[k]
 		}
 		g.arrives, g.consumed, g.lag, g.lagSeconds = arrives, arrives, 0, 0
 		w.Totals.RecordsIn += arrives * w.dt
@@ -178,7 +178,7 @@ func (w *World) consumeGroup(g *group, served float64) {
 	for i := range g.member {
 		m := &g.member[i]
 		rate := 0.0
-		for k, p := range w.p {
+		for k, p := range w.r {
 			rate += m.weight[k] * p
 		}
 		have := m.lag + rate*w.dt
@@ -208,7 +208,7 @@ func (w *World) consumeGroup(g *group, served float64) {
 func (w *World) unread(g *group) (arrives, lag, worst float64) {
 	for j := range g.parts {
 		p := &g.parts[j]
-		rate := p.rate * w.p[p.class]
+		rate := p.rate * w.r[p.class]
 		p.lag += rate * w.dt
 		arrives += rate
 		lag += p.lag

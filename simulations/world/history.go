@@ -61,6 +61,9 @@ func (w *World) past(k pastKey) *past {
 		factor *= float64(t.readers)
 	case metrics.TopicMessagesIn:
 		factor /= t.messageBytes
+		if t.spec.Records > 0 {
+			q, factor = w.cfg.Profiles[t.spec.Records-1], 1
+		}
 	}
 	start := q.Start.Truncate(k.step)
 	if start.Before(q.Start) {

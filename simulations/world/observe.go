@@ -70,9 +70,9 @@ func (w *World) observeTopics(down bool) {
 	}
 	for i := range w.topics {
 		t := &w.topics[i]
-		rate := w.p[t.class]
+		rate, records := w.p[t.class], w.r[t.class]
 		if down {
-			rate = 0
+			rate, records = 0, 0
 		}
 		readers := float64(t.readers)
 		stored := w.classes[t.class].stored
@@ -88,7 +88,7 @@ func (w *World) observeTopics(down bool) {
 			in := p.share * rate
 			q.Load = cluster.Load{
 				BytesInPerSecond: cluster.BytesPerSecond(in), BytesOutPerSecond: cluster.BytesPerSecond(in * readers),
-				MessagesInPerSecond: cluster.MessagesPerSecond(in / t.messageBytes),
+				MessagesInPerSecond: cluster.MessagesPerSecond(p.share * records / t.messageBytes),
 				LeaderCPUCores:      cluster.Cores(in * (t.leaderCPU + readers*t.readerCPU)), FollowerCPUCores: cluster.Cores(in * t.followerCPU),
 				SizeBytes: cluster.Bytes(p.bytes * stored),
 			}
@@ -155,7 +155,7 @@ func (w *World) observeGroups(down bool) {
 		if g.calm && g.on {
 			for j := range g.parts {
 				out.Partitions[j].Lag = 0
-				out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(g.parts[j].rate * w.p[g.parts[j].class])
+				out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(g.parts[j].rate * w.r[g.parts[j].class])
 			}
 			continue
 		}
@@ -185,7 +185,7 @@ func (w *World) observeMember(g *group, m *member, out *cluster.Group, consumedS
 			share = p.rate / total
 		}
 		out.Partitions[j].Lag = int64(m.lag * share)
-		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(p.rate * w.p[p.class] * consumedShare)
+		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(p.rate * w.r[p.class] * consumedShare)
 	}
 }
 

@@ -16,7 +16,7 @@ func (w *World) addTopics() error {
 		profile   int
 		retention int64
 		cap       float64
-		young     int // a young topic's logs are its own
+		own       int // a young topic's logs are its own, as are records
 	}
 	classes := map[key]int{}
 	for i, s := range w.cfg.Topics {
@@ -31,14 +31,14 @@ func (w *World) addTopics() error {
 			unit = float64(s.RetentionBytes) * float64(s.Partitions) / s.Scale
 		}
 		k := key{s.Profile, int64(s.Retention), capOf(unit), 0}
-		if s.Young {
-			k.young = i + 1
+		if s.Young || s.Records > 0 {
+			k.own = i + 1
 		}
 		c, ok := classes[k]
 		if !ok {
 			c = len(w.classes)
 			classes[k] = c
-			w.classes = append(w.classes, class{profile: s.Profile, retention: s.Retention, cap: k.cap})
+			w.classes = append(w.classes, class{profile: s.Profile, retention: s.Retention, cap: k.cap, records: s.Records, messageBytes: ratio(s.MessageBytes, s.Scale)})
 		}
 		t := topic{spec: s, class: c, first: int32(len(w.parts)), labels: metrics.Labels{"topic": s.Name}, messageBytes: s.MessageBytes}
 		if t.messageBytes <= 0 {

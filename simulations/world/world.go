@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -20,6 +21,8 @@ type World struct {
 	ticks   int
 	classes []class
 	p       []float64 // demand now of one unit of each class
+	r       []float64 // the same for what counts records: p, unless the size of messages drifts
+	drifts  bool
 
 	brokers []broker
 	topics  []topic
@@ -63,6 +66,10 @@ type class struct {
 	ring      []float64 // written, at every logResolution
 	head      int
 	filled    int
+	records   int // see TopicSpec.Records
+	// messageBytes is the mean size of the class's messages, where records are
+	// followed.
+	messageBytes float64
 }
 
 type broker struct {
@@ -189,6 +196,10 @@ func New(cfg Config) (*World, error) {
 	w.total = make([]float64, len(w.classes))
 	w.stranded = make([]float64, len(w.classes))
 	w.p = make([]float64, len(w.classes))
+	w.r = w.p
+	if w.drifts = slices.ContainsFunc(w.classes, func(c class) bool { return c.records > 0 }); w.drifts {
+		w.r = make([]float64, len(w.classes))
+	}
 	w.fillLogs()
 	for _, b := range cfg.Brokers {
 		w.addBroker(b.Zone, b.Capacity)
@@ -245,6 +256,22 @@ func (w *World) demand() {
 	for i := range w.classes {
 		w.p[i] = w.cfg.Profiles[w.classes[i].profile].At(w.now)
 	}
+	if !w.drifts {
+		return
+	}
+	for i := range w.classes {
+		w.r[i] = w.recordDemand(i, w.now)
+	}
+}
+
+// recordDemand is the demand at t of one unit of a class, in bytes of its mean
+// message: what arrives in records is that over the mean.
+func (w *World) recordDemand(i int, t time.Time) float64 {
+	c := &w.classes[i]
+	if c.records > 0 {
+		return w.cfg.Profiles[c.records-1].At(t) * c.messageBytes
+	}
+	return w.cfg.Profiles[c.profile].At(t)
 }
 
 // account adds the tick to the totals.
