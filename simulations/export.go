@@ -12,6 +12,7 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/policy"
 )
 
 // Recorded is what there is of a stretch of time that happened: decisions, and
@@ -26,8 +27,9 @@ type Recorded struct {
 	// much of the past as policies may look back on. Without them the load is
 	// what the decisions saw.
 	Traces []metrics.Series
-	// SnapshotFile and PolicyFile are their names in the scenario's folder; ""
-	// for a policy that is not known.
+	// Policy, where it is known, is what decided.
+	Policy *policy.Policy
+	// SnapshotFile and PolicyFile are their names in the scenario's folder.
 	SnapshotFile, PolicyFile string
 }
 
@@ -198,7 +200,7 @@ func (e *exporter) document() string {
 		e.oneTopic(&b)
 	}
 	e.groups(&b, topics)
-	if e.PolicyFile != "" {
+	if e.Policy != nil {
 		fmt.Fprintf(&b, "policy: {file: %q}\n", e.PolicyFile)
 	}
 	return b.String()
@@ -264,7 +266,8 @@ func (e *exporter) startup(b *strings.Builder) {
 		}
 	}
 	if n > 0 {
-		fmt.Fprintf(b, "  startup: {pod: %s, join: 0s}\n", (sum / time.Duration(n)).Truncate(100*time.Millisecond))
+		half := max(sum/time.Duration(2*n), 50*time.Millisecond).Round(50 * time.Millisecond) // which half took how long is not known
+		fmt.Fprintf(b, "  startup: {pod: %s, join: %s}\n", half, half)
 	}
 }
 
@@ -296,8 +299,54 @@ func (e *exporter) groups(b *strings.Builder, topic string) {
 			// is scaled so that the group is as busy as it was.
 			per *= float64(e.first.Seen.BytesIn) / 1000 / g.Demand
 		}
-		fmt.Fprintf(b, "  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d}\n", g.Group, topics, max(per, 0.001), max(g.Replicas, 1))
+		fmt.Fprintf(b, "  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d%s%s}\n", g.Group, topics, max(per, 0.001), max(g.Replicas, 1), e.bounds(g.Group), e.commits(g.Group))
 	}
+}
+
+// bounds is what the policy says of a group.
+func (e *exporter) bounds(group string) string {
+	if e.Policy == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, c := range e.Policy.Spec.Consumers {
+		if c.Group != group {
+			continue
+		}
+		if c.Min > 0 {
+			fmt.Fprintf(&b, ", min: %d", c.Min)
+		}
+		if c.Max > 0 {
+			fmt.Fprintf(&b, ", max: %d", c.Max)
+		}
+		if c.Lag.MaxSeconds > 0 {
+			fmt.Fprintf(&b, ", maxLag: %s", time.Duration(c.Lag.MaxSeconds*float64(time.Second)))
+		}
+	}
+	return b.String()
+}
+
+// commits is how often a group's members commit: twice the lag, in time, that
+// it shows in most decisions, which is what it has read and not committed. A
+// lag of minutes is no such thing.
+func (e *exporter) commits(group string) string {
+	var ages []float64
+	for _, d := range e.Decisions {
+		for _, g := range d.Requirement.Consumers {
+			if g.Group == group && g.Demand > 0 {
+				ages = append(ages, float64(g.Lag)/g.Demand)
+			}
+		}
+	}
+	if len(ages) == 0 {
+		return ""
+	}
+	slices.Sort(ages)
+	age := ages[len(ages)/2]
+	if age < 0.05 || age > 60 {
+		return ""
+	}
+	return fmt.Sprintf(", commitInterval: %s", time.Duration(2*age*float64(time.Second)).Round(100*time.Millisecond))
 }
 
 // read is the topics that a group reads, quoted.

@@ -75,11 +75,10 @@ func (x export) run(cmd *cobra.Command, path string) error {
 			}
 		}
 	}
-	if x.policy == "" {
-		r.PolicyFile = ""
-	} else if err := copyPolicy(x.policy, &policyText); err != nil {
-		return err
-	} else {
+	if x.policy != "" {
+		if r.Policy, err = copyPolicy(x.policy, &policyText); err != nil {
+			return err
+		}
 		outputs[r.PolicyFile] = &policyText
 	}
 	if err := simulations.Export(r, &trace, &doc); err != nil {
@@ -105,19 +104,20 @@ func (x export) write(cmd *cobra.Command, outputs map[string]*bytes.Buffer) erro
 }
 
 // copyPolicy copies a policy that can be read.
-func copyPolicy(path string, w io.Writer) error {
-	if _, err := policy.Load(path, nil); err != nil {
-		return err
+func copyPolicy(path string, w io.Writer) (*policy.Policy, error) {
+	p, err := policy.Load(path, nil)
+	if err != nil {
+		return nil, err
 	}
 	f, err := files.Open(path, nil, 0)
 	if err != nil {
-		return fmt.Errorf("reading policy: %w", err)
+		return nil, fmt.Errorf("reading policy: %w", err)
 	}
 	defer f.Close()
 	if _, err := io.Copy(w, f); err != nil {
-		return fmt.Errorf("reading policy %s: %w", path, err)
+		return nil, fmt.Errorf("reading policy %s: %w", path, err)
 	}
-	return nil
+	return &p, nil
 }
 
 // recordedDecisions are a journal's, without their forecasts, which are large

@@ -260,7 +260,7 @@ func (b *builder) addGroups() {
 }
 
 func (b *builder) addGroup(g Group, from time.Time) {
-	spec := world.GroupSpec{Name: g.Name, PerReplica: g.PerReplica, Replicas: g.Replicas, Min: g.Min, Max: g.Max, MaxLag: g.MaxLag.D(), From: from}
+	spec := world.GroupSpec{Name: g.Name, PerReplica: g.PerReplica, Replicas: g.Replicas, Min: g.Min, Max: g.Max, MaxLag: g.MaxLag.D(), CommitInterval: g.Commit.D(), From: from}
 	for _, t := range g.Topics {
 		spec.Topics = append(spec.Topics, b.topics[t]...)
 	}

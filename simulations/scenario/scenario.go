@@ -147,6 +147,8 @@ type Group struct {
 	Min        int             `yaml:"min" json:"min"`
 	Max        int             `yaml:"max" json:"max"`
 	MaxLag     policy.Duration `yaml:"maxLag" json:"maxLag"`
+	// Commit is how often members commit their offsets, which lag is read from.
+	Commit policy.Duration `yaml:"commitInterval" json:"commitInterval,omitempty"`
 }
 
 // Document is a policy: a file, or its spec in place.

@@ -87,6 +87,9 @@ type GroupSpec struct {
 	// MaxLag is the lag in seconds beyond which the group violates its
 	// objective.
 	MaxLag time.Duration
+	// CommitInterval is how often members commit: the lag that can be read is
+	// of committed offsets, and on average half of this behind what was read.
+	CommitInterval time.Duration
 	// From is when the group starts to read; the zero time is the start.
 	From time.Time
 }

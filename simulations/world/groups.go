@@ -226,6 +226,10 @@ func age(lag, rate, perReplica float64) float64 {
 	return lag / math.Max(rate, math.Max(perReplica*0.01, 1e-9))
 }
 
+// uncommitted is how many seconds of its reading a group has not committed, on
+// average.
+func (g *group) uncommitted() float64 { return g.spec.CommitInterval.Seconds() / 2 }
+
 // SetConsumers asks for n replicas of a group's workload. New ones are ready
 // after the start time; taken ones leave at once. Either way the group stands
 // still while it rebalances.

@@ -154,8 +154,9 @@ func (w *World) observeGroups(down bool) {
 		}
 		if g.calm && g.on {
 			for j := range g.parts {
-				out.Partitions[j].Lag = 0
-				out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(g.parts[j].rate * w.r[g.parts[j].class])
+				rate := g.parts[j].rate * w.r[g.parts[j].class]
+				out.Partitions[j].Lag = int64(rate * g.uncommitted())
+				out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(rate)
 			}
 			continue
 		}
@@ -184,8 +185,9 @@ func (w *World) observeMember(g *group, m *member, out *cluster.Group, consumedS
 		if total > 0 {
 			share = p.rate / total
 		}
-		out.Partitions[j].Lag = int64(m.lag * share)
-		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(p.rate * w.r[p.class] * consumedShare)
+		consumed := p.rate * w.r[p.class] * consumedShare
+		out.Partitions[j].Lag = int64(m.lag*share + consumed*g.uncommitted())
+		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(consumed)
 	}
 }
 

@@ -84,14 +84,14 @@ type GroupView struct {
 	Partitions int
 	Arrives    float64 // records per second
 	Consumed   float64
-	Lag        float64 // records
+	Lag        float64 // records, as committed offsets show it
 	LagSeconds float64
 }
 
 // Group is the i-th group now.
 func (w *World) Group(i int) GroupView {
 	g := &w.groups[i]
-	return GroupView{g.spec, g.want, g.ready, len(g.parts), g.arrives, g.consumed, g.lag, g.lagSeconds}
+	return GroupView{g.spec, g.want, g.ready, len(g.parts), g.arrives, g.consumed, g.lag + g.consumed*g.uncommitted(), g.lagSeconds}
 }
 
 // BrokerView is what can be measured of one broker.

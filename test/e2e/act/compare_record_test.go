@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -39,7 +40,7 @@ const (
 // snapshot of the start and the traces of the whole) lie in Dir.
 type recorded struct {
 	Dir     string    `json:"-"`
-	Began   time.Time `json:"began"` // when the policy and the ScaledObject were applied
+	First   time.Time `json:"first"` // the first decision that saw the load
 	Samples []sample  `json:"samples"`
 	// MovedBytes is what Kafka itself counted as reassigned bytes in.
 	MovedBytes float64 `json:"movedBytes"`
@@ -64,7 +65,7 @@ type groupState struct {
 
 // recordDay runs the day without any fault, and writes down what it saw.
 // TIDETABLE_RECORD keeps the files in a folder for a look afterwards.
-func recordDay(ctx context.Context, t *testing.T) *recorded {
+func recordDay(ctx context.Context, t *testing.T) (*recorded, *bed) {
 	t.Helper()
 	dir := os.Getenv("TIDETABLE_RECORD")
 	if dir == "" {
@@ -80,14 +81,17 @@ func recordDay(ctx context.Context, t *testing.T) *recorded {
 	b.run(t)
 	b.await(ctx, t, "the first decision", func(ctx context.Context) error {
 		all, err := b.decisions(ctx)
-		if err == nil && len(all) == 0 {
-			err = errors.New("there is none")
+		i := slices.IndexFunc(all, func(d controller.Decision) bool { return d.Seen.BytesIn > 0 })
+		if err == nil && i < 0 {
+			return errors.New("there is none")
+		}
+		if err == nil {
+			r.First = all[i].Time
 		}
 		return err
 	})
 	// Both policies begin at the same time.
 	must(t, b.Kubernetes.Apply(ctx, testbed.Namespace, fmt.Appendf(nil, scaledObject, lagGroup, lagGroup, lagGroup, lagThreshold)))
-	r.Began = time.Now()
 	r.watch(ctx, t, b)
 	b.snapshot(ctx, t, filepath.Join(dir, "end.json"))
 	must(t, b.process.Stop(ctx))
@@ -95,7 +99,7 @@ func recordDay(ctx context.Context, t *testing.T) *recorded {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "recorded.json"), text, 0o644))
 	t.Logf("recorded in %s: %d samples, %.1f MB moved", dir, len(r.Samples), r.MovedBytes/1e6)
-	return r
+	return r, b
 }
 
 const scaledObject = `apiVersion: keda.sh/v1alpha1

@@ -1,0 +1,137 @@
+package act
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/metrics"
+	traces "github.com/tidetable/tidetable/metrics/archive"
+	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/simulations"
+	"github.com/tidetable/tidetable/simulations/agreement"
+	"github.com/tidetable/tidetable/simulations/scenario"
+)
+
+// rebalancePause is how long a group reads less while its members change: the
+// members of the testbed balance cooperatively and look every second.
+const rebalancePause = time.Second
+
+// kedaTick is how often the HPA looks.
+const kedaTick = 15 * time.Second
+
+// start is when the loop first looked, which is the simulation's start.
+func (r *recorded) start() time.Time { return r.First }
+
+// day is what happened under one of the two policies. The brokers are
+// tidetable's, so their changes and moves count for it only.
+func (r *recorded) day(group string) agreement.Day {
+	d := agreement.Day{TickSeconds: kedaTick.Seconds()}
+	if group == aheadGroup {
+		d.TickSeconds, d.MovedBytes = interval.Seconds(), r.MovedBytes
+	}
+	at := func(i int) float64 { return r.Samples[i].At.Sub(r.start()).Seconds() }
+	for i := range r.Samples[1:] {
+		was, is := r.Samples[i], r.Samples[i+1]
+		if a, b := was.Brokers.Want, is.Brokers.Want; a != b && group == aheadGroup {
+			d.Scalings = append(d.Scalings, agreement.Scaling{At: at(i + 1), Target: "brokers", From: a, To: b})
+		}
+		if a, b := was.Groups[group].Pods.Want, is.Groups[group].Pods.Want; a != b {
+			d.Scalings = append(d.Scalings, agreement.Scaling{At: at(i + 1), Target: aheadGroup, From: a, To: b})
+		}
+	}
+	d.Lag.StepSeconds = 1
+	for i, s := range r.Samples { // every second takes the first look at or after it
+		for float64(len(d.Lag.Values)) <= at(i) {
+			d.Lag.Values = append(d.Lag.Values, float64(s.Groups[group].Lag))
+		}
+	}
+	return d
+}
+
+// consumerStart is what most consumers took from being asked for to being
+// ready.
+func (r *recorded) consumerStart() time.Duration {
+	var took []time.Duration
+	for _, group := range []string{aheadGroup, lagGroup} {
+		var asked time.Time
+		for i := range r.Samples[1:] {
+			was, is := r.Samples[i].Groups[group].Pods, r.Samples[i+1].Groups[group].Pods
+			if is.Want > was.Want {
+				asked = r.Samples[i+1].At
+			}
+			if !asked.IsZero() && is.Ready >= is.Want {
+				took = append(took, r.Samples[i+1].At.Sub(asked))
+				asked = time.Time{}
+			}
+		}
+	}
+	if len(took) == 0 {
+		return time.Second
+	}
+	slices.Sort(took)
+	return max(took[len(took)/2], 100*time.Millisecond).Round(100 * time.Millisecond)
+}
+
+var startupLine = regexp.MustCompile(`(?m)^  startup: \{(.*)\}$`)
+
+// simulated runs the journal's scenario under both policies, with the start
+// times of consumers as they were measured.
+func (r *recorded) simulated(ctx context.Context, t *testing.T, b *bed) (ahead, lag agreement.Day) {
+	t.Helper()
+	dir := filepath.Join(r.Dir, "exported")
+	file := func(name string) string { return filepath.Join(r.Dir, name) }
+	out := b.Run(ctx, t, "simulate", "export", file("journal.jsonl"), "--snapshot", file("start.json"), "--traces", file("end.traces.csv"), "--policy", file("policy.yaml"), "--dir", dir)
+	if out.Exit != 0 {
+		t.Fatalf("exporting the journal ended with %d: %s", out.Exit, out.Stderr)
+	}
+	path := filepath.Join(dir, "scenario.yaml")
+	text, err := os.ReadFile(path)
+	must(t, err)
+	if !startupLine.Match(text) {
+		t.Fatalf("the journal does not tell how long a broker took to join:\n%s", text)
+	}
+	text = startupLine.ReplaceAll(text, fmt.Appendf(nil, "  startup: {$1, consumer: %s, rebalancePause: %s}", r.consumerStart(), rebalancePause))
+	must(t, os.WriteFile(path, text, 0o644))
+	p, err := scenario.Decode(text, path, sources(dir))
+	must(t, err)
+	p.Policies = []string{"tidetable", "keda-lag"}
+	result, err := simulations.Compare(ctx, p, simulations.Options{
+		Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
+	})
+	must(t, err)
+	ahead = agreement.Of(result.Runs[0], p.StartTime(), interval, aheadGroup, "brokers", aheadGroup)
+	lag = agreement.Of(result.Runs[1], p.StartTime(), kedaTick, aheadGroup, aheadGroup)
+	return ahead, lag
+}
+
+func sources(dir string) scenario.Sources {
+	return scenario.Sources{
+		Dir: dir,
+		Trace: func(path string) ([]metrics.Series, error) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return nil, err
+			}
+			t, err := traces.ReadTrace(bytes.NewReader(text))
+			return t.Series, err
+		},
+		Snapshot: func(path string) (cluster.Snapshot, error) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return cluster.Snapshot{}, err
+			}
+			return traces.ReadSnapshot(bytes.NewReader(text))
+		},
+		Policy: func(path string) (policy.Policy, error) { return policy.Load(path, nil) },
+	}
+}
