@@ -41,6 +41,7 @@ type fakeWorld struct {
 	parts   [][]int // replicas by partition
 	moves   []cluster.Move
 	perTick int  // moves that finish in a tick
+	cleanUp int  // minutes that the mover still cleans up after the last move
 	never   bool // new pods never start
 	stale   []cluster.StaleSignal
 	disk    cluster.Bytes // of a broker; 0: 1e12
@@ -96,10 +97,12 @@ func (w *fakeWorld) advance() {
 		b := &w.brokers[i]
 		b.alive = b.alive || !b.upAt.After(w.now)
 	}
+	w.cleanUp = max(0, w.cleanUp-1)
 	for range w.perTick {
 		if len(w.moves) == 0 {
 			break
 		}
+		w.cleanUp = 1
 		m := w.moves[0]
 		w.moves = w.moves[1:]
 		w.parts[m.Partition] = slices.Clone(m.To)
@@ -222,8 +225,8 @@ func (w *fakeWorld) fail(format string, args ...any) {
 
 func (w *fakeWorld) Start(_ context.Context, p rebalance.Plan) error {
 	return w.call(func() error {
-		if len(w.moves) > 0 {
-			w.fail("moves were started while others were in flight")
+		if len(w.moves)+w.cleanUp > 0 {
+			w.fail("moves were started while others were in flight, or not cleaned up after")
 		}
 		w.moves = slices.Clone(p.Moves)
 		w.plans = append(w.plans, p)
@@ -233,8 +236,11 @@ func (w *fakeWorld) Start(_ context.Context, p rebalance.Plan) error {
 
 func (w *fakeWorld) Progress(context.Context) (rebalance.Progress, error) {
 	p := rebalance.Progress{State: "idle"}
-	if len(w.moves) > 0 {
+	switch {
+	case len(w.moves) > 0:
 		p.State = "moving"
+	case w.cleanUp > 0:
+		p.State = "cleaning"
 	}
 	return p, w.call(func() error { return nil })
 }

@@ -268,6 +268,12 @@ func aliveIDs(s cluster.Snapshot) []int {
 	return ids
 }
 
+// moving tells whether the mover is at work: a run that is cleaning up after
+// itself is not over, and the next one would be refused.
 func moving(state string) bool {
-	return state == "moving" || state == "holding" || state == "cancelling"
+	switch state {
+	case "moving", "holding", "cancelling", "cleaning", "proving":
+		return true
+	}
+	return false
 }

@@ -86,7 +86,7 @@ type BrokerChange struct {
 
 // Progress is how far a plan's execution is.
 type Progress struct {
-	State      string                 `json:"state"` // idle, moving, holding, cancelling, done, failed
+	State      string                 `json:"state"` // idle, moving, holding, cleaning, proving, cancelling, cancelled, done, failed
 	Why        string                 `json:"why,omitempty"`
 	BytesTotal cluster.Bytes          `json:"bytesTotal"`
 	BytesMoved cluster.Bytes          `json:"bytesMoved"`

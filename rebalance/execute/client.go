@@ -259,6 +259,18 @@ func brokerSizes(dirs kadm.DescribedLogDirs) BrokerSizes {
 	return s
 }
 
+// answered notes that a broker is there, whatever the last view said: a process
+// that adopts a run in its last phase never has one.
+func (c *Client) answered(id int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !slices.Contains(c.alive, id) {
+		c.alive = append(c.alive, id)
+		slices.Sort(c.alive)
+	}
+}
+
+// wasAlive tells whether a broker was in the last view, or has answered since.
 func (c *Client) wasAlive(id int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

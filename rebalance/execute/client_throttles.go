@@ -30,6 +30,8 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 			defer mu.Unlock()
 			if err != nil {
 				out.Unread[b] = true
+			} else {
+				c.answered(b)
 			}
 			for s, v := range rates {
 				out.Rates[RateOn{b, s}] = v

@@ -410,6 +410,36 @@ func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
 	}
 }
 
+// A process that adopts a run in its last phase has never looked at the
+// cluster: it must find out by itself who is there to be unthrottled.
+func TestThrottlesOfARunKilledWhileCleaningAreRemoved(t *testing.T) {
+	w := newWire(t, sixBrokers())
+	ctx := t.Context()
+	first := w.process(t)
+	if err := first.StartWith(ctx, spread(w.model), Options{}); err != nil {
+		t.Fatalf("starting: %v", err)
+	}
+	for i := 0; i < 200 && first.Run().Phase != Cleaning; i++ {
+		first.Step(ctx)
+		w.pass(time.Second)
+	}
+	second := w.process(t) // the first was killed
+	over := false
+	for i := 0; i < 20 && !over; i++ {
+		over = second.Step(ctx)
+	}
+	if p, _ := second.Progress(ctx); !over || p.State != "done" {
+		t.Errorf("not done: %+v", p)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, b := range w.model.Brokers {
+		if b.Leader != 0 || b.Follower != 0 {
+			t.Errorf("broker %d still has a throttle", id)
+		}
+	}
+}
+
 func TestStateTopicTellsTheNewestOwner(t *testing.T) {
 	fake, err := kfake.NewCluster(kfake.NumBrokers(3))
 	if err != nil {
