@@ -3,6 +3,7 @@ package simulations
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/forecast"
@@ -15,29 +16,53 @@ import (
 // answer to c·y is c times its answer to y. It is used where runs are many.
 type proportional struct {
 	inner forecast.Forecaster
-	bases []metrics.Series // each grows by whichever of its multiples is read first
+	bases []base
+}
+
+// base is a series that others are multiples of. It grows by whichever of them
+// is read first, and its forecast is made once for all of them.
+type base struct {
+	series metrics.Series
+	last   forecast.Prediction
+	asked  forecast.Horizon
+	at     time.Time // the end of the series that last was made from
 }
 
 // Forecast predicts s.
 func (f *proportional) Forecast(ctx context.Context, s metrics.Series, h forecast.Horizon) (forecast.Prediction, error) {
 	for i := range f.bases {
 		b := &f.bases[i]
-		c, ok := multiple(s, *b)
+		c, ok := multiple(s, b.series)
 		if !ok {
 			continue
 		}
-		for t := b.End().Add(b.Step); !t.After(s.End()); t = t.Add(b.Step) {
-			b.Values = append(b.Values, s.Values[index(s, t)]/c)
+		for t := b.series.End().Add(b.series.Step); !t.After(s.End()); t = t.Add(b.series.Step) {
+			b.series.Values = append(b.series.Values, s.Values[index(s, t)]/c)
 		}
-		p, err := f.inner.Forecast(ctx, *b, h)
+		p, err := b.forecast(ctx, f.inner, h)
 		if err != nil {
 			return p, err
 		}
 		return scaled(p, c), nil
 	}
 	s.Values = append([]float64(nil), s.Values...)
-	f.bases = append(f.bases, s)
-	return f.inner.Forecast(ctx, s, h)
+	f.bases = append(f.bases, base{series: s})
+	return f.bases[len(f.bases)-1].forecast(ctx, f.inner, h)
+}
+
+// forecast asks the inner forecaster, unless it has been asked for as much
+// already: what is said of a step does not depend on how far one looks.
+func (b *base) forecast(ctx context.Context, inner forecast.Forecaster, h forecast.Horizon) (forecast.Prediction, error) {
+	if !b.at.Equal(b.series.End()) || h.Ahead > b.asked.Ahead || !slices.Equal(h.Quantiles, b.asked.Quantiles) {
+		p, err := inner.Forecast(ctx, b.series, h)
+		if err != nil {
+			return p, err
+		}
+		b.last, b.asked, b.at = p, h, b.series.End()
+	}
+	p := b.last
+	p.Points = p.Points[:min(len(p.Points), int(h.Ahead/p.Step))]
+	return p, nil
 }
 
 func index(s metrics.Series, t time.Time) int { return int(t.Sub(s.Start) / s.Step) }

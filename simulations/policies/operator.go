@@ -35,7 +35,7 @@ func (o *operator) tick(w *world.World, want int, why string) error {
 		return o.shrink(w, have, want, why)
 	case o.fill && alive == have:
 		o.fill = false
-		return w.Move(w.PlanSpread(have))
+		return w.Spread(have)
 	}
 	return nil
 }
@@ -47,7 +47,7 @@ func (o *operator) shrink(w *world.World, have, want int, why string) error {
 		return err
 	}
 	o.fill = true // if they are wanted again after all, they are empty
-	if err := w.Move(w.PlanSpread(want)); err != nil {
+	if err := w.Spread(want); err != nil {
 		return fmt.Errorf("draining from %d to %d brokers: %w", have, want, err)
 	}
 	return nil

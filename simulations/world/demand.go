@@ -103,26 +103,22 @@ func (w *World) BrokersFor(d Demand, u, fill float64) int {
 // partition: each zone then carries the same, however many brokers it has, and
 // only whole rounds of zones add capacity.
 func (w *World) zoneStep() int {
-	zones := map[string]bool{}
+	w.inZone = resized(w.inZone, len(w.zoneNos))
+	zones := 0
 	for i := range w.brokers {
-		zones[w.brokers[i].zone] = true
-	}
-	for i := range w.topics {
-		if w.topics[i].spec.ReplicationFactor < len(zones) {
-			return 1
+		if z := w.brokers[i].zoneNo; !w.inZone[z] {
+			w.inZone[z] = true
+			zones++
 		}
 	}
-	return max(len(zones), 1)
+	if w.leastReplicas < zones {
+		return 1
+	}
+	return max(zones, 1)
 }
 
 // MinBrokers is the fewest brokers that can hold every replica list.
-func (w *World) MinBrokers() int {
-	n := 1
-	for i := range w.topics {
-		n = max(n, w.topics[i].spec.ReplicationFactor)
-	}
-	return n
-}
+func (w *World) MinBrokers() int { return max(w.mostReplicas, 1) }
 
 // Measured is the demand that brokers carry now, as their metrics show it.
 func (w *World) Measured() Demand {

@@ -15,10 +15,11 @@ type group struct {
 	member []member
 	// most is, by class, the weight of the heaviest member: while that one keeps
 	// up without lag, all do.
-	most  []float64
-	sum   []float64 // by class, the weight of all members together
-	pause float64   // seconds of standstill still to come
-	calm  bool      // no lag anywhere
+	most    []float64
+	sum     []float64 // by class, the weight of all members together
+	weights []float64 // what the members' weights are parts of
+	pause   float64   // seconds of standstill still to come
+	calm    bool      // no lag anywhere
 
 	arrives    float64 // records per second, last tick
 	consumed   float64
@@ -33,9 +34,9 @@ type groupPart struct {
 	lag   float64 // only right after a rebalance; members keep it otherwise
 }
 
+// member i of n has every n-th partition of the group, from the i-th on.
 type member struct {
 	weight []float64 // records per second per unit, by class
-	parts  []int32   // indexes into group.parts
 	lag    float64
 }
 
@@ -91,41 +92,64 @@ func (w *World) groupStarts(i int) {
 // assign spreads the group's partitions over its ready replicas, in turn, as
 // the round-robin assignor does. Lag stays with its partition.
 func (w *World) assign(g *group) {
-	for i := range g.member {
-		m := &g.member[i]
-		total := 0.0
-		for _, j := range m.parts {
-			total += g.parts[j].rate
-		}
-		for _, j := range m.parts {
-			share := 1 / float64(len(m.parts))
-			if total > 0 {
-				share = g.parts[j].rate / total
-			}
-			g.parts[j].lag = m.lag * share
-		}
+	if !g.calm {
+		g.keepLag()
 	}
 	n := min(g.ready, len(g.parts))
-	g.member = make([]member, n)
-	g.most = make([]float64, len(w.classes))
-	g.sum = make([]float64, len(w.classes))
+	g.member, g.most = resized(g.member, n), resized(g.most, len(w.classes))
+	g.sum, g.weights = resized(g.sum, len(w.classes)), resized(g.weights, n*len(w.classes))
 	if n == 0 {
 		return // every partition keeps its own lag until somebody reads it
 	}
-	flat := make([]float64, n*len(w.classes))
 	for i := range g.member {
-		g.member[i].weight = flat[i*len(w.classes) : (i+1)*len(w.classes)]
-		g.member[i].parts = make([]int32, 0, len(g.parts)/n+1)
+		g.member[i].weight = g.weights[i*len(w.classes) : (i+1)*len(w.classes)]
 	}
+	i := 0
 	for j := range g.parts {
-		p := &g.parts[j]
-		m := &g.member[j%n]
-		m.parts = append(m.parts, int32(j))
+		p, m := &g.parts[j], &g.member[i]
 		m.weight[p.class] += p.rate
 		m.lag += p.lag
 		g.sum[p.class] += p.rate
 		g.most[p.class] = math.Max(g.most[p.class], m.weight[p.class])
+		p.lag = 0 // the member keeps it now
+		if i++; i == n {
+			i = 0
+		}
 	}
+}
+
+// keepLag gives every member's lag to its partitions, by their rates.
+func (g *group) keepLag() {
+	n := len(g.member)
+	for i := range g.member {
+		total, count := 0.0, 0
+		for j := i; j < len(g.parts); j += n {
+			total += g.parts[j].rate
+			count++
+		}
+		for j := i; j < len(g.parts); j += n {
+			g.parts[j].lag = g.member[i].lag * g.shareOf(j, total, count)
+		}
+	}
+}
+
+// shareOf is a partition's share of its member's lag; the member's partitions
+// have the given rate in all.
+func (g *group) shareOf(j int, total float64, count int) float64 {
+	if total > 0 {
+		return g.parts[j].rate / total
+	}
+	return 1 / float64(count)
+}
+
+// resized is a zeroed slice of length n, in the place of s where it fits.
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/4)
+	}
+	s = s[:n]
+	clear(s)
+	return s
 }
 
 // consume lets every group read for one tick.

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -13,8 +14,6 @@ import (
 type moving struct {
 	active  []*move
 	waiting []*move
-	flowsIn map[int32]int
-	flowOut map[int32]int
 	total   float64 // bytes of the work submitted since it was last idle
 	moved   float64
 	count   int
@@ -36,28 +35,54 @@ type move struct {
 
 func (m *moving) busy() bool { return len(m.active)+len(m.waiting) > 0 }
 
+// wish is a replica list that a partition is to have.
+type wish struct {
+	part int32
+	to   []int32
+}
+
 // Move asks for moves. A move of a partition that is being moved is refused, as
-// is one to a broker that does not exist or would break the replica list.
+// is one to a broker that does not exist or would break the replica list; then
+// none of them is made.
 func (w *World) Move(moves []cluster.Move) error {
-	if !w.moves.busy() {
-		w.moves = moving{flowsIn: map[int32]int{}, flowOut: map[int32]int{}}
-	}
-	var accepted []*move
-	claimed := map[int32]bool{}
+	wishes := make([]wish, 0, len(moves))
 	for _, c := range moves {
-		m, err := w.checkMove(c)
-		if err != nil {
-			return fmt.Errorf("moving %s-%d: %w", c.Topic, c.Partition, err)
+		t, ok := w.byTopic[c.Topic]
+		if !ok || c.Partition < 0 || c.Partition >= w.topics[t].spec.Partitions {
+			return fmt.Errorf("moving %s-%d: it does not exist", c.Topic, c.Partition)
 		}
-		if claimed[m.part] {
-			return fmt.Errorf("moving %s-%d: it is in the plan twice", c.Topic, c.Partition)
+		to := make([]int32, len(c.To))
+		for i, b := range c.To {
+			if b < 0 || b >= len(w.brokers) {
+				return fmt.Errorf("moving %s-%d: broker %d does not exist", c.Topic, c.Partition, b)
+			}
+			to[i] = int32(b)
 		}
-		claimed[m.part] = true
-		accepted = append(accepted, m)
+		wishes = append(wishes, wish{w.topics[t].first + int32(c.Partition), to})
 	}
-	for _, m := range accepted {
-		p := &w.parts[m.part]
-		p.moving = true
+	return w.submit(wishes)
+}
+
+// submit checks wishes, and queues them when all are right.
+func (w *World) submit(wishes []wish) error {
+	if !w.moves.busy() {
+		w.moves = moving{}
+	}
+	accepted := make([]move, len(wishes))
+	for i, x := range wishes {
+		p := &w.parts[x.part]
+		err := w.check(&accepted[i], x)
+		if err != nil {
+			for _, m := range accepted[:i] {
+				w.parts[m.part].moving = false
+			}
+			t := &w.topics[p.topic]
+			return fmt.Errorf("moving %s-%d: %w", t.spec.Name, x.part-t.first, err)
+		}
+		p.moving = true // so that no partition is in a plan twice
+	}
+	for i := range accepted {
+		m := &accepted[i]
 		w.moves.count++
 		for i := range m.adding {
 			w.moves.total += m.left[i]
@@ -69,39 +94,36 @@ func (w *World) Move(moves []cluster.Move) error {
 	return nil
 }
 
-func (w *World) checkMove(c cluster.Move) (*move, error) {
-	t, ok := w.byTopic[c.Topic]
-	if !ok || c.Partition < 0 || c.Partition >= w.topics[t].spec.Partitions {
-		return nil, fmt.Errorf("it does not exist")
-	}
-	id := w.topics[t].first + int32(c.Partition)
-	p := &w.parts[id]
+// check makes the move that a wish asks for.
+func (w *World) check(m *move, x wish) error {
+	p := &w.parts[x.part]
 	if p.moving {
-		return nil, fmt.Errorf("it is being moved already")
+		return errors.New("it is being moved already")
 	}
-	if len(c.To) != len(p.replicas) {
-		return nil, fmt.Errorf("%d replicas wanted, it has %d", len(c.To), len(p.replicas))
+	if len(x.to) != len(p.replicas) {
+		return fmt.Errorf("%d replicas wanted, it has %d", len(x.to), len(p.replicas))
 	}
-	m := &move{part: id, source: -1}
-	for _, b := range c.To {
-		if b < 0 || b >= len(w.brokers) {
-			return nil, fmt.Errorf("broker %d does not exist", b)
+	*m = move{part: x.part, to: x.to, source: -1}
+	for i, r := range x.to {
+		if slices.Contains(x.to[:i], r) {
+			return fmt.Errorf("broker %d is named twice", r)
 		}
-		r := int32(b)
-		if slices.Contains(m.to, r) {
-			return nil, fmt.Errorf("broker %d is named twice", b)
+		if holds(p, r) {
+			continue
 		}
-		m.to = append(m.to, r)
-		if !holds(p, r) {
-			if w.brokers[b].state != cluster.BrokerAlive {
-				return nil, fmt.Errorf("broker %d is %s", b, w.brokers[b].state)
-			}
-			m.adding = append(m.adding, r)
-			m.left = append(m.left, w.sizeOf(p))
-			m.copied = append(m.copied, 0)
+		if w.brokers[r].state != cluster.BrokerAlive {
+			return fmt.Errorf("broker %d is %s", r, w.brokers[r].state)
+		}
+		m.adding = append(m.adding, r)
+	}
+	if n := len(m.adding); n > 0 {
+		flat := make([]float64, 2*n)
+		m.left, m.copied = flat[:n:n], flat[n:]
+		for i := range m.left {
+			m.left[i] = w.sizeOf(p)
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // startMoves starts what waits, in order, wherever both ends have a flow free.
@@ -114,18 +136,18 @@ func (w *World) startMoves() {
 			w.finish(m)
 			continue
 		}
-		free := p.leader >= 0 && w.moves.flowOut[p.leader] < flowsPerBroker
+		free := p.leader >= 0 && w.brokers[p.leader].flowsOut < flowsPerBroker
 		for _, a := range m.adding {
-			free = free && w.moves.flowsIn[a] < flowsPerBroker
+			free = free && w.brokers[a].flowsIn < flowsPerBroker
 		}
 		if !free {
 			rest = append(rest, m)
 			continue
 		}
 		m.started, m.source = true, p.leader
-		w.moves.flowOut[m.source]++
+		w.brokers[m.source].flowsOut++
 		for _, a := range m.adding {
-			w.moves.flowsIn[a]++
+			w.brokers[a].flowsIn++
 		}
 		w.moves.active = append(w.moves.active, m)
 	}
@@ -176,19 +198,19 @@ func (w *World) copyMove(m *move) bool {
 		return false
 	}
 	if p.leader != m.source {
-		w.moves.flowOut[m.source]--
-		w.moves.flowOut[p.leader]++
+		w.brokers[m.source].flowsOut--
+		w.brokers[p.leader].flowsOut++
 		m.source = p.leader
 	}
 	class := w.topics[p.topic].class
 	grows := p.share * w.p[class]
-	out := float64(w.cfg.Throttle) / float64(max(w.moves.flowOut[m.source], 1)) / float64(len(m.adding))
+	out := float64(w.cfg.Throttle) / float64(max(w.brokers[m.source].flowsOut, 1)) / float64(len(m.adding))
 	for i, a := range m.adding {
 		b := &w.brokers[a]
 		if b.state != cluster.BrokerAlive || m.left[i] <= 0 {
 			continue
 		}
-		rate := math.Min(out, float64(w.cfg.Throttle)/float64(max(w.moves.flowsIn[a], 1)))
+		rate := math.Min(out, float64(w.cfg.Throttle)/float64(max(b.flowsIn, 1)))
 		m.left[i] += grows * w.dt
 		n := math.Min(m.left[i], rate*w.dt)
 		m.left[i] -= n
@@ -221,9 +243,9 @@ func (m *move) complete() bool {
 // release gives a move's flows and claims back.
 func (w *World) release(m *move) {
 	if m.started {
-		w.moves.flowOut[m.source]--
+		w.brokers[m.source].flowsOut--
 		for _, a := range m.adding {
-			w.moves.flowsIn[a]--
+			w.brokers[a].flowsIn--
 		}
 	}
 	for i, a := range m.adding {
@@ -269,7 +291,7 @@ func (w *World) cancel() {
 		w.release(m)
 		w.parts[m.part].moving = false
 	}
-	w.moves = moving{flowsIn: map[int32]int{}, flowOut: map[int32]int{}}
+	w.moves = moving{}
 	w.extra = true
 }
 

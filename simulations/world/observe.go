@@ -162,7 +162,7 @@ func (w *World) observeGroups(down bool) {
 		}
 		ratioOf := ratio(g.consumed, g.arrives)
 		for m := range g.member {
-			w.observeMember(g, &g.member[m], out, ratioOf)
+			w.observeMember(g, m, out, ratioOf)
 		}
 		if len(g.member) == 0 {
 			for j := range g.parts {
@@ -173,20 +173,18 @@ func (w *World) observeGroups(down bool) {
 	_ = down // lag and positions come from Kafka itself, not from Prometheus
 }
 
-// observeMember shares a member's lag over its partitions by their rates.
-func (w *World) observeMember(g *group, m *member, out *cluster.Group, consumedShare float64) {
-	total := 0.0
-	for _, j := range m.parts {
+// observeMember shares the i-th member's lag over its partitions by their rates.
+func (w *World) observeMember(g *group, i int, out *cluster.Group, consumedShare float64) {
+	n := len(g.member)
+	total, count := 0.0, 0
+	for j := i; j < len(g.parts); j += n {
 		total += g.parts[j].rate
+		count++
 	}
-	for _, j := range m.parts {
+	for j := i; j < len(g.parts); j += n {
 		p := &g.parts[j]
-		share := 1 / float64(len(m.parts))
-		if total > 0 {
-			share = p.rate / total
-		}
 		consumed := p.rate * w.r[p.class] * consumedShare
-		out.Partitions[j].Lag = int64(m.lag*share + consumed*g.uncommitted())
+		out.Partitions[j].Lag = int64(g.member[i].lag*g.shareOf(j, total, count) + consumed*g.uncommitted())
 		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(consumed)
 	}
 }

@@ -53,6 +53,10 @@ func (w *World) addTopics() error {
 			t.followerCPU = coresPerByteIn
 		}
 		w.byTopic[s.Name] = i
+		if i == 0 {
+			w.leastReplicas = s.ReplicationFactor
+		}
+		w.leastReplicas, w.mostReplicas = min(w.leastReplicas, s.ReplicationFactor), max(w.mostReplicas, s.ReplicationFactor)
 		w.topics = append(w.topics, t)
 		for j := range s.Partitions {
 			share := 1 / float64(s.Partitions)

@@ -11,6 +11,19 @@ import (
 // It is greedy and knows sizes and rates only; the simulator gives it to the
 // policies that bring no planner of their own.
 func (w *World) PlanSpread(keep int) []cluster.Move {
+	var out []cluster.Move
+	for _, x := range w.spread(keep) {
+		p := &w.parts[x.part]
+		t := &w.topics[p.topic]
+		out = append(out, cluster.Move{Topic: t.spec.Name, Partition: int(x.part - t.first), From: ints(p.replicas), To: ints(x.to), SizeBytes: cluster.Bytes(w.sizeOf(p))})
+	}
+	return out
+}
+
+// Spread plans like PlanSpread, and starts the moves.
+func (w *World) Spread(keep int) error { return w.submit(w.spread(keep)) }
+
+func (w *World) spread(keep int) []wish {
 	s := spreader{w: w, keep: keep, score: make([]float64, len(w.brokers)), weight: make([]float64, len(w.parts))}
 	s.prepare()
 	if s.alive == 0 {
@@ -23,7 +36,7 @@ func (w *World) PlanSpread(keep int) []cluster.Move {
 		}
 	}
 	s.lead()
-	return s.moves()
+	return s.wishes()
 }
 
 type spreader struct {
@@ -164,9 +177,8 @@ func (s *spreader) lead() {
 			if r := rate(i); best > 0 && leads[list[best]]+r < leads[list[0]] {
 				leads[list[0]] -= r
 				leads[list[best]] += r
-				l := slices.Clone(list)
+				l := s.own(i)
 				l[0], l[best] = l[best], l[0]
-				s.to[i] = l
 			}
 		}
 	}
@@ -183,23 +195,26 @@ func (s *spreader) replace(i, j int, b int32) {
 	if b < 0 {
 		return
 	}
-	l := slices.Clone(s.list(i))
+	l := s.own(i)
 	s.score[l[j]] -= s.weight[i]
 	s.score[b] += s.weight[i]
 	l[j] = b
-	s.to[i] = l
 }
 
-func (s *spreader) moves() []cluster.Move {
-	var out []cluster.Move
-	for i := range s.w.parts {
-		l := s.to[i]
-		if l == nil {
-			continue
+// own is the partition's list, to be changed.
+func (s *spreader) own(i int) []int32 {
+	if s.to[i] == nil {
+		s.to[i] = slices.Clone(s.w.parts[i].replicas)
+	}
+	return s.to[i]
+}
+
+func (s *spreader) wishes() []wish {
+	var out []wish
+	for i, l := range s.to {
+		if l != nil {
+			out = append(out, wish{int32(i), l})
 		}
-		p := &s.w.parts[i]
-		t := &s.w.topics[p.topic]
-		out = append(out, cluster.Move{Topic: t.spec.Name, Partition: i - int(t.first), From: ints(p.replicas), To: ints(l), SizeBytes: cluster.Bytes(s.w.sizeOf(p))})
 	}
 	return out
 }

@@ -30,6 +30,9 @@ type World struct {
 	groups  []group
 	byTopic map[string]int
 	zoneNos map[string]int
+	inZone  []bool // by zone; see zoneStep
+	// The replication factors that occur.
+	leastReplicas, mostReplicas int
 
 	nowhere  []float64 // weight by class of partitions that cannot be written
 	total    []float64 // weight by class of all partitions
@@ -93,6 +96,7 @@ type broker struct {
 	diedAt                []float64 // written, by class, when it died
 	missing               float64   // bytes to catch up
 	moveIn, moveOut       float64   // bytes per second of moves and catch-up, now
+	flowsIn, flowsOut     int       // moves that copy to it and from it now
 	copied                float64   // bytes of copies not yet complete
 
 	use    use
