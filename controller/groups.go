@@ -159,9 +159,12 @@ func (t *tick) consumer(c policy.Consumer) capacity.ConsumerRequirement {
 		Current: current, Utilisation: c.Utilisation, Min: c.Min, Max: c.Max,
 	}
 	asIs := capacity.SizeConsumers(d)
-	d.Arriving = cluster.MessagesPerSecond(t.groupPeak(c, now))
+	peak, later := t.groupPeak(c, now)
+	d.Arriving = cluster.MessagesPerSecond(later)
+	keep := capacity.SizeConsumers(d).Replicas
+	d.Arriving = cluster.MessagesPerSecond(peak)
 	r := capacity.SizeConsumers(d)
-	t.groupsNow = append(t.groupsNow, groupSize{policy: c, now: now, current: current, needNow: asIs.Replicas, reactive: asIs.Unknown == "" && asIs.Replicas > current})
+	t.groupsNow = append(t.groupsNow, groupSize{policy: c, now: now, current: current, needNow: asIs.Replicas, keep: keep, reactive: asIs.Unknown == "" && asIs.Replicas > current})
 	return r
 }
 
@@ -170,23 +173,30 @@ type groupSize struct {
 	policy           policy.Consumer
 	now              groupNow
 	current, needNow int
+	keep             int // what the load later needs, see groupPeak
 	reactive         bool
 }
 
 // groupPeak is the most that arrives for a group until replicas that are asked
 // for now are up: their start, two looks, and the age a forecast may have.
-func (t *tick) groupPeak(c policy.Consumer, now groupNow) float64 {
+// later is the most that arrives until a stabilisation after that: what would
+// be wanted back within it is not let go, and what is wanted within it is asked
+// for together.
+func (t *tick) groupPeak(c policy.Consumer, now groupNow) (peak, later float64) {
 	within := c.Startup.D() + 2*t.c.spec.Interval.D() + t.c.spec.Forecast.Step.D()
-	p := t.c.predict(t.ctx, t.now, "group/"+c.Group, within, t.c.groupSeries(c.Group, now.topics))
+	on := within + c.Stabilisation.D()
+	p := t.c.predict(t.ctx, t.now, "group/"+c.Group, on, t.c.groupSeries(c.Group, now.topics))
 	t.d.Forecasts = append(t.d.Forecasts, p.summary(c.Group, t.now, within, now.arriving, !t.c.cfg.NoCurves))
 	t.watch("group/"+c.Group, c.Group, p, within, now.arriving)
-	peak, _, ok := p.peak(t.now, within)
-	if !ok {
-		peak = now.arriving
-	} else {
-		peak *= t.surge("group/"+c.Group, p, now.arriving)
+	if high, _, ok := p.peak(t.now, within); ok {
+		surge := t.surge("group/"+c.Group, p, now.arriving)
+		peak = high * surge
+		later, _, _ = p.peak(t.now, on)
+		later *= surge
 	}
-	return max(peak, now.arriving) * max(t.uplift(c.Group), t.uplift(ClusterSubject))
+	uplift := max(t.uplift(c.Group), t.uplift(ClusterSubject))
+	peak = max(peak, now.arriving) * uplift
+	return peak, max(peak, later*uplift)
 }
 
 // lagSeconds is a lag in time: how long ago what is read now was written.

@@ -126,6 +126,10 @@ func (t *tick) neededAt(brokers int) (time.Time, bool) {
 // all its members.
 const scaleInDeadband = 0.1
 
+// batchedOut is the most that is asked for ahead of the need, as a part of it:
+// as much as is left idle on the way in.
+const batchedOut = 1 + scaleInDeadband
+
 func (t *tick) proposeConsumers(g *groupSize) {
 	i := slices.IndexFunc(t.d.Requirement.Consumers, func(r capacity.ConsumerRequirement) bool { return r.Group == g.policy.Group })
 	r := &t.d.Requirement.Consumers[i]
@@ -139,27 +143,41 @@ func (t *tick) proposeConsumers(g *groupSize) {
 	if g.now.parts > 0 && need >= g.now.parts && lagSeconds(g.now.lag, g.now.arriving) > g.policy.Lag.MaxSeconds {
 		t.note("group %s is at its %d partitions: more replicas would idle; more partitions, or faster consumers, would help", g.policy.Group, g.now.parts)
 	}
-	to := need
-	if need < g.current {
-		if t.notFresh != "" {
-			t.note("group %s is kept at %d: %s", g.policy.Group, g.current, t.notFresh)
-			return
-		}
-		to = min(g.current, max(need, w.Highest))
-		if float64(g.current-to) < scaleInDeadband*float64(g.current) {
-			return
-		}
-		to = max(to, g.current-max(1, g.policy.MaxStep))
-		if g.policy.MaxStep == 0 {
-			to = min(g.current, max(need, w.Highest))
-		}
-	} else if g.policy.MaxStep > 0 {
-		to = min(to, g.current+g.policy.MaxStep)
+	to := g.current
+	switch {
+	case need > g.current:
+		to = g.out(need)
+	case need < g.current && t.notFresh != "":
+		t.note("group %s is kept at %d: %s", g.policy.Group, g.current, t.notFresh)
+	case need < g.current:
+		to = g.in(max(need, w.Highest, g.keep))
 	}
 	if to == g.current {
 		return
 	}
 	t.d.Proposals = append(t.d.Proposals, Proposal{Kind: ScaleConsumers, Target: target, Group: g.policy.Group, From: g.current, To: to, Why: r.Why, Reactive: g.reactive && to > g.current})
+}
+
+// out is the size a group that needs more is scaled out to. What the forecast
+// wants a little later is asked for with it, up to batchedOut: a rising load
+// then costs the group one rebalance in the place of several.
+func (g *groupSize) out(need int) int {
+	to := max(need, min(g.keep, int(batchedOut*float64(need))))
+	if most := g.policy.MaxStep; most > 0 {
+		to = min(to, g.current+most)
+	}
+	return to
+}
+
+// in is the size a group is scaled in to when that many are to stay.
+func (g *groupSize) in(stay int) int {
+	if float64(g.current-stay) < scaleInDeadband*float64(g.current) {
+		return g.current
+	}
+	if most := g.policy.MaxStep; most > 0 {
+		stay = max(stay, g.current-most)
+	}
+	return stay
 }
 
 // rebalanceEvery is how often the balance is looked at: a plan is worth more

@@ -61,11 +61,13 @@ type Consumer struct {
 	Max    int    `json:"max,omitempty" yaml:"max,omitempty"` // 0: the partitions bound it
 	Lag    Lag    `json:"lag,omitzero" yaml:"lag,omitempty"`
 	// PerReplica is the records per second one replica can do; 0: learned.
-	PerReplica    float64       `json:"perReplica,omitempty" yaml:"perReplica,omitempty"`
-	Utilisation   cluster.Ratio `json:"utilisation,omitempty" yaml:"utilisation,omitempty"`
-	Stabilisation Duration      `json:"stabilisation,omitempty" yaml:"stabilisation,omitempty"`
-	MaxStep       int           `json:"maxStep,omitempty" yaml:"maxStep,omitempty"` // 0: no bound on scale-out, one on scale-in
-	Startup       Duration      `json:"startup,omitempty" yaml:"startup,omitempty"`
+	PerReplica  float64       `json:"perReplica,omitempty" yaml:"perReplica,omitempty"`
+	Utilisation cluster.Ratio `json:"utilisation,omitempty" yaml:"utilisation,omitempty"`
+	// Stabilisation: scale-in waits for the highest need of this long, and for
+	// what the forecast wants back within as long.
+	Stabilisation Duration `json:"stabilisation,omitempty" yaml:"stabilisation,omitempty"`
+	MaxStep       int      `json:"maxStep,omitempty" yaml:"maxStep,omitempty"` // 0: no bound
+	Startup       Duration `json:"startup,omitempty" yaml:"startup,omitempty"`
 }
 
 // Lag is a group's objective.

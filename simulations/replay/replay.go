@@ -242,9 +242,6 @@ func Policy(s Settings) policy.Policy {
 		// The margin is the forecast's own quantile; a second one on top of it
 		// would only cost.
 		Utilisation: 0.95,
-		// Every change costs the group a rebalance, so lulls of half an hour are
-		// sat out.
-		Stabilisation: policy.Duration(30 * time.Minute),
 	}}
 	d.SetDefaults()
 	if s.Policy != nil {
