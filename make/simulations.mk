@@ -2,13 +2,18 @@ TRACES ?= $(or $(TIDETABLE_SHARED),../shared)/data/traces
 # Traces of a demand; the rest of the folder are other people's scores.
 REPLAYED = $(filter-out %/baselines.csv %/prophet.csv %/mstl_ets.csv,$(wildcard $(TRACES)/*.csv))
 
-.PHONY: docs-simulations bench-simulations
+.PHONY: docs-simulations docs-report bench-simulations
 
 docs-simulations: build ## the table in docs/simulations.md: policies on the shared traces, 2, 10 and 30 minutes of lead time
 	@test -n "$(REPLAYED)" || { echo "no traces in $(TRACES); set TIDETABLE_SHARED"; exit 1; }
 	$(BIN) simulate replay --lead-time 2m,10m,30m --output markdown --per-trace $(REPLAYED) > .replay.md
 	@awk '/<!-- replay:begin -->/{print; while ((getline l < ".replay.md") > 0) print l; skip=1} /<!-- replay:end -->/{skip=0} !skip && !/<!-- replay:begin -->/{print}' docs/simulations.md > .simulations.md
 	@mv .simulations.md docs/simulations.md && rm -f .replay.md
+
+docs-report: build ## the pictures of simulate's report in docs/img, from the demo
+	mkdir -p docs/img .cache
+	$(BIN) demo --report $(CURDIR)/.cache/demo.html > /dev/null
+	go test ./simulations -count 1 -run ReportMakesPictures -screenshots $(CURDIR)/docs/img -report $(CURDIR)/.cache/demo.html
 
 bench-simulations: build ## the simulator's speed: a year of 50 brokers, 1,000 four-week runs
 	/usr/bin/time -v $(BIN) simulate simulations/testdata/year.yaml

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/report"
+	"github.com/tidetable/tidetable/simulations/world"
 )
 
 // Page is the comparison as a self-contained page.
@@ -16,10 +18,10 @@ func (r Result) Page() report.Page {
 		Title:    "What if: " + r.Scenario,
 		Subtitle: fmt.Sprintf("%.4g days from %s · seed %d · every policy in a world of its own, against an oracle that knows the future", r.Hours/24, r.Start.Format("2 January 2006 15:04 MST"), r.Seed),
 		Facts:    r.facts(),
-		Tables:   []report.Table{r.comparisonTable()},
+		Summary:  []report.Table{r.comparisonTable()},
 		Notes: []string{
 			"Broker hours and replica hours count pods from the moment they are asked for. An SLO violation minute is one in which a group's lag is over its bound, the worst broker's produce p99 is over the objective, or a partition cannot be written. An overload minute is one in which some broker is asked for more than it can carry.",
-			"The oracle has what the demand to come needs ready just in time, with the same start times and the same throttle.",
+			"The oracle has what the demand to come needs ready just in time, with the same start times and the same throttle. It knows the demand, not the faults: a broker that fails takes it by surprise too.",
 		},
 	}
 	if len(r.Runs) == 0 {
@@ -74,63 +76,101 @@ func (r Result) comparisonTable() report.Table {
 	return t
 }
 
-// lines is a chart of one series a run over time.
-func (r Result) lines(title, description, axis, formatter string, of func(Series) []float64, step bool) report.Chart {
+// lines is a chart of one series a run over time. Decisions of the kind, where
+// one is given, are dots on it.
+func (r Result) lines(title, description, axis, formatter string, of func(Series) []float64, kind controller.ProposalKind) report.Chart {
 	var series []any
 	var names []string
 	for _, x := range r.Runs {
 		names = append(names, x.Policy)
-		s := map[string]any{"name": x.Policy, "type": "line", "showSymbol": false, "data": points(x.Series, of(x.Series)), "lineStyle": map[string]any{"width": width(x.Policy)}}
-		if step {
-			s["step"] = "end"
+		s := map[string]any{"name": x.Policy, "type": "line", "showSymbol": false, "data": points(x.Series, of(x.Series)), "lineStyle": lineOf(x.Policy)}
+		if c, ok := colours[x.Policy]; ok {
+			s["itemStyle"] = map[string]any{"color": c}
 		}
-		if x.Policy == "tidetable" && len(x.Actions) > 0 && step {
-			s["markPoint"] = decisions(x)
+		if x.Policy == "tidetable" || x.Policy == "oracle" {
+			s["z"] = 5
+		}
+		if kind != "" {
+			s["step"] = "end"
+			if dots := dots(x, kind, of(x.Series)); dots != nil {
+				s["markPoint"] = dots
+			}
 		}
 		series = append(series, s)
 	}
 	return report.Chart{Title: title, Description: description, Option: map[string]any{
 		"tooltip": map[string]any{"trigger": "axis"},
-		"legend":  map[string]any{"data": names, "top": 0},
-		"grid":    map[string]any{"left": 70, "right": 20, "top": 40, "bottom": 70},
-		"xAxis":   map[string]any{"type": "time"},
+		"legend":  map[string]any{"data": names, "top": 0, "type": "scroll"},
+		"grid":    map[string]any{"left": 70, "right": 20, "top": 50, "bottom": 70},
+		"xAxis":   timeAxis,
 		"yAxis":   map[string]any{"type": "value", "name": axis, "axisLabel": map[string]any{"formatter": formatter}},
 		"dataZoom": []any{
-			map[string]any{"type": "inside"}, map[string]any{"type": "slider", "bottom": 10},
+			map[string]any{"type": "inside"}, map[string]any{"type": "slider", "bottom": 10, "height": 20},
 		},
 		"series": series,
 	}}
 }
 
-func width(policy string) float64 {
-	if policy == "tidetable" || policy == "oracle" {
-		return 2.5
-	}
-	return 1.2
+// timeAxis leaves labels out where they would lie on one another.
+var timeAxis = map[string]any{"type": "time", "axisLabel": map[string]any{"hideOverlap": true}}
+
+// colours are the same for a policy on every chart, and are told apart by those
+// who do not see red and green (Okabe and Ito's palette).
+var colours = map[string]string{
+	"tidetable": "#009e73", "oracle": "#7f8c9b", "reactive": "#e69f00", "static": "#56b4e9", "hpa-cpu": "#cc79a7", "keda-lag": "#d55e00",
 }
 
-// decisions are the points of a run at which it changed something; their
-// tooltip says why.
-func decisions(x Run) map[string]any {
+const loadColour = "#8a94a3"
+
+func lineOf(policy string) map[string]any {
+	switch policy {
+	case "tidetable":
+		return map[string]any{"width": 2.5}
+	case "oracle":
+		return map[string]any{"width": 2, "type": "dashed"}
+	default:
+		return map[string]any{"width": 1.2, "opacity": 0.75}
+	}
+}
+
+// dots are the points of a run at which it decided to change a size; the page
+// tells the reason of the one that is clicked.
+func dots(x Run, kind controller.ProposalKind, curve []float64) map[string]any {
 	const most = 400
 	var data []any
 	for _, d := range x.Decisions {
-		if len(data) == most {
-			break
+		for _, a := range d.Actions {
+			p := d.Proposals[a.Proposal]
+			if p.Kind != kind || len(data) == most {
+				continue
+			}
+			y := float64(p.To)
+			if kind == controller.ScaleConsumers { // the curve is of all groups
+				y = curve[min(max(int(d.Time.Sub(x.Series.Start)/x.Series.Step), 0), len(curve)-1)]
+			}
+			what := fmt.Sprintf("%s · %s: %d → %d", d.Time.Format("2 Jan 15:04"), subject(p), p.From, p.To)
+			data = append(data, map[string]any{
+				"name": what, "coord": []any{d.Time.UnixMilli(), y}, "value": p.To, "reason": what + ". " + p.Why,
+				"tooltip": map[string]any{"formatter": html.EscapeString(what)},
+			})
 		}
-		if len(d.Actions) == 0 {
-			continue
-		}
-		p := d.Proposals[d.Actions[0].Proposal]
-		if p.Kind != "ScaleBrokers" {
-			continue
-		}
-		data = append(data, map[string]any{
-			"name": d.Time.Format("2 Jan 15:04"), "coord": []any{d.Time.UnixMilli(), p.To}, "value": p.To,
-			"tooltip": map[string]any{"formatter": html.EscapeString(fmt.Sprintf("%s → %d: %s", d.Time.Format("2 Jan 15:04"), p.To, p.Why))},
-		})
 	}
-	return map[string]any{"symbol": "circle", "symbolSize": 9, "data": data, "label": map[string]any{"show": false}, "tooltip": map[string]any{"trigger": "item"}}
+	if data == nil {
+		return nil
+	}
+	size := 9
+	if len(data) > 60 {
+		size = 6
+	}
+	return map[string]any{"symbol": "circle", "symbolSize": size, "data": data, "label": map[string]any{"show": false}, "tooltip": map[string]any{"trigger": "item"}}
+}
+
+// subject is what a proposal sizes, as the world's actions name it.
+func subject(p controller.Proposal) string {
+	if p.Kind == controller.ScaleConsumers {
+		return p.Group
+	}
+	return "brokers"
 }
 
 func points(s Series, v []float64) [][2]float64 {
@@ -151,34 +191,34 @@ func round(x float64) float64 {
 }
 
 func (r Result) loadChart() report.Chart {
-	c := r.lines("Load and how full the fullest broker is", "What producers send, and the utilisation of each policy's fullest broker over time.", "utilisation", "fn:percent", func(s Series) []float64 { return s.Utilisation }, false)
+	c := r.lines("Load and how full the fullest broker is", "What producers send, and the utilisation of each policy's fullest broker over time.", "utilisation", "fn:percent", func(s Series) []float64 { return s.Utilisation }, "")
 	first := r.Runs[0]
 	series := c.Option["series"].([]any)
 	series = append(series, map[string]any{
 		"name": "load", "type": "line", "yAxisIndex": 1, "showSymbol": false, "data": points(first.Series, first.Series.Load),
-		"areaStyle": map[string]any{"opacity": 0.15}, "lineStyle": map[string]any{"width": 0.5}, "z": 1,
+		"areaStyle": map[string]any{"opacity": 0.15}, "lineStyle": map[string]any{"width": 0.5}, "itemStyle": map[string]any{"color": loadColour}, "z": 1,
 	})
 	c.Option["series"] = series
 	c.Option["yAxis"] = []any{c.Option["yAxis"], map[string]any{"type": "value", "name": "load", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}, "splitLine": map[string]any{"show": false}}}
-	c.Option["grid"] = map[string]any{"left": 70, "right": 90, "top": 40, "bottom": 70}
-	c.Option["legend"] = map[string]any{"top": 0}
+	c.Option["grid"] = map[string]any{"left": 70, "right": 90, "top": 50, "bottom": 70}
+	c.Option["legend"] = map[string]any{"top": 0, "type": "scroll"}
 	return c
 }
 
 func (r Result) brokerChart() report.Chart {
-	return r.lines("Brokers", "The number of brokers over time, beside the oracle's; a dot is a decision of tidetable with its reason.", "brokers", "fn:number", func(s Series) []float64 { return s.Brokers }, true)
+	return r.lines("Brokers", "The number of brokers over time, beside the oracle's; a dot is a decision of tidetable: click it for the reason.", "brokers", "fn:number", func(s Series) []float64 { return s.Brokers }, controller.ScaleBrokers)
 }
 
 func (r Result) replicaChart() report.Chart {
-	return r.lines("Consumer replicas", "The number of consumer replicas of all groups over time.", "replicas", "fn:number", func(s Series) []float64 { return s.Replicas }, true)
+	return r.lines("Consumer replicas", "The number of consumer replicas of all groups over time; a dot is a decision of tidetable: click it for the reason.", "replicas", "fn:number", func(s Series) []float64 { return s.Replicas }, controller.ScaleConsumers)
 }
 
 func (r Result) lagChart() report.Chart {
-	return r.lines("Lag of the worst group", "How old the oldest unread record is, in seconds.", "lag", "fn:seconds", func(s Series) []float64 { return s.LagSeconds }, false)
+	return r.lines("Lag of the worst group", "How old the oldest unread record is, in seconds.", "lag", "fn:seconds", func(s Series) []float64 { return s.LagSeconds }, "")
 }
 
 func (r Result) p99Chart() report.Chart {
-	return r.lines("Produce latency, 99th percentile", "Of the worst broker, as the queue at its fullest resource gives it.", "p99", "fn:seconds", func(s Series) []float64 { return s.P99 }, false)
+	return r.lines("Produce latency, 99th percentile", "Of the worst broker, as the queue at its fullest resource gives it.", "p99", "fn:seconds", func(s Series) []float64 { return s.P99 }, "")
 }
 
 func (r Result) costChart() report.Chart {
@@ -196,8 +236,8 @@ func (r Result) costChart() report.Chart {
 		"xAxis":   map[string]any{"type": "category", "data": names},
 		"yAxis":   []any{map[string]any{"type": "value", "name": r.Currency}, map[string]any{"type": "value", "name": "minutes"}},
 		"series": []any{
-			map[string]any{"name": "cost", "type": "bar", "data": values},
-			map[string]any{"name": "SLO violation minutes", "type": "bar", "yAxisIndex": 1, "data": violations},
+			map[string]any{"name": "cost", "type": "bar", "data": values, "itemStyle": map[string]any{"color": loadColour}},
+			map[string]any{"name": "SLO violation minutes", "type": "bar", "yAxisIndex": 1, "data": violations, "itemStyle": map[string]any{"color": colours["keda-lag"]}},
 		},
 	}}
 }
@@ -238,9 +278,9 @@ func movingChart(x Run) report.Chart {
 	return report.Chart{Title: "Data moved: " + x.Policy, Description: "Bytes per second that reassignments copy.", Height: 260, Option: map[string]any{
 		"tooltip": map[string]any{"trigger": "axis"},
 		"grid":    map[string]any{"left": 90, "right": 20, "top": 20, "bottom": 30},
-		"xAxis":   map[string]any{"type": "time"},
+		"xAxis":   timeAxis,
 		"yAxis":   map[string]any{"type": "value", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}},
-		"series":  []any{map[string]any{"type": "line", "areaStyle": map[string]any{}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
+		"series":  []any{map[string]any{"type": "line", "areaStyle": map[string]any{"opacity": 0.4}, "itemStyle": map[string]any{"color": colours["static"]}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
 	}}
 }
 
@@ -248,12 +288,34 @@ func movingChart(x Run) report.Chart {
 func actionTable(x Run) report.Table {
 	const most = 1000
 	t := report.Table{Title: "Changes made by " + x.Policy, Columns: []string{"Time", "What", "From", "To", "Why"}, Numeric: []int{2, 3}}
+	why := reasons{x.Decisions, map[string]string{}}
 	for i, a := range x.Actions {
 		if i == most {
 			t.Rows = append(t.Rows, []string{"", fmt.Sprintf("and %d more", len(x.Actions)-most), "", "", ""})
 			break
 		}
-		t.Rows = append(t.Rows, []string{a.Time.Format("2006-01-02 15:04"), a.Target, fmt.Sprint(a.From), fmt.Sprint(a.To), a.Why})
+		t.Rows = append(t.Rows, []string{a.Time.Format("2006-01-02 15:04"), a.Target, fmt.Sprint(a.From), fmt.Sprint(a.To), why.of(a)})
 	}
 	return t
+}
+
+// reasons finds the decision behind each change, in order: the last one on the
+// same subject until then, since a broker leaves long after it was decided.
+type reasons struct {
+	left []controller.Decision
+	last map[string]string // by subject
+}
+
+func (r *reasons) of(a world.ActionAt) string {
+	for len(r.left) > 0 && !r.left[0].Time.After(a.Time) {
+		for _, done := range r.left[0].Actions {
+			p := r.left[0].Proposals[done.Proposal]
+			r.last[subject(p)] = p.Why
+		}
+		r.left = r.left[1:]
+	}
+	if why, ok := r.last[a.Target]; ok {
+		return why
+	}
+	return a.Why
 }

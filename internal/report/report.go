@@ -6,7 +6,8 @@
 //
 // A function cannot travel in JSON, so a string "fn:NAME" stands for one of the
 // page's formatters: fn:bytes, fn:bytesPerSecond, fn:percent, fn:number,
-// fn:seconds.
+// fn:seconds. A marked point (markPoint) with a "reason" tells it below its
+// chart when it is clicked.
 package report
 
 import (
@@ -35,7 +36,8 @@ func ECharts() []byte {
 type Page struct {
 	Title    string
 	Subtitle string
-	Facts    []Fact // shown large, in order
+	Facts    []Fact  // shown large, in order
+	Summary  []Table // before the charts
 	Charts   []Chart
 	Tables   []Table
 	Notes    []string // paragraphs at the end: method, limits

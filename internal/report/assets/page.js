@@ -21,15 +21,33 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const still = matchMedia("(prefers-reduced-motion: reduce)");
   const boxes = [...document.querySelectorAll(".chart")];
+  // The reason of the marked point nearest to a click. A click is asked for by
+  // place: under the pointer is mostly the axis' own marker.
+  const tell = (chart, where, x, y) => {
+    let near = 16;
+    chart.getOption().series.forEach((series, seriesIndex) => {
+      for (const point of series.markPoint?.data ?? []) {
+        if (!point.reason) continue;
+        const [px, py] = chart.convertToPixel({ seriesIndex }, point.coord);
+        const far = Math.hypot(px - x, py - y);
+        if (far < near) {
+          near = far;
+          where.textContent = point.reason;
+        }
+      }
+    });
+  };
   const draw = () => {
     for (const box of boxes) {
       const option = JSON.parse(box.parentElement.querySelector(".option").textContent, revive);
       echarts.getInstanceByDom(box)?.dispose();
       const chart = echarts.init(box, dark.matches ? "dark" : null, { renderer: "canvas" });
       chart.setOption({ backgroundColor: "transparent", animation: !still.matches, aria: { enabled: true }, ...option });
+      chart.getZr().on("click", (e) => tell(chart, box.parentElement.querySelector(".reason"), e.offsetX, e.offsetY));
     }
   };
   draw();
+  document.body.dataset.ready = "yes";
   dark.addEventListener("change", draw);
   addEventListener("resize", () => boxes.forEach((b) => echarts.getInstanceByDom(b)?.resize()));
 })();
