@@ -60,27 +60,7 @@ const (
 func admit(cands, running, later []copying, l limits) (batch []copying, held map[TP]string) {
 	held = map[TP]string{}
 	load := newLoads(running)
-	remaining := newLoads(slices.Concat(running, cands, later))
-	order := slices.Clone(cands)
-	rank := valueRanks(order)
-	slices.SortStableFunc(order, func(a, b copying) int {
-		if c := boolFirst(a.heals, b.heals); c != 0 {
-			return c
-		}
-		if c := boolFirst(!a.internal, !b.internal); c != 0 {
-			return c
-		}
-		if c := rank[b.tp] - rank[a.tp]; c != 0 {
-			return c
-		}
-		if ca, cb := remaining.critical(a), remaining.critical(b); ca != cb {
-			return cmpDesc(ca, cb)
-		}
-		if a.left != b.left {
-			return cmpDesc(a.left, b.left)
-		}
-		return compareTP(a.tp, b.tp)
-	})
+	order := admissionOrder(cands, newLoads(slices.Concat(running, cands, later)))
 	max := l.max
 	if max <= 0 || max > MaxPartitionsPerRequest {
 		max = MaxPartitionsPerRequest
@@ -120,6 +100,31 @@ func admit(cands, running, later []copying, l limits) (batch []copying, held map
 		}
 	}
 	return batch, held
+}
+
+// admissionOrder sorts candidates by who goes first, see admit.
+func admissionOrder(cands []copying, remaining loads) []copying {
+	order := slices.Clone(cands)
+	rank := valueRanks(order)
+	slices.SortStableFunc(order, func(a, b copying) int {
+		if c := boolFirst(a.heals, b.heals); c != 0 {
+			return c
+		}
+		if c := boolFirst(!a.internal, !b.internal); c != 0 {
+			return c
+		}
+		if c := rank[b.tp] - rank[a.tp]; c != 0 {
+			return c
+		}
+		if ca, cb := remaining.critical(a), remaining.critical(b); ca != cb {
+			return cmpDesc(ca, cb)
+		}
+		if a.left != b.left {
+			return cmpDesc(a.left, b.left)
+		}
+		return compareTP(a.tp, b.tp)
+	})
+	return order
 }
 
 // fits says why a candidate cannot start now; empty when it can.

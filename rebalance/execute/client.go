@@ -186,10 +186,14 @@ func (c *Client) addReassigning(ctx context.Context, v View) error {
 	req.Topics = nil
 	req.TimeoutMillis = 15000
 	resp, err := req.RequestWith(ctx, c.cl)
-	if err != nil {
-		return fmt.Errorf("listing reassignments: %w", err)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
-	if err := kerr.ErrorForCode(resp.ErrorCode); err != nil {
+	if err != nil && !errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		// Only the controller knows the list; any broker passes the question on.
+		return fmt.Errorf("the controller does not answer: listing reassignments: %w", err)
+	}
+	if err != nil {
 		return fmt.Errorf("listing reassignments: %w", err)
 	}
 	for _, t := range resp.Topics {

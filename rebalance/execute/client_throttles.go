@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,18 +140,14 @@ func parseList(topic string, s Side, value string, out Throttles) {
 // so each gets a request of its own; one that is down gets none, and keeps a
 // rate that holds nobody back, since the lists name no replica for it. The
 // lists go to any broker. Appending and subtracting leaves the entries of
-// others alone.
+// others alone. Brokers that do not take their rates are named by a
+// SilentError; no list is appended to then, so that nothing is listed that has
+// no rate.
 func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
 	// Rates before lists: a replica that is listed and has no rate is not held
 	// back at all.
-	for id, configs := range rateConfigs(ch) {
-		if !c.wasAlive(id) {
-			continue
-		}
-		r := resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(id), configs)
-		if err := alter(ctx, c.cl.Broker(id), r); err != nil {
-			return fmt.Errorf("setting throttle rates of broker %d: %w", id, err)
-		}
+	if err := c.setRates(ctx, rateConfigs(ch)); err != nil {
+		return err
 	}
 	// One request may name a key once, so what is appended and what is
 	// subtracted are two.
@@ -164,6 +161,32 @@ func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
 		if err := alter(ctx, c.anyBroker(), lists...); err != nil {
 			return fmt.Errorf("setting throttle lists: %w", err)
 		}
+	}
+	return nil
+}
+
+// setRates asks every broker that was alive at the last look to change its own
+// rates, one after the other but not longer than each may take.
+func (c *Client) setRates(ctx context.Context, rates map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig) error {
+	var silent SilentError
+	for _, id := range slices.Sorted(maps.Keys(rates)) {
+		if !c.wasAlive(id) {
+			continue
+		}
+		bctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+		err := alter(bctx, c.cl.Broker(id), resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(id), rates[id]))
+		cancel()
+		switch {
+		case err == nil:
+		case errors.As(err, new(*kerr.Error)): // it answered, and refused
+			return fmt.Errorf("setting throttle rates of broker %d: %w", id, err)
+		default:
+			silent.Brokers = append(silent.Brokers, id)
+			silent.Err = errors.Join(silent.Err, fmt.Errorf("setting its throttle rates: %w", err))
+		}
+	}
+	if len(silent.Brokers) > 0 {
+		return &silent
 	}
 	return nil
 }

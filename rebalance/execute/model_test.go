@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,11 +20,18 @@ type modelKafka struct {
 	mu       sync.Mutex
 	c        *placement.Cluster
 	requests [][]Target // every Reassign, for tests of what was sent
+	elected  int        // partitions asked for by every Elect
+	// silent brokers are alive by the controller's word, and do not answer.
+	silent map[int]bool
+	fail   error // of every View
 }
 
 func (k *modelKafka) View(_ context.Context, topics []string) (View, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.fail != nil {
+		return View{}, k.fail
+	}
 	v := View{ClusterID: k.c.ID, Brokers: map[int]BrokerView{}, Topics: map[string]TopicView{}, Reassigning: map[TP]Reassigning{}}
 	for id, b := range k.c.Brokers {
 		v.Brokers[id] = BrokerView{b.Zone, b.Alive}
@@ -69,7 +77,7 @@ func (k *modelKafka) Throttles(_ context.Context, brokers []int, topics []string
 	out := Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}, Unread: map[int]bool{}}
 	for _, id := range brokers {
 		b := k.c.Brokers[id]
-		if b == nil || !b.Alive {
+		if b == nil || !b.Alive || k.silent[id] {
 			out.Unread[id] = true
 			continue
 		}
@@ -106,8 +114,16 @@ func (k *modelKafka) SetThrottles(_ context.Context, c ThrottleChange) error {
 			b.Follower = v
 		}
 	}
+	var silent SilentError
 	for r, v := range c.Rates {
+		if k.silent[r.Broker] {
+			silent.Brokers, silent.Err = append(silent.Brokers, r.Broker), errors.New("no route")
+			continue
+		}
 		set(r, v)
+	}
+	if silent.Err != nil {
+		return &silent
 	}
 	for _, r := range c.Unset {
 		set(r, 0)
@@ -152,6 +168,7 @@ func (k *modelKafka) Elect(_ context.Context, tps []TP) (map[TP]error, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	refused := map[TP]error{}
+	k.elected += len(tps)
 	for _, tp := range tps {
 		if err := k.c.Elect(placement.Partition{Topic: tp.Topic, Number: tp.Partition}); err != nil && err != placement.ErrElectionNotNeeded {
 			refused[tp] = err

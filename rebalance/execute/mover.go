@@ -28,8 +28,11 @@ type Config struct {
 
 	Throttle ThrottlePolicy // zero: DefaultThrottle
 	Poll     time.Duration  // between two looks at the cluster; zero: 5 s
-	// Window is the seconds of copying that a broker may have in transit.
-	Window time.Duration // zero: 30 s
+	// Window is the seconds of copying that a broker may have in transit, and
+	// never less than two polls. The more is in transit, the more replicas arrive
+	// at once, each of which moves a leader's epoch on, and the longer a hold
+	// takes to be felt.
+	Window time.Duration // zero: 10 s
 	// Grace is how long a dead broker is waited for before its moves get
 	// another destination.
 	Grace time.Duration // zero: 5 min
@@ -98,6 +101,7 @@ type Mover struct {
 	stop     context.CancelFunc
 	looping  bool
 	batches  int
+	stumbled time.Time // since when polls have come to nothing; zero: they do not
 
 	work *work // what the loop remembers between polls
 }
@@ -147,7 +151,7 @@ func withDefaults(c Config) Config {
 		}
 	}
 	def(&c.Poll, 5*time.Second)
-	def(&c.Window, 30*time.Second)
+	def(&c.Window, 10*time.Second)
 	def(&c.Grace, 5*time.Minute)
 	def(&c.RestoreAfter, time.Minute)
 	if c.Now == nil {
@@ -229,12 +233,11 @@ func (m *Mover) Step(ctx context.Context) (over bool) {
 		m.end(err)
 		return true
 	case err != nil:
-		if why := err.Error(); m.progress.Why != why {
-			m.event("hold", why)
-			m.hold(why)
-		}
+		m.stumble(err)
 		return false
-	case !m.run.Phase.active():
+	}
+	m.recovered()
+	if !m.run.Phase.active() {
 		m.end(nil)
 		return true
 	}

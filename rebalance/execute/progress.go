@@ -14,7 +14,8 @@ import (
 func (m *Mover) account(v verdicts, now time.Time, why string) {
 	w := m.work
 	p := &m.progress
-	busiest := newLoads(slices.Concat(v.running, v.cands, v.later)).busiest()
+	queues := newLoads(slices.Concat(v.running, v.cands, v.later))
+	busiest := queues.busiest()
 	idle := len(v.running) == 0 && why != ""
 	if w.eta.begin.IsZero() {
 		w.eta = eta{begin: now, first: busiest}
@@ -29,12 +30,7 @@ func (m *Mover) account(v verdicts, now time.Time, why string) {
 		p.Rate = growthWeight*r + (1-growthWeight)*p.Rate
 	}
 	w.lastPoll, w.moved = now, p.BytesMoved
-	p.ETA = 0
-	if left, ok := w.eta.estimate(now, busiest, w.held); ok {
-		p.ETA = left
-	} else {
-		p.ETA = schedule(busiest, m.cfg.Throttle.Start)
-	}
+	p.ETA = m.timeLeft(now, queues)
 	if tenth := int(10 * float64(p.BytesMoved) / float64(max(p.BytesTotal, 1))); tenth > w.tenth {
 		w.tenth = tenth
 		m.emit(Event{Kind: "progress", Bytes: p.BytesMoved, Text: fmt.Sprintf("%.0f %% of %v, %v, %v left",
@@ -44,6 +40,24 @@ func (m *Mover) account(v verdicts, now time.Time, why string) {
 	if idle {
 		p.State = "holding"
 	}
+}
+
+// timeLeft goes by what was seen so far, and never below what the throttle
+// allows: Kafka meters over a window (replication.quota.window.num seconds), so
+// that the first seconds of a run are faster than the rest can be.
+func (m *Mover) timeLeft(now time.Time, queues loads) time.Duration {
+	seen, ok := m.work.eta.estimate(now, queues.busiest(), m.work.held)
+	if !ok {
+		seen = schedule(queues.busiest(), m.cfg.Throttle.Start)
+	}
+	for k, rate := range m.work.rates {
+		left := queues.in[k.Broker]
+		if k.Side == LeaderSide {
+			left = queues.out[k.Broker]
+		}
+		seen = max(seen, schedule(left, rate))
+	}
+	return seen
 }
 
 // restingProgress is the progress of a run that is over, or was never begun.

@@ -9,10 +9,6 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// maxElections bounds the preferred elections of one poll per new leader: every
-// one makes clients look for their leader again.
-const maxElections = 250
-
 // work is what the loop remembers between polls. Losing it costs a poll, never
 // the run.
 type work struct {
@@ -37,10 +33,13 @@ type work struct {
 	verified  bool          // every settled move was looked at again
 	surprise  map[TP]string // the last reason told per partition
 	waits     map[int]int   // polls for which a broker's throttle could not be read
+	silent    map[int]bool  // brokers that did not answer when they were last asked
+	downSince map[int]time.Time
 }
 
 func newWork(c Config) *work {
-	w := &work{down: deadline{grace: c.Grace}, rates: map[RateOn]cluster.BytesPerSecond{}, surprise: map[TP]string{}, waits: map[int]int{}}
+	w := &work{down: deadline{grace: c.Grace}, rates: map[RateOn]cluster.BytesPerSecond{}, surprise: map[TP]string{}, waits: map[int]int{},
+		silent: map[int]bool{}, downSince: map[int]time.Time{}}
 	w.set = Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}}
 	w.restart()
 	return w
@@ -77,6 +76,7 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.work.silence(view)
 	if err := m.look(ctx, view, now); err != nil {
 		return err
 	}
@@ -104,13 +104,15 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	m.work.heard(m.owned.brokers(), read, view)
+	v.cands = withoutSilent(v.cands, view)
 	hold := lost
 	if hold == "" {
 		hold = m.mayNotSubmit(v, now)
 	}
 	m.adjustRates(ctx, v, view)
-	batch, why := m.choose(v, view, hold)
-	if err := m.submit(ctx, v, batch, view, read, lost != ""); err != nil {
+	why, err := m.submitNext(ctx, v, view, read, hold, lost != "")
+	if err != nil {
 		return err
 	}
 	if why == "" {
@@ -155,12 +157,7 @@ func (m *Mover) look(ctx context.Context, view View, now time.Time) error {
 	}
 	slices.Sort(brokers)
 	died, back := m.work.down.observe(view, brokers, now)
-	for _, b := range died {
-		m.event("hold", fmt.Sprintf("broker %d is down: what needs it waits, what can do without it goes on", b))
-	}
-	for _, b := range back {
-		m.event("hold", fmt.Sprintf("broker %d is back", b))
-	}
+	m.tellOutages(died, back, view, now)
 	alive := slices.DeleteFunc(brokers, func(b int) bool { return !view.alive(b) })
 	sizes, err := m.cfg.Kafka.Sizes(ctx, alive, tps)
 	if err != nil {
@@ -317,145 +314,4 @@ func (m *Mover) tell(tp TP, j Judgement) {
 func (m *Mover) leaderSize(tp TP, p PartitionView) cluster.Bytes {
 	n, _ := m.work.sizes.of(tp, p.Leader)
 	return n
-}
-
-// settleLeaders does what costs no bytes: cancels, reorders, elections.
-func (m *Mover) settleLeaders(ctx context.Context, v verdicts) error {
-	var cancels []Target
-	for _, tp := range v.revert {
-		cancels = append(cancels, Target{TP: tp})
-	}
-	for _, targets := range [][]Target{cancels, v.reorder} {
-		for batch := range slices.Chunk(targets, MaxPartitionsPerRequest) {
-			refused, err := m.cfg.Kafka.Reassign(ctx, batch)
-			if err != nil {
-				return err
-			}
-			m.tellRefused(refused)
-		}
-	}
-	var ask []TP
-	perLeader := map[int]int{}
-	for _, t := range v.elect {
-		if perLeader[t.Replicas[0]]++; perLeader[t.Replicas[0]] <= maxElections {
-			ask = append(ask, t.TP)
-		}
-	}
-	if len(ask) == 0 {
-		return nil
-	}
-	refused, err := m.cfg.Kafka.Elect(ctx, ask)
-	if err != nil {
-		return err
-	}
-	m.tellRefused(refused)
-	if n := len(ask) - len(refused); n > 0 {
-		m.emit(Event{Kind: "batch", Partitions: n, Text: fmt.Sprintf("electing the preferred leaders of %d partitions", n)})
-	}
-	return nil
-}
-
-func (m *Mover) tellRefused(refused map[TP]error) {
-	for tp, err := range refused {
-		m.tell(tp, Judgement{Why: fmt.Sprintf("the cluster refused: %v", err)})
-	}
-}
-
-// mayNotSubmit gives the reasons that hold every new batch.
-func (m *Mover) mayNotSubmit(v verdicts, now time.Time) string {
-	if len(v.foreign) > 0 {
-		return "another tool's reassignment is in flight: " + few(v.foreign)
-	}
-	if m.cfg.WindowOpen != nil && !m.run.Back {
-		if open, why := m.cfg.WindowOpen(now); !open {
-			if why == "" {
-				why = "no maintenance window is open"
-			}
-			return why
-		}
-	}
-	return ""
-}
-
-// choose asks admit for the next batch.
-func (m *Mover) choose(v verdicts, view View, hold string) ([]copying, string) {
-	if hold != "" {
-		return nil, hold
-	}
-	batch, held := admit(v.cands, v.running, v.later, limits{
-		allowance: m.allowance,
-		room:      m.room(v.running),
-		carries: func(b int, s Side, in cluster.BytesPerSecond) bool {
-			return m.cfg.Throttle.carries(m.sideIncoming(s, in))
-		},
-	})
-	if len(batch)+len(v.running) > 0 {
-		return batch, ""
-	}
-	for _, c := range v.cands {
-		if why := held[c.tp]; why != "" {
-			return nil, fmt.Sprintf("%s: %s", c.tp, why)
-		}
-	}
-	return nil, ""
-}
-
-// allowance is the bytes that may be on their way to or from a broker: what it
-// copies in the window, and never less than in two polls, so that it is not
-// idle when one replica is done.
-func (m *Mover) allowance(b int) cluster.Bytes {
-	rate := m.cfg.Throttle.Start
-	for _, s := range sides {
-		if r, ok := m.work.rates[RateOn{b, s}]; ok {
-			rate = min(rate, r)
-		}
-	}
-	window := max(m.cfg.Window, 2*m.cfg.Poll)
-	return cluster.Bytes(float64(rate) * window.Seconds())
-}
-
-// room is the free space of a broker less what is still to arrive.
-func (m *Mover) room(running []copying) func(int) cluster.Bytes {
-	coming := map[int]cluster.Bytes{}
-	for _, c := range running {
-		coming[c.to] += needs(c)
-	}
-	return func(b int) cluster.Bytes {
-		s, ok := m.work.sizes.Brokers[b]
-		if !ok || s.Usable < 0 {
-			return -1
-		}
-		return max(s.Usable-coming[b], 0)
-	}
-}
-
-// submit sets the throttles of a batch and then sends it; with an empty batch
-// it only brings the throttles up to date. Everything that will be ours is
-// written down first.
-func (m *Mover) submit(ctx context.Context, v verdicts, batch []copying, view View, read Throttles, lost bool) error {
-	if err := m.applyThrottles(ctx, v, batch, view, read, lost); err != nil {
-		return err
-	}
-	if len(batch) == 0 {
-		return nil
-	}
-	targets := make([]Target, 0, len(batch))
-	var bytes cluster.Bytes
-	for _, c := range batch {
-		targets = append(targets, Target{TP: c.tp, Replicas: v.steps[c.tp].Step})
-		bytes += c.left
-	}
-	// The last look before the cluster changes: is the state still ours?
-	if err := m.cfg.Store.Check(ctx); err != nil {
-		return err
-	}
-	refused, err := m.cfg.Kafka.Reassign(ctx, targets)
-	if err != nil {
-		return err
-	}
-	m.tellRefused(refused)
-	m.batches++
-	m.emit(Event{Kind: "batch", Batch: m.batches, Partitions: len(batch) - len(refused), Bytes: bytes,
-		Text: fmt.Sprintf("batch %d: %d partitions, %v", m.batches, len(batch)-len(refused), bytes)})
-	return nil
 }

@@ -207,6 +207,11 @@ func (m *Mover) applyThrottles(ctx context.Context, v verdicts, batch []copying,
 			}
 		}
 		up = raise(read, rates, entries)
+		for r := range up.Rates {
+			if !view.alive(r.Broker) { // it takes no orders, and holds nobody back
+				delete(up.Rates, r)
+			}
+		}
 	}
 	down, keep := lower(read, owned, rates, wantEntry)
 	up.Subtract = down.Subtract

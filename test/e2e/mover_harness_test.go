@@ -157,7 +157,7 @@ func (b *moverBed) rebalance(verb string, args ...string) *process {
 	return p
 }
 
-// execute starts a plan with a one-second poll.
+// execute starts a plan, with half a second between two polls.
 func (b *moverBed) execute(plan placement, args ...string) *process {
 	b.t.Helper()
 	return b.executeFile(string(reassignmentFile(b.topic, plan)), args...)

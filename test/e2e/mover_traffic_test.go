@@ -73,8 +73,9 @@ type traffic struct {
 }
 
 type sample struct {
-	at   time.Time
-	took time.Duration
+	at        time.Time
+	took      time.Duration
+	partition int
 }
 
 // traffic begins traffic on a topic; perSecond is records of 1 kB per partition.
@@ -160,7 +161,7 @@ func (tr *traffic) produce(ctx context.Context, perSecond int) {
 				}
 				tr.mu.Lock()
 				tr.acked[p] = max(tr.acked[p], n+1)
-				tr.latency = append(tr.latency, sample{at, time.Since(at)})
+				tr.latency = append(tr.latency, sample{at, time.Since(at), p})
 				tr.mu.Unlock()
 			})
 		}
@@ -235,12 +236,23 @@ func (tr *traffic) p99(from, to time.Time) time.Duration {
 	return took[len(took)*99/100]
 }
 
-// bySecond shows how long acknowledgements took, second by second, for
-// somebody who has to find out why they took longer.
-func (tr *traffic) bySecond(from, to time.Time) string {
+// slow is what a stall is for stalls, several times a calm p99.
+const slow = 100 * time.Millisecond
+
+// stalls lists when and where acknowledgements stood still, from the first
+// slow record's sending to its acknowledgement, for somebody who has to find
+// out why.
+func (tr *traffic) stalls(from, to time.Time) string {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
 	var out strings.Builder
-	for at := from; at.Before(to); at = at.Add(time.Second) {
-		fmt.Fprintf(&out, "%s p99 %v\n", at.UTC().Format("15:04:05.000"), tr.p99(at, at.Add(time.Second)).Round(time.Millisecond))
+	ends := map[int]time.Time{}
+	for _, s := range tr.latency {
+		if s.at.Before(from) || !s.at.Before(to) || s.took < slow || s.at.Before(ends[s.partition]) {
+			continue
+		}
+		ends[s.partition] = s.at.Add(s.took)
+		fmt.Fprintf(&out, "%s to %s: partition %d stood still\n", s.at.UTC().Format("15:04:05.000"), ends[s.partition].UTC().Format("15:04:05.000"), s.partition)
 	}
 	return out.String()
 }
