@@ -111,54 +111,63 @@ func newRebalanceExecuteCmd() *cobra.Command {
 	}
 	f := addMoverFlags(cmd, true)
 	measured := addMetricsFlags(cmd)
-	plan := cmd.Flags().String("plan", "", "reassignment file, or - for stdin; without it an interrupted run is resumed")
-	drain := cmd.Flags().IntSlice("drain", nil, "brokers that must end empty, proven by their log dirs")
-	unregister := cmd.Flags().Bool("unregister", false, "unregister drained brokers once they are empty and stopped")
-	check := cmd.Flags().Bool("check", false, "run the preflight checks and move nothing")
+	var a executeArgs
+	cmd.Flags().StringVar(&a.plan, "plan", "", "reassignment file, or - for stdin; without it an interrupted run is resumed")
+	cmd.Flags().IntSliceVar(&a.options.Drain, "drain", nil, "brokers that must end empty, proven by their log dirs")
+	cmd.Flags().BoolVar(&a.options.Unregister, "unregister", false, "unregister drained brokers once they are empty and stopped")
+	cmd.Flags().BoolVar(&a.check, "check", false, "run the preflight checks and move nothing")
 	out := outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var moves []cluster.Move
-		if *plan != "" {
-			var err error
-			if moves, err = readMoves(*plan, cmd.InOrStdin()); err != nil {
-				return err
-			}
-		}
-		parts, err := f.open()
-		if err != nil {
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runExecute(cmd, f, measured, a, *out) }
+	return cmd
+}
+
+// executeArgs is what is asked of execute.
+type executeArgs struct {
+	plan    string
+	options execute.Options
+	check   bool
+}
+
+func runExecute(cmd *cobra.Command, f *moverFlags, measured *metricsFlags, a executeArgs, format string) error {
+	var moves []cluster.Move
+	if a.plan != "" {
+		var err error
+		if moves, err = readMoves(a.plan, cmd.InOrStdin()); err != nil {
 			return err
 		}
-		defer parts.close()
-		show := newShow(cmd.ErrOrStderr())
-		cfg, err := f.config(parts, show.event)
-		if err != nil {
-			return err
-		}
-		source, _, closeSource, err := measured.open()
-		if err != nil {
-			return err
-		}
-		defer closeSource()
-		if source != nil && cfg.Clients != nil {
-			cfg.Clients = execute.NewSignals(source, time.Now)
-		}
-		m, err := execute.New(cfg)
-		if err != nil {
+	}
+	parts, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer parts.close()
+	show := newShow(cmd.ErrOrStderr())
+	cfg, err := f.config(parts, show.event)
+	if err != nil {
+		return err
+	}
+	source, _, closeSource, err := measured.open()
+	if err != nil {
+		return err
+	}
+	defer closeSource()
+	if source != nil && cfg.Clients != nil {
+		cfg.Clients = execute.NewSignals(source, time.Now)
+	}
+	m, err := execute.New(cfg)
+	if err != nil {
+		return foundError{err}
+	}
+	defer m.Close()
+	if a.check {
+		return printFindings(cmd.Context(), cmd.OutOrStdout(), m, moves, a.options, format)
+	}
+	if a.plan != "" || len(a.options.Drain) > 0 {
+		if err := m.StartWith(cmd.Context(), moves, a.options); err != nil {
 			return foundError{err}
 		}
-		defer m.Close()
-		o := execute.Options{Drain: *drain, Unregister: *unregister}
-		if *check {
-			return printFindings(cmd.Context(), cmd.OutOrStdout(), m, moves, o, *out)
-		}
-		if *plan != "" || len(*drain) > 0 {
-			if err := m.StartWith(cmd.Context(), moves, o); err != nil {
-				return foundError{err}
-			}
-		}
-		return follow(cmd, m, show, *out)
 	}
-	return cmd
+	return follow(cmd, m, show, format)
 }
 
 func readMoves(path string, stdin io.Reader) ([]cluster.Move, error) {

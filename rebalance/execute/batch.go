@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -37,6 +38,21 @@ func (m *Mover) mayNotSubmit(v verdicts, now time.Time) string {
 		}
 	}
 	return ""
+}
+
+// tellHold says when new batches begin to be held, and when no longer: once per
+// kind of reason, whatever its details become.
+func (m *Mover) tellHold(why string) {
+	was := m.work.holding
+	m.work.holding = why
+	kind, _, _ := strings.Cut(why, ":")
+	switch {
+	case why == was || why != "" && strings.HasPrefix(was, kind):
+	case why == "":
+		m.event("hold", "going on: it is over that "+was)
+	default:
+		m.event("hold", why+": nothing new begins until that is over, what is in flight goes on")
+	}
 }
 
 // choose asks admit for the next batch.

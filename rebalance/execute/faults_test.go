@@ -112,7 +112,13 @@ func TestForeignReassignmentHoldsNewBatches(t *testing.T) {
 	if !slices.Contains([]string{"holding", "moving"}, p.State) || p.Why == "" {
 		t.Errorf("progress %+v", p)
 	}
+	if !w.saw("hold", "another tool's reassignment is in flight: other-0: nothing new begins") {
+		t.Errorf("it does not say that it holds: %v", w.events)
+	}
 	w.finish(m, 600)
+	if !w.saw("hold", "going on: it is over that another tool's") {
+		t.Errorf("it does not say that it goes on: %v", w.events)
+	}
 	w.arrived(moves)
 	w.clean()
 }
@@ -158,7 +164,7 @@ func TestThrottleRemovedByHandHoldsAndIsSetAgain(t *testing.T) {
 	if got := len(w.kafka.requests); got > sent+2 {
 		t.Errorf("%d requests while holding", got-sent)
 	}
-	if !w.saw("throttle", "somebody removed or changed") {
+	if !w.saw("hold", "somebody removed or changed") {
 		t.Errorf("events %v", w.events)
 	}
 	for range 6 {

@@ -33,6 +33,7 @@ type work struct {
 	verified  bool          // every settled move was looked at again
 	surprise  map[TP]string // the last reason told per partition
 	waits     map[int]int   // polls for which a broker's throttle could not be read
+	holding   string        // what holds every new batch, as it was told
 	silent    map[int]bool  // brokers that did not answer when they were last asked
 	downSince map[int]time.Time
 }
@@ -110,6 +111,7 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	if hold == "" {
 		hold = m.mayNotSubmit(v, now)
 	}
+	m.tellHold(hold)
 	m.adjustRates(ctx, v, view)
 	why, err := m.submitNext(ctx, v, view, read, hold, lost != "")
 	if err != nil {

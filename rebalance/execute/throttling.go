@@ -53,7 +53,6 @@ func (m *Mover) readThrottles(ctx context.Context, now time.Time) (read Throttle
 	}
 	if w.lost.IsZero() {
 		w.lost = now
-		m.emit(Event{Kind: "throttle", Text: "somebody removed or changed " + what + ": holding"})
 	}
 	if w.restored >= maxRestores {
 		return read, what + " was removed again and again: holding until a person starts or cancels", nil

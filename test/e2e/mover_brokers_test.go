@@ -17,7 +17,7 @@ func killBroker(which string) func(*moverBed, *result) {
 	return func(b *moverBed, r *result) {
 		plan := b.otherPlacement()
 		tr := b.traffic(10)
-		p := b.execute(plan, "--throttle", "4MB")
+		p := b.execute(plan, "--throttle", "3MB") // long enough for the broker to come back
 		re := b.inFlight(p)
 		var words []string
 		switch which {
