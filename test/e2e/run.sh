@@ -10,11 +10,29 @@ export TIDETABLE_E2E="${TIDETABLE_E2E:-required}"
 export GOFLAGS="${GOFLAGS:-} -mod=mod"
 timeout="${E2E_TIMEOUT:-40m}"
 again=() failed=()
+
+# run prints all of a run that fails, or that was asked for with -v; of one that
+# passes only what was skipped, and why.
+run() {
+  case " $* " in *" -v "*) go test -count=1 -timeout "$timeout" "$@"; return ;; esac
+  local log code=0
+  log="$(mktemp)"
+  go test -count=1 -timeout "$timeout" -v "$@" >"$log" 2>&1 || code=$?
+  if [ "$code" -eq 0 ]; then
+    grep -A1 -E '^ *--- SKIP' "$log" | grep -v '^--$'
+    tail -n 1 "$log"
+  else
+    cat "$log"
+  fi
+  rm -f "$log"
+  return "$code"
+}
+
 for package in $(go list ./...); do
   name="${package##*/}"
   [ -n "$(go list -f '{{join .TestGoFiles ""}}{{join .XTestGoFiles ""}}' "$package")" ] || continue
   echo "=== $name"
-  go test -count=1 -timeout "$timeout" "$@" "$package" && continue
+  run "$@" "$package" && continue
   echo "=== $name failed and is run once more; its logs are in $PWD/logs"
   again+=("$name")
   go test -count=1 -timeout "$timeout" -v "$@" "$package" || failed+=("$name")
