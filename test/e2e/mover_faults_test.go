@@ -172,9 +172,9 @@ func foreignBeside(b *moverBed, r *result) {
 		b.t.Errorf("it ends without having gone on:\n%s", p.stderr.String())
 	}
 	b.unthrottleOther("follower.") // which the mover has left alone
+	b.drop("other")
 	b.settled(plan)
 	tr.finish()
-	b.drop("other")
 	r.say("another tool's reassignment began beside a run with %d moves in flight: seen and said, nothing submitted for the %.0f s that it lasted, then finished", len(ours), held.Seconds())
 }
 
