@@ -115,15 +115,17 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 	b.began = time.Now()
 	past, now := s.shape(b.began)
 	b.shape = now
-	_, err := tb.Prometheus.Backfill(ctx, testbed.History{
+	// The load begins where the past ends: the brokers' counters begin at zero,
+	// and what was produced by the first scrape is all that they have counted.
+	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
+	must(t, err)
+	t.Cleanup(load.Stop)
+	_, err = tb.Prometheus.Backfill(ctx, testbed.History{
 		From: b.began.Add(-pastDays * day), To: b.began, Step: 5 * time.Second,
 		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", past, recordBytes, 1, 3),
 	})
 	must(t, err)
 	must(t, tb.Prometheus.Start(ctx))
-	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
-	must(t, err)
-	t.Cleanup(load.Stop)
 	must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
 	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
 	must(t, err)
