@@ -78,7 +78,9 @@ func (e *exporter) writeTrace(w io.Writer) error {
 		return e.writeSeen(w)
 	}
 	slices.SortFunc(topics, func(a, b metrics.Series) int { return strings.Compare(a.Labels["topic"], b.Labels["topic"]) })
+	records := e.records(topics)
 	skip := firstKnown(topics)
+	e.shift(topics)
 	e.from = topics[0].TimeAt(skip)
 	if !e.from.Before(e.first.Time) || !topics[0].End().After(e.first.Time) {
 		return fmt.Errorf("the traces are of %s to %s, the decisions of %s to %s: take them at the end, with --lookback to before the first decision",
@@ -86,7 +88,6 @@ func (e *exporter) writeTrace(w io.Writer) error {
 	}
 	e.until = topics[0].End()
 	row := []string{"timestamp", "bytesInPerSecond"}
-	records := e.records(topics)
 	for _, s := range topics {
 		if !s.Start.Equal(topics[0].Start) || s.Step != topics[0].Step {
 			return fmt.Errorf("topic %s is on another grid than topic %s", s.Labels["topic"], topics[0].Labels["topic"])
@@ -138,6 +139,25 @@ func (e *exporter) records(topics []metrics.Series) []metrics.Series {
 }
 
 func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
+
+// shift brings measured rates to when they were: they are behind by half of the
+// range that they are the mean of. The scenario's measurements are behind again.
+func (e *exporter) shift(topics []metrics.Series) {
+	if e.scrape() == 0 {
+		return
+	}
+	for i := range topics {
+		topics[i].Start = topics[i].Start.Add(-metrics.RateRange(topics[i].Step, e.scrape()) / 2)
+	}
+}
+
+// scrape is how often the brokers were scraped; zero when it is not known.
+func (e *exporter) scrape() time.Duration {
+	if e.Policy == nil {
+		return 0
+	}
+	return e.Policy.Spec.Prometheus.ScrapeInterval.D()
+}
 
 // firstKnown is the first point that some series has: a trace begins there.
 func firstKnown(series []metrics.Series) int {
@@ -195,6 +215,9 @@ func (e *exporter) document() string {
 		fmt.Fprintf(&b, "  brokers:\n    count: %d\n    shape: {%s}\n", max(e.first.Seen.Brokers, exportedReplication), exportedShape(e.first))
 	}
 	e.startup(&b)
+	if d := e.scrape(); d > 0 && len(e.Traces) > 0 {
+		fmt.Fprintf(&b, "  scrapeInterval: %s\n", d)
+	}
 	b.WriteString("loads:\n  - {name: seen, csv: load.csv}\n")
 	if e.Snapshot == nil {
 		e.oneTopic(&b)

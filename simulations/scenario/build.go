@@ -18,7 +18,7 @@ func (p *Plan) World(run int) (world.Config, error) {
 	rng := rand.New(rand.NewPCG(p.Seed, uint64(run)))
 	c := world.Config{
 		ClusterID: p.Name, Start: p.start, Tick: p.Tick.D(), Zones: p.Cluster.Brokers.Zones,
-		NewShape: p.Cluster.Brokers.Shape.Capacity(), Throttle: p.throttle(), SLO: world.SLO{ProduceP99: p.SLO.ProduceP99.D()},
+		NewShape: p.Cluster.Brokers.Shape.Capacity(), Throttle: p.throttle(), SLO: world.SLO{ProduceP99: p.SLO.ProduceP99.D()}, Scrape: p.Cluster.Scrape.D(),
 		Times: world.Times{
 			PodStart: p.Cluster.Startup.Pod.D(), BrokerJoin: p.Cluster.Startup.Join.D(),
 			ConsumerStart: p.Cluster.Startup.Consumer.D(), RebalancePause: p.Cluster.Startup.RebalancePause.D(),

@@ -88,6 +88,7 @@ func (c *checker) cluster() {
 		c.failf("cluster.brokers.count", "contradicts cluster.snapshot, which brings its own brokers")
 	}
 	c.shape("cluster.brokers.shape", k.Brokers.Shape)
+	c.span("cluster.scrapeInterval", k.Scrape, 0, time.Hour)
 	c.span("cluster.startup.pod", k.Startup.Pod, 0, day)
 	c.span("cluster.startup.join", k.Startup.Join, 0, day)
 	c.span("cluster.startup.consumer", k.Startup.Consumer, 0, day)

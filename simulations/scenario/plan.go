@@ -34,6 +34,14 @@ func (p *Plan) StartTime() time.Time { return p.start }
 // EndTime is the simulated time at which it is over.
 func (p *Plan) EndTime() time.Time { return p.start.Add(p.Duration.D()) }
 
+// Later is the plan begun later by so much: what lies before is history.
+func (p *Plan) Later(by time.Duration) *Plan {
+	q := *p
+	q.start = p.start.Add(by)
+	q.Duration, q.History = p.Duration-policy.Duration(by), p.History+policy.Duration(by)
+	return &q
+}
+
 // TidetablePolicy is the policy document for tidetable, nil when the scenario has
 // none and defaults are derived.
 func (p *Plan) TidetablePolicy() *policy.Policy { return p.policy }

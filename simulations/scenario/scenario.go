@@ -48,6 +48,9 @@ type Cluster struct {
 	Brokers  Brokers `yaml:"brokers" json:"brokers,omitzero"`
 	Startup  Startup `yaml:"startup" json:"startup,omitzero"`
 	Throttle Bytes   `yaml:"throttle" json:"throttle"` // bytes per second into, and out of, one broker
+	// Scrape is how often Prometheus scrapes the brokers; measured rates are
+	// means over some scrapes, and behind by half of them. Zero is at once.
+	Scrape policy.Duration `yaml:"scrapeInterval" json:"scrapeInterval,omitempty"`
 }
 
 // Brokers are generated brokers.

@@ -34,7 +34,10 @@ type Config struct {
 	// take out of one.
 	Throttle cluster.BytesPerSecond
 	SLO      SLO
-	Events   []Event // faults and changes, in any order
+	// Scrape is how often Prometheus scrapes: rates that it gives are means over
+	// some scrapes, and so are behind what is. Zero is at once.
+	Scrape time.Duration
+	Events []Event // faults and changes, in any order
 }
 
 // BrokerSpec is one broker.
@@ -159,10 +162,12 @@ const (
 	serviceTime = 2 * time.Millisecond
 	// pageCacheShare is the share of a broker's memory that caches the log.
 	pageCacheShare = 0.5
-	// moverSettles is what a plan takes beside copying: the mover looks every five
-	// seconds, and needs five looks to set throttles, see the copies done, elect
-	// leaders, verify every move and clean up (rebalance/execute).
-	moverSettles = 25 * time.Second
+	// The mover looks every five seconds (rebalance/execute). A plan takes six
+	// looks however little it copies: to set throttles, submit, see the copies
+	// done, elect leaders, verify every move and clean up. After the last copy of
+	// a large one there are four to come.
+	moverShortest = 6 * 5 * time.Second
+	moverSettles  = 4 * 5 * time.Second
 	// flowsPerBroker bounds the partitions that move into, or out of, one
 	// broker at a time.
 	flowsPerBroker = 8

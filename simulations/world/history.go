@@ -9,6 +9,15 @@ import (
 	"github.com/tidetable/tidetable/metrics"
 )
 
+// behind is how far rates on a grid are behind what producers do: half of the
+// range that they are the mean of. A step of zero is an instant.
+func (w *World) behind(step time.Duration) time.Duration {
+	if w.cfg.Scrape <= 0 {
+		return 0
+	}
+	return metrics.RateRange(step, w.cfg.Scrape) / 2
+}
+
 // pastKey names one topic's values on a grid; they are made once a run.
 type pastKey struct {
 	step   time.Duration
@@ -74,7 +83,7 @@ func (w *World) past(k pastKey) *past {
 		p.values = make([]float64, int(end.Sub(start)/k.step)+1)
 	}
 	for i := range p.values {
-		p.values[i] = factor * q.At(start.Add(time.Duration(i)*k.step))
+		p.values[i] = factor * q.At(start.Add(time.Duration(i)*k.step-w.behind(k.step)))
 	}
 	if w.pasts == nil {
 		w.pasts = map[pastKey]*past{}

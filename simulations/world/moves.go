@@ -19,8 +19,8 @@ type moving struct {
 	count   int
 	done    int
 	rate    float64
-	// settled is when the mover has seen that all is done.
-	settled time.Time
+	began   time.Time
+	settled time.Time // when the mover has seen that all is done
 }
 
 type move struct {
@@ -66,7 +66,7 @@ func (w *World) Move(moves []cluster.Move) error {
 // submit checks wishes, and queues them when all are right.
 func (w *World) submit(wishes []wish) error {
 	if !w.moves.busy() {
-		w.moves = moving{}
+		w.moves = moving{began: w.now}
 	}
 	accepted := make([]move, len(wishes))
 	for i, x := range wishes {
@@ -177,8 +177,7 @@ func (w *World) copyData() {
 			keep = append(keep, m)
 		}
 		w.moves.active = keep
-		// Part of the looks went by while data were copied in this tick.
-		w.moves.settled = w.now.Add(moverSettles - w.tick)
+		w.settleMoves()
 	}
 	if finished || len(w.moves.active) == 0 {
 		w.startMoves()
@@ -229,6 +228,15 @@ func (w *World) copyMove(m *move) bool {
 		}
 	}
 	return m.complete()
+}
+
+// settleMoves says when the mover will be done if what is copied now was the
+// last. Part of its looks went by while data were copied in this tick.
+func (w *World) settleMoves() {
+	w.moves.settled = w.now.Add(moverSettles - w.tick)
+	if t := w.moves.began.Add(moverShortest); w.tick < moverShortest && t.After(w.moves.settled) {
+		w.moves.settled = t
+	}
 }
 
 func (m *move) complete() bool {

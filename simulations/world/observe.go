@@ -70,7 +70,7 @@ func (w *World) observeTopics(down bool) {
 	}
 	for i := range w.topics {
 		t := &w.topics[i]
-		rate, records := w.p[t.class], w.r[t.class]
+		rate, records := w.measured(t.class)
 		if down {
 			rate, records = 0, 0
 		}
@@ -94,6 +94,17 @@ func (w *World) observeTopics(down bool) {
 			}
 		}
 	}
+}
+
+// measured is the demand of one unit of a class as its rates show it, in bytes
+// and in what counts records.
+func (w *World) measured(class int) (rate, records float64) {
+	late := w.behind(0)
+	if late == 0 {
+		return w.p[class], w.r[class]
+	}
+	at := w.now.Add(-late)
+	return w.cfg.Profiles[w.classes[class].profile].At(at), w.recordDemand(class, at)
 }
 
 func (w *World) firstTopics() {

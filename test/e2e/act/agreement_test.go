@@ -22,24 +22,24 @@ import (
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
-// rebalancePause is how long a group reads less while its members change: the
-// members of the testbed balance cooperatively and look every second.
-const rebalancePause = time.Second
+// rebalancePause is how long a group stands still while its members change. The
+// members of the testbed balance cooperatively: they go on reading what they
+// keep. Zero would be the scenario's default.
+const rebalancePause = 100 * time.Millisecond
 
 // kedaTick is how often the HPA looks.
 const kedaTick = 15 * time.Second
 
-// start is when the loop first looked, which is the simulation's start.
-func (r *recorded) start() time.Time { return r.First }
-
-// day is what happened under one of the two policies. The brokers are
-// tidetable's, so their changes and moves count for it only.
+// day is what happened under one of the two policies, from when it began. The
+// brokers are tidetable's, so their changes and moves count for it only. The lag
+// counts for the other: a group that is never behind shows only what it has read
+// and not yet committed.
 func (r *recorded) day(group string) agreement.Day {
-	d := agreement.Day{TickSeconds: kedaTick.Seconds()}
+	d, start := agreement.Day{TickSeconds: kedaTick.Seconds()}, r.ByLag
 	if group == aheadGroup {
-		d.TickSeconds, d.MovedBytes = interval.Seconds(), r.MovedBytes
+		d.TickSeconds, d.MovedBytes, start = interval.Seconds(), r.MovedBytes, r.First
 	}
-	at := func(i int) float64 { return r.Samples[i].At.Sub(r.start()).Seconds() }
+	at := func(i int) float64 { return r.Samples[i].At.Sub(start).Seconds() }
 	for i := range r.Samples[1:] {
 		was, is := r.Samples[i], r.Samples[i+1]
 		if a, b := was.Brokers.Want, is.Brokers.Want; a != b && group == aheadGroup {
@@ -48,6 +48,9 @@ func (r *recorded) day(group string) agreement.Day {
 		if a, b := was.Groups[group].Pods.Want, is.Groups[group].Pods.Want; a != b {
 			d.Scalings = append(d.Scalings, agreement.Scaling{At: at(i + 1), Target: aheadGroup, From: a, To: b})
 		}
+	}
+	if group == aheadGroup {
+		return d
 	}
 	d.Lag.StepSeconds = 1
 	for i, s := range r.Samples { // every second takes the first look at or after it
@@ -79,7 +82,7 @@ func (r *recorded) consumerStart() time.Duration {
 		return time.Second
 	}
 	slices.Sort(took)
-	return max(took[len(took)/2], 100*time.Millisecond).Round(100 * time.Millisecond)
+	return max(took[len(took)/2], 500*time.Millisecond).Round(100 * time.Millisecond) // as finely as was looked
 }
 
 var startupLine = regexp.MustCompile(`(?m)^  startup: \{(.*)\}$`)
@@ -104,13 +107,17 @@ func (r *recorded) simulated(ctx context.Context, t *testing.T, b *bed) (ahead, 
 	must(t, os.WriteFile(path, text, 0o644))
 	p, err := scenario.Decode(text, path, sources(dir))
 	must(t, err)
-	p.Policies = []string{"tidetable", "keda-lag"}
-	result, err := simulations.Compare(ctx, p, simulations.Options{
-		Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
-	})
-	must(t, err)
-	ahead = agreement.Of(result.Runs[0], p.StartTime(), interval, aheadGroup, "brokers", aheadGroup)
-	lag = agreement.Of(result.Runs[1], p.StartTime(), kedaTick, aheadGroup, aheadGroup)
+	run := func(p *scenario.Plan, policy string) simulations.Run {
+		p.Policies = []string{policy}
+		result, err := simulations.Compare(ctx, p, simulations.Options{
+			Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
+		})
+		must(t, err)
+		return result.Runs[0]
+	}
+	ahead = agreement.Of(run(p, "tidetable"), p.StartTime(), interval, aheadGroup, "brokers", aheadGroup)
+	later := p.Later(r.ByLag.Sub(p.StartTime()).Round(time.Millisecond))
+	lag = agreement.Of(run(later, "keda-lag"), later.StartTime(), kedaTick, aheadGroup, aheadGroup)
 	return ahead, lag
 }
 
