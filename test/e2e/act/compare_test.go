@@ -3,6 +3,7 @@ package act
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -34,8 +35,11 @@ func TestTheSameDayAheadAndByLagAndItsSimulation(t *testing.T) {
 		t.Errorf("the group that is scaled ahead was over its objective for %s", mine)
 	}
 
+	happened, happenedLag := r.day(aheadGroup), r.day(lagGroup)
+	must(t, keep(filepath.Join(r.Dir, "ahead.json"), happened))
+	must(t, keep(filepath.Join(r.Dir, "bylag.json"), happenedLag))
 	simulated, simulatedLag := r.simulated(ctx, t, b)
-	first, second := agreement.Judge(r.day(aheadGroup), simulated), agreement.Judge(r.day(lagGroup), simulatedLag)
+	first, second := agreement.Judge(happened, simulated), agreement.Judge(happenedLag, simulatedLag)
 	for _, report := range []agreement.Report{first, second} {
 		var s strings.Builder
 		report.Write(&s, false)
@@ -47,6 +51,15 @@ func TestTheSameDayAheadAndByLagAndItsSimulation(t *testing.T) {
 	if !t.Failed() {
 		must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulations.md"), first, second))
 	}
+}
+
+// keep writes a day down.
+func keep(path string, d agreement.Day) error {
+	text, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
 }
 
 // tell adds to a row what the day was for a group, and gives the time over the
