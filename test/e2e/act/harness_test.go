@@ -142,6 +142,7 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 type wish struct {
 	min, max       int
 	stabilisation  string
+	cooldown       string
 	noConsumers    bool // leave the group out of the policy
 	horizon        string
 	more           string // of the spec, as YAML
@@ -158,6 +159,7 @@ func (w wish) withDefaults() wish {
 		}
 	}
 	or(&w.stabilisation, "40s")
+	or(&w.cooldown, "15s")
 	or(&w.horizon, "150s")
 	or(&w.startupPod, "30s")
 	or(&w.consumersStart, "10s")
@@ -209,8 +211,8 @@ spec:
     survive: {nothing: true}
     stabilisation: %s
     startup: {pod: %s, join: 15s}
-  gates: {cooldown: 15s, staleAfter: 30s, ineffective: 10m%s}
-%s`, interval, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), w.horizon, testbed.KafkaSetName, w.min, w.max, networkIn, w.stabilisation, w.startupPod, budget, more))
+  gates: {cooldown: %s, staleAfter: 30s, ineffective: 10m%s}
+%s`, interval, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), w.horizon, testbed.KafkaSetName, w.min, w.max, networkIn, w.stabilisation, w.startupPod, w.cooldown, budget, more))
 }
 
 // wants applies the policy, as an operator would with kubectl.

@@ -28,7 +28,7 @@ func TestKilledTwentyTimesEveryOperationCompletes(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	b := newBedWith(ctx, t, setup{shape: (&lever{}).shape, journal: true})
-	w := wish{stabilisation: "5s", throttle: "1MB/s", brokerActions: 100}
+	w := wish{stabilisation: "5s", cooldown: "1s", throttle: "1MB/s", brokerActions: 100}
 	b.wants(ctx, t, w)
 	b.run(t)
 	watched := watch(ctx, t, b)
