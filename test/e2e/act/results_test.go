@@ -51,8 +51,12 @@ type result struct {
 	Runs    int
 	Seconds float64
 	Facts   []string
+	began   time.Time
 	failed  bool
 }
+
+// done ends the time that the row tells; the test's end does otherwise.
+func (r *result) done() { r.Seconds = time.Since(r.began).Seconds() }
 
 // fact adds something seen.
 func (r *result) fact(format string, args ...any) {
@@ -63,14 +67,13 @@ func (r *result) fact(format string, args ...any) {
 // written into the table; a test that failed says so in its row.
 func newResult(t *testing.T, name string) *result {
 	t.Helper()
-	r := &result{Name: name, Runs: 1}
-	began := time.Now()
+	r := &result{Name: name, Runs: 1, began: time.Now()}
 	t.Cleanup(func() {
 		if t.Skipped() {
 			return
 		}
 		if r.Seconds == 0 {
-			r.Seconds = time.Since(began).Seconds()
+			r.done()
 		}
 		r.failed = r.failed || t.Failed()
 		t.Logf("%s: %s", r.Name, strings.Join(r.Facts, "; "))
