@@ -157,8 +157,8 @@ func (t *tick) conclude() {
 		d.Reason, d.Outcome = ReasonHeld, against
 	case t.c.spec.Mode == policy.Observe:
 		d.Reason, d.Outcome = ReasonObserved, "observed; mode Observe proposes nothing"
-	case t.notFresh != "" || !d.Requirement.Complete:
-		d.Reason, d.Outcome = ReasonUnknown, fmt.Sprintf("kept at %d brokers: %s", t.currentBrokers(), orElse(t.notFresh, d.Requirement.Explain()))
+	case t.notFresh != "" || t.kept != "" || !d.Requirement.Complete:
+		d.Reason, d.Outcome = ReasonUnknown, fmt.Sprintf("kept at %d brokers: %s", t.currentBrokers(), orElse(orElse(t.notFresh, t.kept), d.Requirement.Explain()))
 	default:
 		d.Reason, d.Outcome = ReasonSteady, "the size is right: "+d.Requirement.Explain()
 	}

@@ -295,3 +295,20 @@ func TestFenceStopsEveryWrite(t *testing.T) {
 		t.Errorf("%d brokers, operation %v, %s", w.want, w.stored.Operation, d.Outcome)
 	}
 }
+
+// More brokers than the load needs are not the right size: they are kept
+// because too little is known, and the outcome says what.
+func TestBrokersKeptForWantOfAForecastAreSaidToBeKept(t *testing.T) {
+	w := newFakeWorld(8, 6, 12)
+	c, err := controller.New(controller.Config{
+		Policy: actPolicy(), Observer: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
+		Scalers: map[string]controller.Scaler{"StatefulSet/kafka": w},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.Tick(t.Context())
+	if err != nil || d.Reason != controller.ReasonUnknown || !strings.Contains(d.Outcome, "kept at 6 brokers: there is no forecast to trust") {
+		t.Errorf("%s: %s, %v", d.Reason, d.Outcome, err)
+	}
+}

@@ -218,6 +218,7 @@ type tick struct {
 	topics    map[string]int // index by name, made when first asked for
 	need      map[string]NeedWindow
 	notFresh  string // why nothing may scale in; "" when all is known
+	kept      string // why more brokers are kept than would do; "" when they are not
 }
 
 // The steps of the loop, in the order the house tells them.

@@ -49,6 +49,7 @@ func (t *tick) proposeBrokers() {
 	if need < current {
 		if why := t.noScaleIn(r); why != "" {
 			t.d.Recommended = current
+			t.kept = why
 			t.note("%d brokers would do for what is known, %d are kept: %s", need, current, why)
 			return
 		}
