@@ -121,23 +121,89 @@ func (m moments) unexplained(cost [4]float64) float64 {
 // mostProbable minimises the squared errors over their variance plus the
 // squared distances from what is believed over its doubt, with no cost under
 // zero. The function is strictly convex, so going round the coordinates finds
-// its minimum.
+// its minimum; it begins where the equations have it, mostly there already.
 func (m moments) mostProbable(believed, doubt [4]float64, variance float64) [4]float64 {
-	cost := believed
+	var held [4]float64
+	for k := range held {
+		held[k] = math.Inf(1) // a cost without doubt stays as it is
+		if doubt[k] > 0 {
+			held[k] = variance / (doubt[k] * doubt[k])
+		}
+	}
+	cost := m.balanced(believed, held)
 	for range 200 {
 		moved := 0.0
 		for k := range cost {
 			if doubt[k] <= 0 {
 				continue
 			}
-			held := variance / (doubt[k] * doubt[k])
 			others := dot(cost, m.crossed[k]) - cost[k]*m.crossed[k][k]
-			next := max(0, (held*believed[k]+m.worked[k]-others)/(held+m.crossed[k][k]))
+			next := max(0, (held[k]*believed[k]+m.worked[k]-others)/(held[k]+m.crossed[k][k]))
 			moved = max(moved, math.Abs(next-cost[k])/doubt[k])
 			cost[k] = next
 		}
 		if moved < 1e-9 {
 			break
+		}
+	}
+	return cost
+}
+
+// balanced solves the normal equations of mostProbable, leaving at zero one
+// cost after the other that would be under it.
+func (m moments) balanced(believed, held [4]float64) [4]float64 {
+	var zero [4]bool
+	for {
+		cost := m.solved(believed, held, zero)
+		lowest := 0
+		for k := range cost {
+			if cost[k] < cost[lowest] {
+				lowest = k
+			}
+		}
+		if !(cost[lowest] < 0) {
+			return cost
+		}
+		if zero[lowest] {
+			return believed // not solvable in numbers
+		}
+		zero[lowest] = true
+	}
+}
+
+// solved eliminates the costs that are neither held for certain nor zero.
+func (m moments) solved(believed, held [4]float64, zero [4]bool) (cost [4]float64) {
+	var a [4][5]float64
+	for j := range a {
+		switch {
+		case zero[j]:
+			a[j][j] = 1
+		case math.IsInf(held[j], 1):
+			a[j][j], a[j][4] = 1, believed[j]
+		default:
+			copy(a[j][:4], m.crossed[j][:])
+			a[j][j] += held[j]
+			a[j][4] = m.worked[j] + held[j]*believed[j]
+		}
+	}
+	for p := range a { // the matrix is a positive definite one with rows of the identity: no pivoting
+		for j := p + 1; j < len(a); j++ {
+			f := a[j][p] / a[p][p]
+			for k := p; k < 5; k++ {
+				a[j][k] -= f * a[p][k]
+			}
+		}
+	}
+	for p := len(a) - 1; p >= 0; p-- {
+		v := a[p][4]
+		for k := p + 1; k < len(a); k++ {
+			v -= a[p][k] * cost[k]
+		}
+		cost[p] = v / a[p][p]
+	}
+	for _, v := range cost {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return believed
 		}
 	}
 	return cost
