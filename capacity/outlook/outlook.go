@@ -86,6 +86,15 @@ type TrendSummary struct {
 	GrowthPerDayHigh          float64 `json:"growthBytesInPerSecondPerDayHigh"`
 	RelativeGrowthPerMonth    float64 `json:"relativeGrowthPerMonth"`
 	HighestWeekdayOverAverage float64 `json:"highestWeekdayOverAverage"`
+	// HighestWeekOverAverage is the yearly season's; 0: less than two years are
+	// measured, or they do not agree on one.
+	HighestWeekOverAverage float64 `json:"highestWeekOfYearOverAverage,omitempty"`
+	// SlopeCarriedOn is the part of the growth that is taken to go on, as was
+	// right in the trace's own past.
+	SlopeCarriedOn float64 `json:"slopeCarriedOn"`
+	// IntervalWidened is by how much the past asks for wider intervals than the
+	// line's own, at its longest horizon; 0: too short to tell.
+	IntervalWidened float64 `json:"intervalWidened,omitempty"`
 }
 
 // Sizes are brokers for the low, mid and high side of the load.
@@ -231,7 +240,7 @@ func (p *planner) meanGrowth(after time.Duration) float64 {
 		return p.growth(after)
 	}
 	if t := p.Trend; t != nil && t.Level > 0 {
-		return max(0, 1+t.Slope*after.Hours()/24/t.Level)
+		return max(0, 1+t.Carried*t.Slope*after.Hours()/24/t.Level)
 	}
 	return 1
 }
@@ -336,6 +345,13 @@ func (t *Trend) summary() *TrendSummary {
 	}
 	for _, f := range t.Weekday {
 		s.HighestWeekdayOverAverage = max(s.HighestWeekdayOverAverage, f)
+	}
+	for _, f := range t.Yearly {
+		s.HighestWeekOverAverage = max(s.HighestWeekOverAverage, f)
+	}
+	s.SlopeCarriedOn = t.Carried
+	if n := len(t.Widened); n > 0 {
+		s.IntervalWidened = max(t.Widened[n-1].Low, t.Widened[n-1].High)
 	}
 	return s
 }

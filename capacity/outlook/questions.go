@@ -169,6 +169,9 @@ func (p *planner) notes(o Outlook) []string {
 	if p.Trend == nil && p.Growth == nil {
 		out = append(out, "no trace of at least 14 days and no --growth: the load is taken to stay as it is")
 	}
+	if t := p.Trend; t != nil && p.Growth == nil {
+		out = append(out, t.notes(p.Horizon)...)
+	}
 	if p.now.LoadUnknown != "" {
 		out = append(out, p.now.LoadUnknown)
 	}
@@ -190,6 +193,26 @@ func (p *planner) notes(o Outlook) []string {
 				break
 			}
 		}
+	}
+	return out
+}
+
+// notes say how far the trend can be trusted.
+func (t *Trend) notes(horizon time.Duration) []string {
+	var out []string
+	switch n := len(t.Widened); {
+	case n == 0:
+		out = append(out, "the trace is too short to try the trend in its own past: the interval is the line's own")
+	case max(t.Widened[n-1].Low, t.Widened[n-1].High) >= mostWidened:
+		out = append(out, "the trace's past was no guide to what came after it: take the interval for a scenario, not for a promise")
+	case float64(t.Widened[n-1].Days) < horizon.Hours()/24:
+		out = append(out, fmt.Sprintf("the trend was tried in its own past up to %d days ahead; beyond that the interval is extrapolated", t.Widened[n-1].Days))
+	}
+	if t.Carried < 1 {
+		out = append(out, fmt.Sprintf("%.0f %% of the growth is taken to go on, as was right in the trace's past", 100*t.Carried))
+	}
+	if t.Yearly == nil && horizon > 180*24*time.Hour {
+		out = append(out, "no season of the year is known: that takes two years which agree")
 	}
 	return out
 }

@@ -22,8 +22,10 @@ const leastDays = 14
 const wholeDay = 0.5
 
 // Trend is a robust line through the daily peaks of a load: Theil and Sen's
-// slope with Kendall's interval, widened for autocorrelation, and a factor for
-// each day of the week.
+// slope with Kendall's interval, widened for autocorrelation, a factor for each
+// day of the week and, from two years on, for each week of the year. How far
+// the slope is carried on, and how wide the interval is so many days ahead, is
+// what would have been right for the series' own past.
 type Trend struct {
 	Origin time.Time // the last day measured, at midnight UTC
 	Days   int       // measured
@@ -33,8 +35,22 @@ type Trend struct {
 	Level, Slope, SlopeLow, SlopeHigh, Pivot float64
 	// Weekday is the factor of each day, Sunday first.
 	Weekday [7]float64
+	// Yearly is the factor of each week of the year, the first of January's
+	// first; nil when no two years agree on one.
+	Yearly []float64
 	// Low and High are the 5 % and 95 % quantiles of what is left over.
 	Low, High float64
+	// Carried is the part of the slope that goes on, 0 to 1.
+	Carried float64
+	// Widened is by how much the interval is wider than the line's own, by days
+	// ahead; the last holds beyond. Empty when the past is too short to tell.
+	Widened []Widening
+}
+
+// Widening holds up to so many days ahead.
+type Widening struct {
+	Days      int
+	Low, High float64 // factors of the distance to the middle, at least 1
 }
 
 type day struct {
@@ -49,24 +65,40 @@ func FitTrend(s metrics.Series) (Trend, error) {
 	if len(days) < leastDays {
 		return Trend{}, ErrTooShort
 	}
-	t := Trend{Days: len(days)}
+	t := fit(days, first)
+	t.calibrate(days, first)
+	return t, nil
+}
+
+func fit(days []day, first time.Time) Trend {
+	t := Trend{Days: len(days), Carried: 1}
 	last := days[len(days)-1].x
 	t.Origin = first.AddDate(0, 0, int(last))
 	for i := range t.Weekday {
 		t.Weekday[i] = 1
 	}
-	// The week first hides the slope and the slope hides the week: twice round
+	// The seasons first hide the slope and the slope hides them: twice round
 	// settles both.
 	for range 2 {
 		adjusted := slices.Clone(days)
-		for i := range adjusted {
-			adjusted[i].peak /= t.Weekday[adjusted[i].weekday]
+		for i, d := range adjusted {
+			adjusted[i].peak /= t.season(first.AddDate(0, 0, int(d.x)))
 		}
 		t.line(adjusted, last)
-		t.week(days, last)
+		t.week(days, first, last)
+		t.year(days, first, last)
 	}
-	t.leftOver(days, last)
-	return t, nil
+	t.leftOver(days, first, last)
+	return t
+}
+
+// season is the factor of a day.
+func (t *Trend) season(at time.Time) float64 {
+	f := t.Weekday[at.Weekday()]
+	if t.Yearly != nil {
+		f *= t.Yearly[weekOfYear(at)]
+	}
+	return f
 }
 
 // dailyPeaks is the highest value of each whole day, UTC.
@@ -98,12 +130,27 @@ func dailyPeaks(s metrics.Series) (days []day, first time.Time) {
 	return days, first
 }
 
-// line is Theil and Sen's: the median of the slopes between all pairs.
+// mostDays is how many days' pairs are looked at: of more, every second, third
+// and so on, never every seventh.
+const mostDays = 240
+
+// line is Theil and Sen's: the median of the slopes between all pairs; from two
+// years on between days a whole number of years apart (Hirsch's seasonal
+// Kendall slope), which no season can bend.
 func (t *Trend) line(days []day, last float64) {
+	yearly := last-days[0].x >= 2*year
+	step := (len(days) + mostDays - 1) / mostDays
+	if step%7 == 0 {
+		step++
+	}
 	var slopes []float64
-	for i := range days {
-		for j := i + 1; j < len(days); j++ {
-			slopes = append(slopes, (days[j].peak-days[i].peak)/(days[j].x-days[i].x))
+	for i := 0; i < len(days); i += step {
+		for j := i + step; j < len(days); j += step {
+			apart := days[j].x - days[i].x
+			if yearly && math.Abs(apart-year*math.Round(max(apart/year, 1))) > yearOff {
+				continue
+			}
+			slopes = append(slopes, (days[j].peak-days[i].peak)/apart)
 		}
 	}
 	slices.Sort(slopes)
@@ -123,7 +170,7 @@ func (t *Trend) line(days []day, last float64) {
 	t.Level = quantile(sorted, 0.5) + t.Slope*last
 	// Kendall's variance of the number of concordant pairs, for independent
 	// days; days that resemble the day before count for less.
-	n := float64(len(days))
+	n := float64((len(days) + step - 1) / step)
 	const z = 1.96
 	c := z * math.Sqrt(n*(n-1)*(2*n+5)/18) * math.Sqrt(inflation(rest))
 	share := min(c/float64(len(slopes)), 0.98)
@@ -151,11 +198,15 @@ func inflation(x []float64) float64 {
 	return (1 + rho) / (1 - rho)
 }
 
-// week is the median of each weekday over the line.
-func (t *Trend) week(days []day, last float64) {
+// on is the line at a day.
+func (t *Trend) on(d day, last float64) float64 { return t.Level + t.Slope*(d.x-last) }
+
+// week is the median of each weekday over the line and the year.
+func (t *Trend) week(days []day, first time.Time, last float64) {
 	var by [7][]float64
 	for _, d := range days {
-		if on := t.Level + t.Slope*(d.x-last); on > 0 {
+		f := t.season(first.AddDate(0, 0, int(d.x))) / t.Weekday[d.weekday]
+		if on := t.on(d, last) * f; on > 0 {
 			by[d.weekday] = append(by[d.weekday], d.peak/on)
 		}
 	}
@@ -170,10 +221,10 @@ func (t *Trend) week(days []day, last float64) {
 	}
 }
 
-func (t *Trend) leftOver(days []day, last float64) {
+func (t *Trend) leftOver(days []day, first time.Time, last float64) {
 	var rest []float64
 	for _, d := range days {
-		rest = append(rest, d.peak-(t.Level+t.Slope*(d.x-last))*t.Weekday[d.weekday])
+		rest = append(rest, d.peak-t.on(d, last)*t.season(first.AddDate(0, 0, int(d.x))))
 	}
 	slices.Sort(rest)
 	t.Low, t.High = min(0, quantile(rest, 0.05)), max(0, quantile(rest, 0.95))
@@ -188,12 +239,27 @@ type Range struct {
 
 // At is the expected peak of the day that holds a time after Origin.
 func (t Trend) At(at time.Time) Range {
+	r := t.bare(at)
+	for i, w := range t.Widened {
+		if at.Sub(t.Origin).Hours()/24 <= float64(w.Days) || i == len(t.Widened)-1 {
+			unit := leastSpread * r.Mid
+			r.Low = max(0, r.Mid-w.Low*max(r.Mid-r.Low, unit))
+			r.High = r.Mid + w.High*max(r.High-r.Mid, unit)
+			break
+		}
+	}
+	return r
+}
+
+// bare is the line's own interval.
+func (t *Trend) bare(at time.Time) Range {
+	at = at.UTC()
 	x := at.Sub(t.Origin).Hours() / 24
-	f := t.Weekday[at.UTC().Weekday()]
+	f := t.season(at)
 	base := t.Level - t.Slope*t.Pivot // the line where it turns
 	r := Range{
 		Low:  (base+t.SlopeLow*(x+t.Pivot))*f + t.Low,
-		Mid:  (t.Level + t.Slope*x) * f,
+		Mid:  (t.Level + t.Carried*t.Slope*x) * f,
 		High: (base+t.SlopeHigh*(x+t.Pivot))*f + t.High,
 	}
 	r.Mid = max(0, r.Mid)
