@@ -3,12 +3,16 @@ package simulations
 import (
 	"bytes"
 	"context"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
@@ -51,5 +55,60 @@ func TestExportedDecisionsReplayAsAScenario(t *testing.T) {
 	}
 	if err := Export(Recorded{Decisions: decisions[:1]}, &trace, &doc); err == nil {
 		t.Error("one decision was exported as a scenario")
+	}
+}
+
+// What was measured is exported so that the simulated loop measures it again:
+// rates at the time that they were, records beside bytes, the brokers' start.
+func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
+	at := time.Date(2026, 3, 2, 0, 0, 0, 584e6, time.UTC)
+	var decisions []controller.Decision
+	for i := range 40 {
+		d := controller.Decision{Time: at.Add(time.Duration(i) * 3 * time.Second), Policy: "claims", Seen: controller.Seen{Brokers: 3, AliveBrokers: 3, BytesIn: 1000}}
+		d.Requirement.Consumers = []capacity.ConsumerRequirement{{Group: "billing", Replicas: 2, PerReplica: 75, Demand: 100, Lag: 80}}
+		op := controller.Operation{Kind: controller.ScaleBrokers, From: 3, To: 4, Phase: controller.Joining, Started: at.Add(30 * time.Second)}
+		switch {
+		case i >= 12 && i < 15:
+			d.Operation = &op
+		case i >= 15 && i < 20:
+			op.Phase, op.PhaseSince = controller.Filling, at.Add(45*time.Second)
+			d.Operation = &op
+		}
+		decisions = append(decisions, d)
+	}
+	series := func(signal metrics.Signal, topic string, factor float64) metrics.Series {
+		s := metrics.Series{Signal: signal, Labels: metrics.Labels{"topic": topic}, Start: at.Add(-time.Hour).Truncate(time.Second), Step: time.Second}
+		for i := range 3800 {
+			s.Values = append(s.Values, factor*float64(i))
+			if i < 100 {
+				s.Values[i] = math.NaN() // the traces reach further back than what was measured
+			}
+		}
+		return s
+	}
+	doc := policy.Policy{Spec: policy.Spec{Prometheus: policy.Prometheus{ScrapeInterval: policy.Duration(2 * time.Second)}}}
+	doc.Spec.Consumers = []policy.Consumer{{Group: "billing", Min: 2, Max: 12, Lag: policy.Lag{MaxSeconds: 20}}}
+	snapshot := cluster.Snapshot{Version: 1, TakenAt: at, Brokers: []cluster.Broker{{ID: 0, State: cluster.BrokerAlive}},
+		Topics: []cluster.Topic{{Name: "orders", Partitions: []cluster.Partition{{Replicas: []int{0}, ISR: []int{0}, Load: cluster.Load{SizeBytes: 5e4, BytesInPerSecond: 1000}}}}},
+		Groups: []cluster.Group{{Name: "billing", Partitions: []cluster.GroupPartition{{Topic: "orders"}}}}}
+	r := Recorded{Decisions: decisions, Snapshot: &snapshot, SnapshotFile: "cluster.json", Policy: &doc, PolicyFile: "policy.yaml",
+		Traces: []metrics.Series{series(metrics.TopicBytesIn, "orders", 10), series(metrics.TopicMessagesIn, "orders", 0.01)}}
+	var trace, text bytes.Buffer
+	if err := Export(r, &trace, &text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"start: 2026-03-02T00:00:00.584Z\n", "tick: 1s\n", "startup: {pod: 6.75s, join: 6.75s}", "scrapeInterval: 2s",
+		`{name: "billing", topics: ["orders"], perReplica: 75, replicas: 2, min: 2, max: 12, maxLag: 20s, commitInterval: 1.6s}`, `policy: {file: "policy.yaml"}`} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%s is missing in\n%s", want, text.String())
+		}
+	}
+	rows := strings.Split(trace.String(), "\n")
+	// Rates over eight seconds are four seconds behind.
+	if want := "2026-03-01T23:01:36Z,1000,1000,1"; rows[0] != `timestamp,bytesInPerSecond,"orders","orders records"` || rows[1] != want {
+		t.Errorf("the trace begins\n%s\n%s\nwant\n%s", rows[0], rows[1], want)
+	}
+	if err := Export(Recorded{Decisions: decisions, Traces: []metrics.Series{{Labels: metrics.Labels{"column": "load"}}}}, &trace, &text); err == nil {
+		t.Error("traces without a topic's bytes in were taken")
 	}
 }
