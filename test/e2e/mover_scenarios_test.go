@@ -158,7 +158,7 @@ func balanceHotSpot(b *moverBed, r *result) {
 // is at most twice what it was.
 func balanceBigHotSpot(b *moverBed, r *result) {
 	b.onBig()
-	calm, moving, slow := b.balance(r, 5, "--poll", "5s")
+	calm, moving, slow := b.balance(r, 3, "--poll", "5s")
 	if moving > 2*calm {
 		b.t.Errorf("the producers' p99 went from %v to %v\n%s", calm, moving, slow)
 	}

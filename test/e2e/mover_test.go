@@ -31,7 +31,7 @@ func moverScenarios(soak bool) []scenario {
 	return []scenario{
 		{"a hot spot is balanced under load", balanceHotSpot, ""},
 		{"a hot spot of 64 MB partitions is balanced at the default throttle", balanceBigHotSpot,
-			"five runs of a minute and 5 GB of data, whose latencies need a machine of their own"},
+			"three runs of a minute and 5 GB of data, whose latencies need a machine of their own"},
 		{"the forecast of the end, and the schedule", forecastEnd, "its seconds need a machine of their own"},
 		{"cancel at half of the bytes", cancelHalfway, ""},
 		{"topics are deleted, recreated and grown in mid-move", topicsChange, ""},
