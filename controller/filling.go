@@ -67,7 +67,7 @@ func (t *tick) hotBytes(op *Operation) (most, whole cluster.Bytes) {
 // there is none to start, or it has been carried out.
 func (t *tick) fillHot(ctx context.Context, op *Operation) (started bool, err error) {
 	most, whole := t.hotBytes(op)
-	if op.HotPlans == 0 && most < whole {
+	if op.HotPlans == 0 && most < whole && t.longFill(op.From, op.To) {
 		o := t.fillOptions(op)
 		if o.Budget == nil || most < o.Budget.Bytes {
 			o.Budget = &rebalance.Budget{Bytes: most}
@@ -103,8 +103,14 @@ func (t *tick) anyEmpty(ids []int) bool {
 }
 
 // shortFill is a fill that is over so soon that polling and electing took most
-// of it: it says nothing about how fast data moves.
+// of it: it says nothing about how fast data moves, and in two plans it would
+// only take longer.
 const shortFill = 2 * time.Minute
+
+// longFill tells whether filling the brokers that join takes longer than that.
+func (t *tick) longFill(from, to int) bool {
+	return capacity.LeadTime(0, 0, capacity.DataToFill(t.demand.Stored, from, to), t.c.fillRate()) > shortFill
+}
 
 // learnRate notes how fast the brokers that joined were filled.
 func (t *tick) learnRate(op *Operation) {

@@ -92,7 +92,11 @@ func (t *tick) lateFor(p *Proposal, r *capacity.Requirement) {
 	}
 	at, ok := t.neededAt(p.From)
 	if p.Late = p.Reactive || ok && at.Sub(t.now) < r.LeadTime; p.Late {
-		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; leaders and hot partitions move first", round(r.LeadTime))
+		first := "they are filled within minutes"
+		if t.longFill(p.From, p.To) {
+			first = "leaders and hot partitions move first"
+		}
+		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; %s", round(r.LeadTime), first)
 	}
 }
 
