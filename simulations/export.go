@@ -63,113 +63,6 @@ type exporter struct {
 	from, until time.Time // of the trace
 }
 
-// writeTrace writes the topics' traces with their sum, or what was seen.
-func (e *exporter) writeTrace(w io.Writer) error {
-	var topics []metrics.Series
-	for _, s := range e.Traces {
-		if s.Signal == metrics.TopicBytesIn && s.Labels["topic"] != "" {
-			topics = append(topics, s)
-		}
-	}
-	if len(topics) == 0 {
-		if len(e.Traces) > 0 {
-			return errors.New("no topic's bytes in are among the traces: take them with tidetable snapshot")
-		}
-		return e.writeSeen(w)
-	}
-	slices.SortFunc(topics, func(a, b metrics.Series) int { return strings.Compare(a.Labels["topic"], b.Labels["topic"]) })
-	records := e.records(topics)
-	skip := firstKnown(topics)
-	e.shift(topics)
-	e.from = topics[0].TimeAt(skip)
-	if !e.from.Before(e.first.Time) || !topics[0].End().After(e.first.Time) {
-		return fmt.Errorf("the traces are of %s to %s, the decisions of %s to %s: take them at the end, with --lookback to before the first decision",
-			stamp(e.from), stamp(topics[0].End()), stamp(e.first.Time), stamp(e.last.Time))
-	}
-	e.until = topics[0].End()
-	row := []string{"timestamp", "bytesInPerSecond"}
-	for _, s := range topics {
-		if !s.Start.Equal(topics[0].Start) || s.Step != topics[0].Step {
-			return fmt.Errorf("topic %s is on another grid than topic %s", s.Labels["topic"], topics[0].Labels["topic"])
-		}
-		row = append(row, quoted(s.Labels["topic"]))
-	}
-	for _, s := range records {
-		row = append(row, quoted(s.Labels["topic"]+" records"))
-	}
-	if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
-		return err
-	}
-	for i := skip; i < len(topics[0].Values); i++ {
-		row = append(row[:0], stamp(topics[0].TimeAt(i)), "")
-		sum := math.NaN()
-		for _, s := range topics {
-			v := math.NaN()
-			if i < len(s.Values) {
-				v = s.Values[i]
-			}
-			if !math.IsNaN(v) {
-				sum = zeroed(sum) + v
-			}
-			row = append(row, number(v))
-		}
-		for _, s := range records {
-			row = append(row, number(s.Values[i]))
-		}
-		row[1] = number(sum)
-		if _, err := fmt.Fprintln(w, strings.Join(row, ",")); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// records is what of the traces counts the records of those topics, on the same
-// grid.
-func (e *exporter) records(topics []metrics.Series) []metrics.Series {
-	var out []metrics.Series
-	for _, t := range topics {
-		for _, s := range e.Traces {
-			if s.Signal == metrics.TopicMessagesIn && s.Labels["topic"] == t.Labels["topic"] && s.Start.Equal(t.Start) && s.Step == t.Step && len(s.Values) == len(t.Values) {
-				out = append(out, s)
-			}
-		}
-	}
-	return out
-}
-
-func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-
-// shift brings measured rates to when they were: they are behind by half of the
-// range that they are the mean of. The scenario's measurements are behind again.
-func (e *exporter) shift(topics []metrics.Series) {
-	if e.scrape() == 0 {
-		return
-	}
-	for i := range topics {
-		topics[i].Start = topics[i].Start.Add(-metrics.RateRange(topics[i].Step, e.scrape()) / 2)
-	}
-}
-
-// scrape is how often the brokers were scraped; zero when it is not known.
-func (e *exporter) scrape() time.Duration {
-	if e.Policy == nil {
-		return 0
-	}
-	return e.Policy.Spec.Prometheus.ScrapeInterval.D()
-}
-
-// firstKnown is the first point that some series has: a trace begins there.
-func firstKnown(series []metrics.Series) int {
-	first := math.MaxInt
-	for _, s := range series {
-		if i := slices.IndexFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) }); i >= 0 {
-			first = min(first, i)
-		}
-	}
-	return min(first, len(series[0].Values)-1)
-}
-
 func (e *exporter) writeSeen(w io.Writer) error {
 	if _, err := fmt.Fprintln(w, "timestamp,bytesInPerSecond"); err != nil {
 		return err
@@ -180,13 +73,6 @@ func (e *exporter) writeSeen(w io.Writer) error {
 		}
 	}
 	return nil
-}
-
-func zeroed(v float64) float64 {
-	if math.IsNaN(v) {
-		return 0
-	}
-	return v
 }
 
 func number(v float64) string {

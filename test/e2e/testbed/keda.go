@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"sync"
 	"time"
 
 	autoscaling "k8s.io/api/autoscaling/v2"
@@ -34,6 +35,9 @@ type KEDAOperator struct {
 	done      chan struct{}
 	wishes    map[string][]timedWish
 	synced    map[string]time.Time // last look at the lag
+
+	mu    sync.Mutex
+	first map[string]time.Time // first look
 }
 
 type timedWish struct {
@@ -61,11 +65,32 @@ func (tb *Testbed) StartKEDA(ctx context.Context, namespace string) error {
 	running, cancel := context.WithCancel(context.Background())
 	o := &KEDAOperator{
 		tb: tb, client: client, namespace: namespace, cancel: cancel, done: make(chan struct{}),
-		wishes: map[string][]timedWish{}, synced: map[string]time.Time{},
+		wishes: map[string][]timedWish{}, synced: map[string]time.Time{}, first: map[string]time.Time{},
 	}
 	tb.operators = append(tb.operators, o)
 	go o.run(running)
 	return nil
+}
+
+func (o *KEDAOperator) looked(name string, at time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.first[name].IsZero() {
+		o.first[name] = at
+	}
+}
+
+// KEDALooked is when the lag behind a ScaledObject was looked at for the first
+// time, from where on it is looked at every 15 s; zero if it never was.
+func (tb *Testbed) KEDALooked(name string) time.Time {
+	for _, x := range tb.operators {
+		if o, ok := x.(*KEDAOperator); ok {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			return o.first[name]
+		}
+	}
+	return time.Time{}
 }
 
 func (o *KEDAOperator) close() {
@@ -115,6 +140,7 @@ func (o *KEDAOperator) scale(ctx context.Context, object *unstructured.Unstructu
 		return err
 	}
 	o.synced[object.GetName()] = now
+	o.looked(object.GetName(), now)
 	target, _, _ := unstructured.NestedString(object.Object, "spec", "scaleTargetRef", "name")
 	deployments := o.tb.Kubernetes.Client.AppsV1().Deployments(o.namespace)
 	scale, err := deployments.GetScale(ctx, target, metav1.GetOptions{})
