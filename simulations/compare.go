@@ -26,7 +26,7 @@ type Options struct {
 	Workers  int             // zero is one a core; the result does not depend on it
 	Progress func(ticks int) // called from many goroutines
 
-	quick bool // see quickPlanner
+	quick bool // a run of many, see pace
 }
 
 // Result is a comparison of policies in one scenario. Its JSON form is a

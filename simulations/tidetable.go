@@ -20,7 +20,8 @@ type loop struct {
 	name    string
 	doc     policy.Policy
 	options Options
-	quick   bool
+	quick   bool // coarse, see pace
+	greedy  bool // planned by greedyPlanner
 	every   time.Duration
 	next    time.Time
 	control *controller.Controller
@@ -45,7 +46,8 @@ func newTidetable(p *scenario.Plan, name string, doc *policy.Policy, o Options) 
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("building policy %s: %w", name, err)
 	}
-	return &loop{name: name, doc: d, options: o, every: d.Spec.Interval.D(), quick: quick}, nil
+	greedy := quick && !(o.quick && p.MonteCarlo.Planner == scenario.PlannerProduction)
+	return &loop{name: name, doc: d, options: o, every: d.Spec.Interval.D(), quick: quick, greedy: greedy}, nil
 }
 
 // DefaultPolicy is what tidetable runs in a scenario that brings no policy: the
@@ -143,8 +145,8 @@ func (l *loop) build(w *world.World) error {
 		Policy: l.doc, Observer: w, History: w, Planner: &patientPlanner{w: w}, Scalers: scalers,
 		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
 	}
-	if l.quick {
-		cfg.Planner = quickPlanner{w}
+	if l.greedy {
+		cfg.Planner = greedyPlanner{w}
 	}
 	if l.options.Forecaster != nil {
 		cfg.Forecaster = l.options.Forecaster()
@@ -198,15 +200,16 @@ func (p *patientPlanner) Plan(ctx context.Context, s cluster.Snapshot, o rebalan
 	return plan, err
 }
 
-// quickPlanner plans like the operator of the policies that tidetable is
-// compared with. Monte Carlo and very long runs take it in the place of the
-// production planner: they change size thousands of times, and a placement
-// that is a little less even does not change what they say. It plans for
-// brokers that come and go; for the sake of balance alone it plans nothing.
-type quickPlanner struct{ w *world.World }
+// greedyPlanner plans like the operator of the policies that tidetable is
+// compared with. Very long runs, and a Monte Carlo that does not ask for the
+// production planner, take it in that one's place: they change size thousands
+// of times, and a placement that is a little less even hardly changes what they
+// say; docs/simulations.md has by how much. It plans for brokers that come and
+// go; for the sake of balance alone it plans nothing.
+type greedyPlanner struct{ w *world.World }
 
 // Plan makes a plan.
-func (p quickPlanner) Plan(_ context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error) {
+func (p greedyPlanner) Plan(_ context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error) {
 	plan := rebalance.Plan{ClusterID: s.ClusterID}
 	if len(o.Add) == 0 && len(o.Remove) == 0 {
 		return plan, nil

@@ -271,6 +271,9 @@ func orOne(v float64) float64 {
 
 func (c *checker) monteCarlo() {
 	m := c.s.MonteCarlo
+	if m.Planner != "" {
+		c.oneOf("monteCarlo.planner", m.Planner, Planners)
+	}
 	c.number("monteCarlo.runs", float64(m.Runs), 0, 1e6)
 	if m.Growth != nil {
 		c.number("monteCarlo.growth.mean", m.Growth.Mean, -0.95, 100)

@@ -74,6 +74,7 @@ topics:
   - {name: orders, partitions: 0, load: nowhere, replicationFactor: 2, minInsyncReplicas: 3}
 groups:
   - {name: billing, topics: [missing], perReplica: 0}
+monteCarlo: {planner: magic}
 `
 	got := problems(t, doc, Sources{})
 	all := strings.Join(got, "\n")
@@ -91,6 +92,7 @@ groups:
 		"topics[0].minInsyncReplicas (line 15): is 3, more than the 2 replicas",
 		`groups[0].topics[0] (line 17): no topic is called "missing"`,
 		"groups[0].perReplica (line 17)",
+		`monteCarlo.planner (line 18): must be one of greedy, production, not "magic"`,
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("not told: %s\ntold:\n%s", want, all)

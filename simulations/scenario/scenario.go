@@ -213,7 +213,19 @@ type MonteCarlo struct {
 	Noise  *Normal `yaml:"noise" json:"noise,omitempty"`   // of generated loads
 	Events *Random `yaml:"events" json:"events,omitempty"`
 	Faults *Random `yaml:"brokerFailures" json:"brokerFailures,omitempty"`
+	// Planner of tidetable's moves: greedy, the default, or production, which
+	// takes about fifty times as long.
+	Planner string `yaml:"planner" json:"planner,omitempty"`
 }
+
+// Planners are the words for monteCarlo.planner.
+var Planners = []string{PlannerGreedy, PlannerProduction}
+
+// The planners of a Monte Carlo.
+const (
+	PlannerGreedy     = "greedy"
+	PlannerProduction = "production"
+)
 
 // Normal is a normal distribution, cut off where the value makes no sense.
 type Normal struct {
