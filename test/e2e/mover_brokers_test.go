@@ -111,9 +111,11 @@ var tenth = regexp.MustCompile(`(\S+) progress: 1\d % of [^,]*, [^,]*, (\S+) lef
 func forecastEnd(b *moverBed, r *result) {
 	b.onBig()
 	plan := b.otherPlacement()
-	const rate = 8e6
+	// One replica is in transit at a time, in fetches of 256 kB: a rate that a
+	// busy machine's brokers can keep to, so that it is the throttle that decides.
+	const rate = 4e6
 	began := time.Now()
-	p := b.execute(plan, "--throttle", "8MB", "--poll", "1s")
+	p := b.execute(plan, "--throttle", "4MB", "--poll", "1s")
 	var said, left time.Duration
 	var at time.Time
 	b.poll("a tenth of the bytes", 2*time.Minute, func(context.Context) error {
