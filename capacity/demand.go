@@ -31,7 +31,9 @@ type Demand struct {
 	Stored cluster.Bytes
 	// Replicas is the number of partition replicas; Partitions that of partitions.
 	Replicas, Partitions int
-	// MaxRF is the highest replication factor of any topic.
+	// MaxRF is the highest replication factor of any topic. A topic's is its
+	// least: a partition that moves has a replica more, and the list of what
+	// moves is read a moment before or after the replicas are.
 	MaxRF int
 	// Groups is the number of consumer groups that read.
 	Groups int
@@ -52,12 +54,15 @@ func DemandOf(s cluster.Snapshot) Demand {
 	sizes, passing := false, inPassing(s.Reassignments)
 	for i := range s.Topics {
 		t := &s.Topics[i]
+		least := 0
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
 			rf := len(p.Replicas) - passing[partition{t.Name, p.Partition}]
+			if j == 0 || rf < least {
+				least = rf
+			}
 			d.Partitions++
 			d.Replicas += rf
-			d.MaxRF = max(d.MaxRF, rf)
 			d.Produced += p.Load.BytesInPerSecond
 			d.Consumed += p.Load.BytesOutPerSecond
 			d.Replicated += p.Load.BytesInPerSecond * cluster.BytesPerSecond(rf)
@@ -65,6 +70,7 @@ func DemandOf(s cluster.Snapshot) Demand {
 			d.Stored += p.Load.SizeBytes * cluster.Bytes(rf)
 			sizes = sizes || p.Load.SizeBytes > 0
 		}
+		d.MaxRF = max(d.MaxRF, least)
 	}
 	if d.CPU == 0 {
 		d.CPU = -1

@@ -18,4 +18,9 @@ func TestAReplicaOnItsWayIsNoDemand(t *testing.T) {
 	if d.MaxRF != 3 || d.Replicas != 6 || d.Replicated != 600 {
 		t.Errorf("in mid-move: RF %d, %d replicas, %v replicated; want 3, 6 and 600", d.MaxRF, d.Replicas, d.Replicated)
 	}
+	// The list was read a moment too late: the move had ended.
+	s.Reassignments = nil
+	if d := DemandOf(s); d.MaxRF != 3 {
+		t.Errorf("just after a move: RF %d, want 3", d.MaxRF)
+	}
 }

@@ -264,6 +264,26 @@ func TestLoadThatComesBackCancelsTheDrain(t *testing.T) {
 	}
 }
 
+// Metadata and the list of what moves are two readings: replicas that are only
+// passing may look like a higher replication factor. No load asks for that.
+func TestReplicasThatOnlyPassDoNotCancelTheDrain(t *testing.T) {
+	w := newFakeWorld(14, 4, 12)
+	p := actPolicy()
+	p.Spec.Brokers.Survive = policy.Survive{Nothing: true}
+	p.Spec.Brokers.Stabilisation = policy.Duration(5 * time.Minute)
+	w.perTick = 0
+	w.run(t, p, 20, nil)
+	if w.stored.Operation == nil || w.stored.Operation.Phase != controller.Draining {
+		t.Fatalf("no drain: %+v", w.stored.Operation)
+	}
+	id := w.stored.Operation.ID
+	w.passing = true
+	w.run(t, p, 3, nil)
+	if op := w.stored.Operation; op == nil || op.ID != id || op.Phase != controller.Draining {
+		t.Errorf("the drain did not go on: %+v", op)
+	}
+}
+
 func TestHoldStopsEverythingAtOnce(t *testing.T) {
 	w := newFakeWorld(6, 3, 12)
 	w.rate = 6e6

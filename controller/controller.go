@@ -212,7 +212,8 @@ type tick struct {
 	demand    capacity.Demand // now
 	facts     capacity.Facts
 	scales    map[string]Scale
-	needNow   int // brokers the load needs as it is
+	needNow   int // brokers that all there is needs as it is
+	loadNeeds int // of them, those that the load itself needs
 	predicted predicted
 	groupsNow []groupSize
 	topics    map[string]int // index by name, made when first asked for

@@ -42,6 +42,7 @@ type fakeWorld struct {
 	moves   []cluster.Move
 	perTick int  // moves that finish in a tick
 	cleanUp int  // minutes that the mover still cleans up after the last move
+	passing bool // every partition shows a replica more, and no move explains it
 	never   bool // new pods never start
 	stale   []cluster.StaleSignal
 	disk    cluster.Bytes // of a broker; 0: 1e12
@@ -129,6 +130,13 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 		load, bytes := w.weigh(p)
 		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Replicas: slices.Clone(replicas), ISR: slices.Clone(replicas), Leader: replicas[0],
 			Load: cluster.Load{BytesInPerSecond: cluster.BytesPerSecond(load * w.rate), SizeBytes: cluster.Bytes(bytes), LeaderCPUCores: 0.01}})
+	}
+	for i := range t.Partitions {
+		for id := range 4 {
+			if x := &t.Partitions[i]; w.passing && len(x.Replicas) < 4 && !slices.Contains(x.Replicas, id) {
+				x.Replicas = append(x.Replicas, id)
+			}
+		}
 	}
 	for _, m := range w.moves {
 		s.Reassignments = append(s.Reassignments, cluster.Reassignment{Topic: "t", Partition: m.Partition, Replicas: m.To})

@@ -146,10 +146,10 @@ func (t *tick) overtaken(op *Operation) string {
 	switch {
 	case op.in() && op.To < t.c.spec.Brokers.Min:
 		return fmt.Sprintf("the policy now asks for at least %d brokers", t.c.spec.Brokers.Min)
-	case op.in() && t.demand.LoadUnknown == "" && t.allowed(t.needNow) > op.To:
-		return fmt.Sprintf("the load has come back: it needs %d brokers", t.needNow)
-	case op.Kind == Rebalance && t.demand.LoadUnknown == "" && t.allowed(t.needNow) > t.currentBrokers():
-		return fmt.Sprintf("the load needs %d brokers, which comes first", t.needNow)
+	case op.in() && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > op.To:
+		return fmt.Sprintf("the load has come back: it needs %d brokers", t.loadNeeds)
+	case op.Kind == Rebalance && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > t.currentBrokers():
+		return fmt.Sprintf("the load needs %d brokers, which comes first", t.loadNeeds)
 	default:
 		return ""
 	}

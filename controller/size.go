@@ -150,12 +150,25 @@ func (t *tick) size() {
 	if t.partlyUnknown() {
 		r.Complete = false
 	}
-	t.needNow = t.c.model.Size(now, t.facts).Brokers
+	asIs := t.c.model.Size(now, t.facts)
+	t.needNow, t.loadNeeds = asIs.Brokers, loadNeeds(asIs.Constraints)
 	if current := t.currentBrokers(); !r.Complete && r.Brokers < current {
 		r.Brokers, r.Bottleneck = current, capacity.BottleneckUnknown
 	}
 	r.Consumers = t.consumers()
 	t.d.Requirement = r
+}
+
+// loadNeeds is the brokers that a load needs by every constraint but the
+// replication factor, which no load raises.
+func loadNeeds(constraints []capacity.Constraint) int {
+	n := 0
+	for _, c := range constraints {
+		if !c.Advisory && c.Unknown == "" && c.Name != "replication" {
+			n = max(n, c.Brokers)
+		}
+	}
+	return n
 }
 
 // assumeLoad puts a predicted load in the place of one that is not measured.

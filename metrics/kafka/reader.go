@@ -32,6 +32,9 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
 	defer cancel()
 	at := r.cfg.Now()
+	// What moves is listed before and after the replicas are read: a move that
+	// ends or begins meanwhile would leave a replica that nothing explains.
+	earlier, _ := r.reassignments(ctx)
 	meta, err := within(ctx, func() (kadm.Metadata, error) { return r.admin.Metadata(ctx) })
 	if err != nil {
 		return cluster.Snapshot{}, r.wrap(ctx, err)
@@ -61,7 +64,7 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	p.brokers(fenced)
 	p.topics(configs)
 	p.logDirs(dirs)
-	p.Groups, p.Reassignments = groups, moves
+	p.Groups, p.Reassignments = groups, withEarlier(moves, earlier, p.Topics)
 	p.rates(r.last, now)
 	for i, part := range [][]string{
 		{"fenced_brokers"}, {string(metrics.PartitionSize), string(metrics.BrokerDiskUsed), string(metrics.BrokerDiskCapacity)},

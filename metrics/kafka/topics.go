@@ -111,6 +111,24 @@ func (r *Reader) reassignments(ctx context.Context) ([]cluster.Reassignment, err
 	return out, nil
 }
 
+// withEarlier adds to what moves now the moves that have ended since, where the
+// replicas that were read in between are still those of the move.
+func withEarlier(now, earlier []cluster.Reassignment, topics []cluster.Topic) []cluster.Reassignment {
+	same := func(a, b cluster.Reassignment) bool { return a.Topic == b.Topic && a.Partition == b.Partition }
+	for _, e := range earlier {
+		listed := slices.ContainsFunc(now, func(n cluster.Reassignment) bool { return same(n, e) })
+		shown := slices.ContainsFunc(topics, func(t cluster.Topic) bool {
+			return t.Name == e.Topic && slices.ContainsFunc(t.Partitions, func(p cluster.Partition) bool {
+				return p.Partition == e.Partition && len(p.Replicas) == len(e.Replicas)
+			})
+		})
+		if !listed && shown {
+			now = append(now, e)
+		}
+	}
+	return now
+}
+
 // offsets is where the logs ended and what the groups had committed.
 type offsets struct {
 	at        time.Time
