@@ -17,6 +17,13 @@ const (
 	ConditionHeld        = "Held"        // a gate holds a proposal
 )
 
+// What a status holds at most, in characters: an object is at most 1.5 MB as a
+// whole. The state names every change of the last day.
+const (
+	MaxState = 512 << 10 // of Operation
+	MaxText  = 32 << 10  // of Why, and of a condition's message
+)
+
 // Status is what the loop last decided, as kubectl shows it. It is written by
 // tidetable only.
 type Status struct {

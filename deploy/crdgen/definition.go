@@ -47,6 +47,10 @@ var refinements = map[string]func(*apiextensions.JSONSchemaProps){
 	"spec.consumers[].max":   atLeast(0),
 	"spec.consumers[].group": func(s *apiextensions.JSONSchemaProps) { s.MinLength = ptr(int64(1)) },
 	"spec.gates.diskAfter":   share,
+
+	"status.operation":            atMost(policy.MaxState),
+	"status.why":                  atMost(policy.MaxText),
+	"status.conditions[].message": atMost(policy.MaxText),
 }
 
 func rule(cel, message string) apiextensions.ValidationRule {
@@ -64,6 +68,10 @@ func enum(values ...string) func(*apiextensions.JSONSchemaProps) {
 
 func atLeast(n float64) func(*apiextensions.JSONSchemaProps) {
 	return func(s *apiextensions.JSONSchemaProps) { s.Minimum = &n }
+}
+
+func atMost(characters int64) func(*apiextensions.JSONSchemaProps) {
+	return func(s *apiextensions.JSONSchemaProps) { s.MaxLength = &characters }
 }
 
 func share(s *apiextensions.JSONSchemaProps) {

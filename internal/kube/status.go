@@ -15,11 +15,11 @@ func StatusOf(d controller.Decision, generation int64) policy.Status {
 		ObservedGeneration: int(generation),
 		Brokers:            d.Seen.Brokers,
 		Want:               d.Recommended,
-		Why:                d.Outcome,
+		Why:                bounded(d.Outcome),
 		LastDecision:       d.ID,
 	}
 	add := func(kind string, is bool, yes, no, message string) {
-		c := policy.Condition{Type: kind, Status: "False", Reason: no, Message: message, ObservedGeneration: int(generation)}
+		c := policy.Condition{Type: kind, Status: "False", Reason: no, Message: bounded(message), ObservedGeneration: int(generation)}
 		if is {
 			c.Status, c.Reason = "True", yes
 		}
@@ -101,12 +101,9 @@ func holds(d controller.Decision) (bool, string) {
 	return false, ""
 }
 
-// maxMessage is Kubernetes' bound on a condition's message.
-const maxMessage = 32768
-
 func bounded(s string) string {
-	if len(s) > maxMessage {
-		return strings.ToValidUTF8(s[:maxMessage-3], "") + "..."
+	if len(s) > policy.MaxText {
+		return strings.ToValidUTF8(s[:policy.MaxText-3], "") + "..."
 	}
 	return s
 }

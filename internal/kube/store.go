@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/policy"
 )
 
 // Store keeps the loop's state in the policy's own status, so that whoever
@@ -38,17 +39,14 @@ func (s Store) Load(ctx context.Context) (controller.State, error) {
 	return state, nil
 }
 
-// maxState bounds what is written: an object is at most 1.5 MB as a whole.
-const maxState = 512 << 10
-
 // Save writes the state and nothing else of the status.
 func (s Store) Save(ctx context.Context, state controller.State) error {
 	text, err := json.Marshal(state)
 	if err != nil {
 		return fmt.Errorf("encoding the state of %s: %w", s.Object.Key(), err)
 	}
-	if len(text) > maxState {
-		return fmt.Errorf("saving the state of %s: it has %d bytes, more than the %d an object can hold", s.Object.Key(), len(text), maxState)
+	if len(text) > policy.MaxState {
+		return fmt.Errorf("saving the state of %s: it has %d bytes, more than the %d an object can hold", s.Object.Key(), len(text), policy.MaxState)
 	}
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"operation": string(text)}})
 	if err != nil {

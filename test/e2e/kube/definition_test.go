@@ -1,10 +1,17 @@
 package kube
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tidetable/tidetable/internal/kube"
+	"github.com/tidetable/tidetable/policy"
 )
 
 // policyWith is a policy with the given spec, in flow style.
@@ -47,4 +54,17 @@ func TestDefinitionTakesWhatTheFileTakesAndRefusesTheRest(t *testing.T) {
 		})
 	}
 	f.mustApply(ctx, t, policyWith("{}"))
+
+	// What the loop writes is taken too: after a busy day its state is large.
+	for _, tt := range []struct {
+		field string
+		size  int
+		taken bool
+	}{{"operation", policy.MaxState, true}, {"operation", policy.MaxState + 1, false}, {"why", policy.MaxText, true}} {
+		patch := fmt.Sprintf(`{"status": {%q: %q}}`, tt.field, strings.Repeat("x", tt.size))
+		_, err := f.admin.Dynamic.Resource(kube.PolicyResource).Namespace("kafka").Patch(ctx, "p", types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+		if (err == nil) != tt.taken {
+			t.Errorf("status.%s of %d characters: taken %v, want %v: %.300v", tt.field, tt.size, err == nil, tt.taken, err)
+		}
+	}
 }
