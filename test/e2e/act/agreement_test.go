@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/tidetable/tidetable/simulations"
 	"github.com/tidetable/tidetable/simulations/agreement"
 	"github.com/tidetable/tidetable/simulations/scenario"
+	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
 // rebalancePause is how long a group stands still while its members change. The
@@ -89,13 +91,14 @@ var startupLine = regexp.MustCompile(`(?m)^  startup: \{(.*)\}$`)
 
 // simulated runs the journal's scenario under both policies, with the start
 // times of consumers as they were measured.
-func (r *recorded) simulated(ctx context.Context, t *testing.T, b *bed) (ahead, lag agreement.Day) {
+func (r *recorded) simulated(ctx context.Context, t *testing.T) (ahead, lag agreement.Day) {
 	t.Helper()
 	dir := filepath.Join(r.Dir, "exported")
 	file := func(name string) string { return filepath.Join(r.Dir, name) }
-	out := b.Run(ctx, t, "simulate", "export", file("journal.jsonl"), "--snapshot", file("start.json"), "--traces", file("end.traces.csv"), "--policy", file("policy.yaml"), "--dir", dir)
-	if out.Exit != 0 {
-		t.Fatalf("exporting the journal ended with %d: %s", out.Exit, out.Stderr)
+	export := exec.CommandContext(ctx, testbed.Tidetable(t), "simulate", "export", file("journal.jsonl"),
+		"--snapshot", file("start.json"), "--traces", file("end.traces.csv"), "--policy", file("policy.yaml"), "--dir", dir)
+	if out, err := export.CombinedOutput(); err != nil {
+		t.Fatalf("exporting the journal: %v: %s", err, out)
 	}
 	path := filepath.Join(dir, "scenario.yaml")
 	text, err := os.ReadFile(path)

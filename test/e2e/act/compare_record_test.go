@@ -66,7 +66,7 @@ type groupState struct {
 
 // recordDay runs the day without any fault, and writes down what it saw.
 // TIDETABLE_RECORD keeps the files in a folder for a look afterwards.
-func recordDay(ctx context.Context, t *testing.T) (*recorded, *bed) {
+func recordDay(ctx context.Context, t *testing.T) *recorded {
 	t.Helper()
 	dir := os.Getenv("TIDETABLE_RECORD")
 	if dir == "" {
@@ -103,7 +103,7 @@ func recordDay(ctx context.Context, t *testing.T) (*recorded, *bed) {
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "recorded.json"), text, 0o644))
 	t.Logf("recorded in %s: %d samples, %.1f MB moved", dir, len(r.Samples), r.MovedBytes/1e6)
-	return r, b
+	return r
 }
 
 const scaledObject = `apiVersion: keda.sh/v1alpha1
