@@ -70,7 +70,10 @@ func recordDay(ctx context.Context, t *testing.T) *recorded {
 	t.Helper()
 	dir := os.Getenv("TIDETABLE_RECORD")
 	if dir == "" {
-		dir = t.TempDir()
+		// Two tests read it. The testbed sweeps what a process left behind.
+		var err error
+		dir, err = os.MkdirTemp("", fmt.Sprintf("tidetable-testbed-%d-day-", os.Getpid()))
+		must(t, err)
 	}
 	must(t, os.MkdirAll(dir, 0o755))
 	b := newComparedBed(ctx, t, filepath.Join(dir, "journal.jsonl"))

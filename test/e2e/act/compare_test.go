@@ -16,30 +16,39 @@ import (
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
-// TestTheSameDayAheadAndByLagAndItsSimulation runs one day with two groups that
-// read the same topic: tidetable sizes one and the brokers, KEDA's formula the
-// other. It compares their minutes over the lag objective, and then the day
-// with its simulation from the journal. TIDETABLE_RECORD keeps the day's files in
-// a folder, and TIDETABLE_RECORDED judges such a folder instead of a new day.
-func TestTheSameDayAheadAndByLagAndItsSimulation(t *testing.T) {
-	recordedIn := os.Getenv("TIDETABLE_RECORDED")
-	if recordedIn == "" {
+// The day is recorded once for both tests: it takes ten minutes.
+var comparedDay *recorded
+
+// theDay runs one day with two groups that read the same topic: tidetable sizes
+// one and the brokers, KEDA's formula the other. TIDETABLE_RECORD keeps its files
+// in a folder, and TIDETABLE_RECORDED takes such a folder instead of a new day.
+func theDay(t *testing.T) *recorded {
+	t.Helper()
+	dir := os.Getenv("TIDETABLE_RECORDED")
+	if dir == "" {
 		testbed.RequireKubernetes(t)
 	}
 	requireSoak(t, "a whole day and its nights, ten minutes, and what is judged is when things happen, to the tick")
-	ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
-	defer cancel()
-	ahead, byLag := newResult(t, rowAhead), newResult(t, rowLagPolicy)
-	r := &recorded{Dir: recordedIn}
-	if recordedIn == "" {
-		r = recordDay(ctx, t)
-	} else {
-		text, err := os.ReadFile(filepath.Join(recordedIn, "recorded.json"))
+	switch {
+	case comparedDay != nil:
+	case dir == "":
+		ctx, cancel := context.WithTimeout(t.Context(), 16*time.Minute)
+		defer cancel()
+		comparedDay = recordDay(ctx, t)
+	default:
+		comparedDay = &recorded{Dir: dir}
+		text, err := os.ReadFile(filepath.Join(dir, "recorded.json"))
 		must(t, err)
-		must(t, json.Unmarshal(text, r))
-		span := r.Samples[len(r.Samples)-1].At.Sub(r.Samples[0].At).Seconds()
-		ahead.Seconds, byLag.Seconds = span, span
+		must(t, json.Unmarshal(text, comparedDay))
 	}
+	return comparedDay
+}
+
+func TestTheSameDayAheadAndByLag(t *testing.T) {
+	r := theDay(t)
+	ahead, byLag := newResult(t, rowAhead), newResult(t, rowLagPolicy)
+	span := r.Samples[len(r.Samples)-1].At.Sub(r.Samples[0].At).Seconds()
+	ahead.Seconds, byLag.Seconds = span, span
 	mine, theirs := r.tell(ahead, aheadGroup), r.tell(byLag, lagGroup)
 	if mine > theirs {
 		t.Errorf("the group that is scaled ahead was over its objective for %s, the one that follows its lag for %s", mine, theirs)
@@ -47,11 +56,16 @@ func TestTheSameDayAheadAndByLagAndItsSimulation(t *testing.T) {
 	if mine > 15*time.Second { // a rebalance may pause the group for a moment
 		t.Errorf("the group that is scaled ahead was over its objective for %s", mine)
 	}
+}
 
+// On a machine that has other work, scrapes and looks come late and the load
+// itself stutters; then a scaling may be a few ticks off.
+func TestTheSameDayIsToldByItsSimulation(t *testing.T) {
+	r := theDay(t)
 	happened, happenedLag := r.day(aheadGroup), r.day(lagGroup)
 	must(t, keep(filepath.Join(r.Dir, "ahead.json"), happened))
 	must(t, keep(filepath.Join(r.Dir, "bylag.json"), happenedLag))
-	simulated, simulatedLag := r.simulated(ctx, t)
+	simulated, simulatedLag := r.simulated(t.Context(), t)
 	first, second := agreement.Judge(happened, simulated), agreement.Judge(happenedLag, simulatedLag)
 	for _, report := range []agreement.Report{first, second} {
 		var s strings.Builder
@@ -62,7 +76,7 @@ func TestTheSameDayAheadAndByLagAndItsSimulation(t *testing.T) {
 		}
 	}
 	if !t.Failed() {
-		must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulations.md"), first, second))
+		must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulations.md"), r, first, second))
 	}
 }
 
@@ -106,7 +120,7 @@ const (
 )
 
 // writeAgreement puts both reports between the marks of a page.
-func writeAgreement(path string, ahead, byLag agreement.Report) error {
+func writeAgreement(path string, r *recorded, ahead, byLag agreement.Report) error {
 	page, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -119,7 +133,8 @@ func writeAgreement(path string, ahead, byLag agreement.Report) error {
 	var b bytes.Buffer
 	b.Write(before)
 	b.WriteString(agreementBegin)
-	fmt.Fprintf(&b, "Measured on %s by `make soak-day`. Scaled by tidetable, brokers and a group; a tick is its interval, %s:\n\n", time.Now().UTC().Format(time.DateOnly), interval)
+	span := r.Samples[len(r.Samples)-1].At.Sub(r.First).Seconds()
+	fmt.Fprintf(&b, "Recorded on %s by `make soak-day`, %.0f seconds from the first look on. Scaled by tidetable, brokers and a group; a tick is\nits interval, %s:\n\n", r.First.UTC().Format(time.DateOnly), span, interval)
 	ahead.Write(&b, true)
 	fmt.Fprintf(&b, "\n\nThe group that is scaled by its lag; a tick is the HPA's, %s:\n\n", kedaTick)
 	byLag.Write(&b, true)
