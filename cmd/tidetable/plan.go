@@ -35,7 +35,9 @@ func newPlanCmd() *cobra.Command {
 			"runs out and how sure that is, what it costs and on which machines it would cost\n" +
 			"least.\n\n" +
 			"The growth comes from the trend through the daily peaks of --trace (14 days at\n" +
-			"least), or from --growth, which is the growth until the end of the horizon.",
+			"least), or from --growth, which is the growth until the end of the horizon. The\n" +
+			"trend is tried in the trace's own past: its interval is as wide as would have\n" +
+			"been right then. Two years of trace that agree give a season of the year.",
 		Example: "  tidetable plan --policy policy.yaml --input snapshot.json.gz --trace trace.csv --horizon 365d\n" +
 			"  tidetable plan --policy policy.yaml --input snapshot.json --growth 0.4 --lose zone=a --output json",
 		Args: cobra.NoArgs,
