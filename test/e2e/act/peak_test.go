@@ -29,7 +29,7 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	defer cancel()
 	r := newResult(t, rowDay)
 	b := newBed(ctx, t)
-	b.wants(ctx, t, wish{})
+	b.wants(ctx, t, wish{consumersStart: "20s"}) // what a pod and its group's rebalance may take here
 	b.run(t)
 	w := watch(ctx, t, b)
 	seed := seed()
