@@ -332,10 +332,11 @@ func plain(s map[string]any) {
 // command.
 func TestJournalExampleHolds(t *testing.T) {
 	example := formats + "journal.example.jsonl"
-	if *updateFormats {
-		writeJournalExample(t, example)
-	}
 	code, out, errs := tidetable("journal", "verify", example, "--anchor", "none")
+	if code != 0 && *updateFormats { // one that holds is kept: process ids differ every time
+		writeJournalExample(t, example)
+		code, out, errs = tidetable("journal", "verify", example, "--anchor", "none")
+	}
 	if code != 0 {
 		t.Fatalf("exit %d: %s%s", code, out, errs)
 	}
