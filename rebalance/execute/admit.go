@@ -32,8 +32,11 @@ type copying struct {
 // limits is what a batch must keep to.
 type limits struct {
 	// allowance is the bytes a broker may have in transit in one direction; one
-	// replica is always allowed, whatever its size.
+	// replica is always allowed, whatever its size, beside what is done soon.
 	allowance func(broker int) cluster.Bytes
+	// soon is the bytes a broker copies before a replica that starts at the next
+	// look could take their place: a broker that waits for the look is idle.
+	soon func(broker int) cluster.Bytes
 	// room is the free space of a broker, less what is on its way there.
 	// Negative is unknown, which admits nothing.
 	room func(broker int) cluster.Bytes
@@ -136,10 +139,10 @@ func fits(c copying, load loads, space map[int]cluster.Bytes, l limits) string {
 	if need := needs(c); room-space[c.to] < need {
 		return fmt.Sprintf("broker %d has %v left and the replica needs %v", c.to, room-space[c.to], need)
 	}
-	if in := load.in[c.to]; in > 0 && in+c.left > l.allowance(c.to) {
+	if in := load.in[c.to]; in > l.soon(c.to) && in+c.left > l.allowance(c.to) {
 		return fmt.Sprintf("broker %d receives as much as it may", c.to)
 	}
-	if out := load.out[c.from]; out > 0 && out+c.left > l.allowance(c.from) {
+	if out := load.out[c.from]; out > l.soon(c.from) && out+c.left > l.allowance(c.from) {
 		return fmt.Sprintf("broker %d sends as much as it may", c.from)
 	}
 	if !l.carries(c.to, FollowerSide, load.incomingTo[c.to]+c.incoming) {

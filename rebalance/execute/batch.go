@@ -61,7 +61,8 @@ func (m *Mover) choose(v verdicts, view View, hold string) ([]copying, string) {
 		return nil, hold
 	}
 	batch, held := admit(v.cands, v.running, v.later, limits{
-		allowance: m.allowance,
+		allowance: func(b int) cluster.Bytes { return m.copied(b, max(m.cfg.Window, 2*m.cfg.Poll)) },
+		soon:      func(b int) cluster.Bytes { return m.copied(b, 2*m.cfg.Poll) },
 		room:      m.room(v.running),
 		carries: func(b int, s Side, in cluster.BytesPerSecond) bool {
 			return m.cfg.Throttle.carries(m.sideIncoming(s, in))
@@ -78,18 +79,15 @@ func (m *Mover) choose(v verdicts, view View, hold string) ([]copying, string) {
 	return nil, ""
 }
 
-// allowance is the bytes that may be on their way to or from a broker: what it
-// copies in the window, and never less than in two polls, so that it is not
-// idle when one replica is done.
-func (m *Mover) allowance(b int) cluster.Bytes {
+// copied is what a broker copies in a while at its present throttle.
+func (m *Mover) copied(b int, while time.Duration) cluster.Bytes {
 	rate := m.cfg.Throttle.Start
 	for _, s := range sides {
 		if r, ok := m.work.rates[RateOn{b, s}]; ok {
 			rate = min(rate, r)
 		}
 	}
-	window := max(m.cfg.Window, 2*m.cfg.Poll)
-	return cluster.Bytes(float64(rate) * window.Seconds())
+	return cluster.Bytes(float64(rate) * while.Seconds())
 }
 
 // room is the free space of a broker less what is still to arrive.
