@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -105,34 +106,38 @@ func Judge(happened, simulated Day) Report {
 	return r
 }
 
-// pair takes the n-th change from one size to another of each target together.
+// pair takes each change together with the one from and to the same size of the
+// same target that is nearest in time: a change that only one of the two has
+// must not shift those after it.
 func (r *Report) pair(happened, simulated []Scaling) {
-	type key struct {
-		target   string
-		from, to int
-	}
-	left := map[key][]Scaling{}
-	for _, s := range simulated {
-		k := key{s.Target, s.From, s.To}
-		left[k] = append(left[k], s)
-	}
+	left := slices.Clone(simulated)
 	for _, s := range happened {
-		k := key{s.Target, s.From, s.To}
-		if len(left[k]) == 0 {
+		near := -1
+		for i, x := range left {
+			same := x.Target == s.Target && x.From == s.From && x.To == s.To
+			if same && (near < 0 || math.Abs(x.At-s.At) < math.Abs(left[near].At-s.At)) {
+				near = i
+			}
+		}
+		if near < 0 || nearer(happened, left[near], s) {
 			r.Unmatched = append(r.Unmatched, fmt.Sprintf("%s %d → %d at %.0f s happened and was not simulated", s.Target, s.From, s.To, s.At))
 			continue
 		}
-		r.Scalings = append(r.Scalings, Pair{s, left[k][0].At})
-		r.Ticks = math.Max(r.Ticks, math.Abs(left[k][0].At-s.At)/r.tick)
-		left[k] = left[k][1:]
+		r.Scalings = append(r.Scalings, Pair{s, left[near].At})
+		r.Ticks = math.Max(r.Ticks, math.Abs(left[near].At-s.At)/r.tick)
+		left = slices.Delete(left, near, near+1)
 	}
-	for _, s := range simulated {
-		k := key{s.Target, s.From, s.To}
-		if n := len(left[k]); n > 0 && left[k][0] == s {
-			r.Unmatched = append(r.Unmatched, fmt.Sprintf("%s %d → %d at %.0f s was simulated and did not happen", s.Target, s.From, s.To, s.At))
-			left[k] = left[k][1:]
-		}
+	for _, s := range left {
+		r.Unmatched = append(r.Unmatched, fmt.Sprintf("%s %d → %d at %.0f s was simulated and did not happen", s.Target, s.From, s.To, s.At))
 	}
+}
+
+// nearer tells whether another change of the same kind happened nearer to a
+// simulated one than s did.
+func nearer(happened []Scaling, simulated, s Scaling) bool {
+	return slices.ContainsFunc(happened, func(x Scaling) bool {
+		return x != s && x.Target == s.Target && x.From == s.From && x.To == s.To && math.Abs(x.At-simulated.At) < math.Abs(s.At-simulated.At)
+	})
 }
 
 // LagError is the root mean square of the difference of two curves over the

@@ -162,12 +162,12 @@ const (
 	serviceTime = 2 * time.Millisecond
 	// pageCacheShare is the share of a broker's memory that caches the log.
 	pageCacheShare = 0.5
-	// The mover looks every five seconds (rebalance/execute). A plan takes six
+	// The mover looks every five seconds (rebalance/execute). A plan takes seven
 	// looks however little it copies: to set throttles, submit, see the copies
-	// done, elect leaders, verify every move and clean up. After the last copy of
-	// a large one there are four to come.
-	moverShortest = 6 * 5 * time.Second
-	moverSettles  = 4 * 5 * time.Second
+	// done, elect leaders in two rounds, verify every move and clean up. After the
+	// last copy of a large one there are five to come.
+	moverShortest = 7 * 5 * time.Second
+	moverSettles  = 5 * 5 * time.Second
 	// flowsPerBroker bounds the partitions that move into, or out of, one
 	// broker at a time.
 	flowsPerBroker = 8

@@ -118,7 +118,7 @@ func TestLagIsWhatWasReadAndNotCommitted(t *testing.T) {
 	}
 }
 
-func TestAPlanTakesTheMoverSixLooks(t *testing.T) {
+func TestAPlanTakesTheMoverSevenLooks(t *testing.T) {
 	w := risen(t, nil)
 	p := w.parts[0]
 	to := []int{int(p.replicas[0]), 3 - int(p.replicas[0]) - int(p.replicas[1])}
@@ -126,8 +126,8 @@ func TestAPlanTakesTheMoverSixLooks(t *testing.T) {
 	if err := m.Start(context.Background(), rebalance.Plan{Moves: []cluster.Move{{Topic: "orders", Partition: 0, To: to}}}); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 31 {
-		if state := w.progress().State; (state == "moving") != (i < 30) {
+	for i := range 36 {
+		if state := w.progress().State; (state == "moving") != (i < 35) {
 			t.Fatalf("after %d s the mover says %q", i, state)
 		}
 		w.Step()

@@ -75,9 +75,8 @@ func TestTheSameDayIsToldByItsSimulation(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if !t.Failed() {
-		must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulations.md"), r, first, second))
-	}
+	// Written however it came out: the table says by how much.
+	must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulations.md"), r, first, second))
 }
 
 // keep writes a day down.
