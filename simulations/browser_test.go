@@ -172,7 +172,7 @@ const firstDot = `((title) => {
 	const box = section.querySelector('.chart'), chart = echarts.getInstanceByDom(box);
 	const index = chart.getOption().series.findIndex((s) => s.markPoint && s.markPoint.data && s.markPoint.data.length);
 	if (index < 0) return [];
-	box.scrollIntoView({block: 'center', behavior: 'instant'});
+	box.scrollIntoView({block: 'center'});
 	const [x, y] = chart.convertToPixel({seriesIndex: index}, chart.getOption().series[index].markPoint.data[0].coord);
 	const at = box.getBoundingClientRect();
 	return [at.left + x, at.top + y];

@@ -14,7 +14,7 @@ import (
 )
 
 // longTraces are the shared ones of at least eight weeks.
-var longTraces = []string{"bike_sharing", "nab_cpu_utilization_asg_misconfiguration", "nab_nyc_taxi", "nab_twitter_volume_aapl", "worldcup98"}
+var longTraces = []string{"bike_sharing", "nab_cpu_utilization_asg_misconfiguration", "nab_nyc_taxi", "nab_twitter_volume_aapl", "worldcup98"} //nolint:misspell // a name of a file
 
 // readTrace reads a shared trace's first column.
 func readTrace(t *testing.T, name string) metrics.Series {
