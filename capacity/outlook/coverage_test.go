@@ -1,11 +1,8 @@
 package outlook
 
 import (
-	"encoding/csv"
 	"math"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -19,33 +16,8 @@ var longTraces = []string{"bike_sharing", "nab_cpu_utilization_asg_misconfigurat
 // readTrace reads a shared trace's first column.
 func readTrace(t *testing.T, name string) metrics.Series {
 	t.Helper()
-	f, err := os.Open(shareddata.Path(t, "data", "traces", name+".csv"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var s metrics.Series
-	for i, row := range rows[1:] {
-		at, err := time.Parse(time.RFC3339, row[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := strconv.ParseFloat(row[1], 64)
-		if err != nil {
-			v = math.NaN()
-		}
-		switch i {
-		case 0:
-			s.Start = at
-		case 1:
-			s.Step = at.Sub(s.Start)
-		}
-		s.Values = append(s.Values, v)
-	}
+	s.Start, s.Step, s.Values = shareddata.Trace(t, "data", "traces", name+".csv")
 	return s
 }
 

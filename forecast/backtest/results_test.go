@@ -2,13 +2,11 @@ package backtest
 
 import (
 	"context"
-	"encoding/csv"
 	"flag"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,7 +43,7 @@ func TestResultsTable(t *testing.T) {
 		if name == "baselines" || name == "mstl_ets" || name == "prophet" {
 			continue
 		}
-		s := readValues(t, f)
+		s := readValues(t, filepath.Base(f))
 		r, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: 15 * time.Minute, Candidates: true}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -69,7 +67,7 @@ func TestResultsTable(t *testing.T) {
 	}
 	b.WriteString("\nAgainst the same engine without them, US holidays change the error on holidays (by the calendar, up to 24 h ahead) by\n")
 	for _, name := range []string{"bike_sharing", "nab_nyc_taxi"} {
-		s := readValues(t, shareddata.Path(t, "data", "traces", name+".csv"))
+		s := readValues(t, name+".csv")
 		plain := holidayError(t, s, nil)
 		with := holidayError(t, s, &forecast.Calendar{Holidays: []string{"US"}})
 		fmt.Fprintf(&b, "%+.0f %% on %s\n", 100*(with/plain-1), name)
@@ -121,40 +119,10 @@ func replace(t *testing.T, path, table string) {
 	}
 }
 
-// readValues reads the value column of a regular trace.
-func readValues(t *testing.T, path string) metrics.Series {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
+// readValues reads a shared trace's first column.
+func readValues(t *testing.T, name string) metrics.Series {
+	t.Helper()
 	var s metrics.Series
-	for i, r := range rows[1:] {
-		at, err := time.Parse(time.RFC3339, r[0])
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch i {
-		case 0:
-			s.Start = at
-		case 1:
-			s.Step = at.Sub(s.Start)
-		}
-		if i > 0 {
-			// The grid is regular but for holes.
-			for k := int(at.Sub(s.Start) / s.Step); len(s.Values) < k; {
-				s.Values = append(s.Values, math.NaN())
-			}
-		}
-		v, err := strconv.ParseFloat(r[1], 64)
-		if err != nil {
-			v = math.NaN()
-		}
-		s.Values = append(s.Values, v)
-	}
+	s.Start, s.Step, s.Values = shareddata.Trace(t, "data", "traces", name)
 	return s
 }

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/forecast"
-	"github.com/tidetable/tidetable/internal/shareddata"
 )
 
 // The load of crane_10 and of twitter_aapl cannot be foretold; that of the
@@ -16,7 +15,7 @@ func TestSharedTracesAreTrustedWhereTheForecastIsWorthIt(t *testing.T) {
 		"crane_10": false, "nab_twitter_volume_aapl": false, "crane_4": false,
 		"crane_0": true, "crane_8": true, "crane_12": true, "crane_14": true, "worldcup98": true,
 	} {
-		s := readValues(t, shareddata.Path(t, "data", "traces", name+".csv"))
+		s := readValues(t, name+".csv")
 		wrong, origins, why := 0, 0, ""
 		_, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: 6 * time.Hour, Ahead: time.Hour}, func(f Forecast) error {
 			origins++
