@@ -5,20 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/log"
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/tidetable/tidetable/internal/browsertest"
 )
 
 var (
@@ -26,116 +20,17 @@ var (
 	shownReport = flag.String("report", "", "take the pictures of this report instead of a small one")
 )
 
-// browser is one headless Chromium, and what it complained about and asked for.
-type browser struct {
-	context.Context
-	mu       sync.Mutex
-	requests []string
-	faults   []string
-}
-
-// startBrowser starts Chromium, or skips the test and says why.
-func startBrowser(t *testing.T) *browser {
+// startBrowser is a browser that may read the report from its file.
+func startBrowser(t *testing.T) *browsertest.Browser {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("left out: -short; a browser is slow to start")
-	}
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if p, err := exec.LookPath(name); err == nil && path == "" {
-			path = p
-		}
-	}
-	if path == "" {
-		t.Skip("no Chromium on this machine: apt-get install chromium")
-	}
-	opts := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900)}
-	for _, f := range []string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "no-default-browser-check", "allow-file-access-from-files"} {
-		opts = append(opts, chromedp.Flag(f, true))
-	}
-	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(cancel)
-	b := &browser{}
-	if err := chromedp.Listen(ctx, b.hear); err != nil {
-		t.Skipf("Chromium is here and does not start: %v", err)
-	}
-	t.Cleanup(func() { // Chromium is asked to end, so that it has let go of its folder
-		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-		defer cancel()
-		_ = chromedp.Cancel(ctx)
-	})
-	b.Context, cancel = context.WithTimeout(ctx, 8*time.Minute) // machines that run everything at once are slow
-	t.Cleanup(cancel)
-	send(t, b, network.Enable, network.EnableParams{})
-	send(t, b, log.Enable, cdp.Empty{})
-	send(t, b, runtime.Enable, cdp.Empty{})
-	return b
-}
-
-func (b *browser) hear(ev any) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch e := ev.(type) {
-	case *network.EventRequestWillBeSent:
-		b.requests = append(b.requests, e.Request.URL)
-	case *log.EventEntryAdded:
-		b.faults = append(b.faults, fmt.Sprintf("%s: %s %s", e.Entry.Level, e.Entry.Text, e.Entry.URL))
-	case *runtime.EventExceptionThrown:
-		b.faults = append(b.faults, fmt.Sprintf("exception: %s %+v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception))
-	}
-}
-
-func (b *browser) must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		t.Fatalf("in the browser: %v; it complained: %q", err, b.faults)
-	}
-}
-
-// eval returns what a script returns, having waited for its promise.
-func eval[T any](t *testing.T, b *browser, script string) T {
-	t.Helper()
-	v, err := chromedp.Run(b, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
-	b.must(t, err)
-	return v
-}
-
-func send[P, R any](t *testing.T, b *browser, command cdp.Command[P, R], params P) {
-	t.Helper()
-	_, err := chromedp.Call(b, command, params)
-	b.must(t, err)
+	return browsertest.Start(t, "allow-file-access-from-files")
 }
 
 // open shows a file at a width in a theme, and waits until all is drawn.
-func (b *browser) open(t *testing.T, file string, width, height int64, theme string) {
+func open(t *testing.T, b *browsertest.Browser, file string, width, height int64, theme string) {
 	t.Helper()
-	send(t, b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 500})
-	send(t, b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"})
-	send(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
-		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"},
-	}})
-	b.must(t, chromedp.Do(b, chromedp.Navigate("file://"+file),
-		chromedp.Poll[chromedp.Void](`document.body.dataset.ready === 'yes'`, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(0))))
-}
-
-// check sees that the browser asked nobody but for the file, and had nothing
-// to complain about.
-func (b *browser) check(t *testing.T, file string) {
-	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, u := range b.requests {
-		if u != "file://"+file && !strings.HasPrefix(u, "data:") {
-			t.Errorf("the report asked for %s", u)
-		}
-	}
-	for _, f := range b.faults {
-		t.Errorf("the browser complained: %s", f)
-	}
+	b.See(t, width, height, theme)
+	b.Visit(t, "file://"+file)
 }
 
 // smallReport is the page of a day with faults under every policy.
@@ -180,14 +75,14 @@ const firstDot = `((title) => {
 
 // clickFirstDot clicks the first decision of a chart as a reader would, and
 // returns what the page then says below the chart.
-func (b *browser) clickFirstDot(t *testing.T, title string) string {
+func clickFirstDot(t *testing.T, b *browsertest.Browser, title string) string {
 	t.Helper()
-	at := eval[[]float64](t, b, fmt.Sprintf("%s(%q)", firstDot, title))
+	at := browsertest.Eval[[]float64](t, b, fmt.Sprintf("%s(%q)", firstDot, title))
 	if len(at) != 2 {
 		t.Fatalf("the chart %q has no decisions", title)
 	}
-	b.must(t, chromedp.Do(b, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]), chromedp.MouseClickXY(at[0], at[1])))
-	return eval[string](t, b, fmt.Sprintf(`[...document.querySelectorAll('section')].find((s) => s.querySelector('h2').textContent === %q).querySelector('.reason').textContent`, title))
+	b.Do(t, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]), chromedp.MouseClickXY(at[0], at[1]))
+	return browsertest.Eval[string](t, b, fmt.Sprintf(`[...document.querySelectorAll('section')].find((s) => s.querySelector('h2').textContent === %q).querySelector('.reason').textContent`, title))
 }
 
 func TestReportIsDrawnInABrowserAndTellsReasons(t *testing.T) {
@@ -195,27 +90,27 @@ func TestReportIsDrawnInABrowserAndTellsReasons(t *testing.T) {
 	file := smallReport(t)
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 375} {
-			b.open(t, file, width, 900, theme)
-			charts := eval[int](t, b, `document.querySelectorAll('.chart').length`)
-			if n := eval[int](t, b, drawn); n != charts || charts < 8 {
+			open(t, b, file, width, 900, theme)
+			charts := browsertest.Eval[int](t, b, `document.querySelectorAll('.chart').length`)
+			if n := browsertest.Eval[int](t, b, drawn); n != charts || charts < 8 {
 				t.Errorf("%s, %d pixels: %d of %d charts are drawn", theme, width, n, charts)
 			}
-			if w := eval[int64](t, b, `document.documentElement.scrollWidth`); w > width {
+			if w := browsertest.Eval[int64](t, b, `document.documentElement.scrollWidth`); w > width {
 				t.Errorf("%s: at %d pixels the page is %d wide", theme, width, w)
 			}
 		}
 	}
-	b.open(t, file, 1280, 900, "light")
+	open(t, b, file, 1280, 900, "light")
 	for title, subject := range map[string]string{"Brokers": "brokers", "Consumer replicas": "billing"} {
-		said := b.clickFirstDot(t, title)
+		said := clickFirstDot(t, b, title)
 		if !strings.Contains(said, subject+": ") || !strings.Contains(said, "÷") && !strings.Contains(said, "need") {
 			t.Errorf("a click on a decision of %q says %q, want what was changed and why", title, said)
 		}
 	}
-	if why := eval[string](t, b, `[...document.querySelectorAll('table')].pop().textContent`); strings.Contains(why, "loop") {
+	if why := browsertest.Eval[string](t, b, `[...document.querySelectorAll('table')].pop().textContent`); strings.Contains(why, "loop") {
 		t.Error("the table of changes says that the loop made them instead of why")
 	}
-	b.check(t, file)
+	b.Check(t, func(url string) bool { return url == "file://"+file })
 }
 
 func TestReportHasNoAccessibilityFault(t *testing.T) {
@@ -237,9 +132,9 @@ func TestReportHasNoAccessibilityFault(t *testing.T) {
 		Passes []struct{}
 	}
 	for _, theme := range []string{"light", "dark"} {
-		b.open(t, file, 1280, 900, theme)
-		b.must(t, chromedp.Do(b, chromedp.Evaluate[chromedp.Void](string(axe))))
-		r := eval[findings](t, b, `axe.run().then((r) => ({Violations: r.violations.map((v) => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => ({HTML: n.html}))})), Passes: r.passes.map(() => ({}))}))`)
+		open(t, b, file, 1280, 900, theme)
+		b.Do(t, chromedp.Evaluate[chromedp.Void](string(axe)))
+		r := browsertest.Eval[findings](t, b, `axe.run().then((r) => ({Violations: r.violations.map((v) => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => ({HTML: n.html}))})), Passes: r.passes.map(() => ({}))}))`)
 		if len(r.Passes) < 10 {
 			t.Errorf("%s: only %d rules passed: axe did not look", theme, len(r.Passes))
 		}
@@ -264,12 +159,12 @@ func TestReportMakesPictures(t *testing.T) {
 		width, height int64
 		click         bool
 	}{{"report.png", "light", 1280, 1500, true}, {"report-dark.png", "dark", 1280, 1500, false}, {"report-phone.png", "light", 390, 1500, false}} {
-		b.open(t, file, shot.width, shot.height, shot.theme)
+		open(t, b, file, shot.width, shot.height, shot.theme)
 		if shot.click {
-			b.clickFirstDot(t, "Brokers")
+			clickFirstDot(t, b, "Brokers")
 		}
 		png, err := chromedp.Run(b, chromedp.CaptureScreenshot())
-		b.must(t, err)
+		b.Must(t, err)
 		if err := os.WriteFile(filepath.Join(*screenshots, shot.name), png, 0o644); err != nil {
 			t.Fatal(err)
 		}

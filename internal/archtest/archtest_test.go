@@ -16,7 +16,7 @@ import (
 const module = "github.com/tidetable/tidetable/"
 
 // leaves may be imported by every room but cluster: they know nobody.
-var leaves = []string{"internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
+var leaves = []string{"internal/browsertest", "internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
 
 // domain is what an adapter may know.
 var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "controller", "controller/gates"}
@@ -38,6 +38,7 @@ var mayImport = []struct {
 	{"policy", []string{"cluster", "capacity"}},
 	{"controller", []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance"}},
 	{"controller/gates", []string{"cluster", "metrics", "forecast", "capacity", "policy", "rebalance", "controller"}},
+	{"internal/browsertest", nil},
 	{"internal/files", nil},
 	{"internal/report", nil},
 	{"internal/shareddata", nil},
