@@ -227,14 +227,14 @@ func cpuSamples(s cluster.Snapshot) []cpuSample {
 	for i := range s.Topics {
 		for j := range s.Topics[i].Partitions {
 			p := &s.Topics[i].Partitions[j]
-			in, out := float64(p.Load.BytesInPerSecond), float64(p.Load.BytesOutPerSecond)
+			in := float64(p.Load.BytesInPerSecond)
 			for _, id := range p.Replicas {
 				k, alive := index[id]
 				switch {
 				case !alive:
 				case id == p.Leader:
 					samples[k].did[1] += in
-					samples[k].did[2] += out + in*float64(len(p.Replicas)-1)
+					samples[k].did[2] += float64(p.On(id).NetworkOut)
 				default:
 					samples[k].did[3] += in
 				}

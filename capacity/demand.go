@@ -65,9 +65,10 @@ func DemandOf(s cluster.Snapshot) Demand {
 			d.Replicas += rf
 			d.Produced += p.Load.BytesInPerSecond
 			d.Consumed += p.Load.BytesOutPerSecond
-			d.Replicated += p.Load.BytesInPerSecond * cluster.BytesPerSecond(rf)
-			d.CPU += p.Load.LeaderCPUCores + p.Load.FollowerCPUCores*cluster.Cores(max(0, rf-1))
-			d.Stored += p.Load.SizeBytes * cluster.Bytes(rf)
+			all := p.Load.Replicated(rf)
+			d.Replicated += all.NetworkIn
+			d.CPU += all.CPU
+			d.Stored += all.Disk
 			sizes = sizes || p.Load.SizeBytes > 0
 		}
 		d.MaxRF = max(d.MaxRF, least)
@@ -181,9 +182,10 @@ func inPassing(moves []cluster.Reassignment) map[partition]int {
 func weigh(t *cluster.Topic) (now, rate cluster.Bytes, replicas int) {
 	for j := range t.Partitions {
 		rf := len(t.Partitions[j].Replicas)
+		all := t.Partitions[j].Load.Replicated(rf)
 		replicas += rf
-		now += t.Partitions[j].Load.SizeBytes * cluster.Bytes(rf)
-		rate += cluster.Bytes(t.Partitions[j].Load.BytesInPerSecond) * cluster.Bytes(rf)
+		now += all.Disk
+		rate += cluster.Bytes(all.NetworkIn)
 	}
 	return now, rate, replicas
 }

@@ -95,9 +95,8 @@ type Partition struct {
 	Load      Load  `json:"load"`
 }
 
-// Load is what a partition costs. A leader costs its broker bytesIn in,
-// bytesOut + (RF-1)·bytesIn out, leaderCpuCores and sizeBytes; a follower
-// bytesIn in, nothing out, followerCpuCores and sizeBytes.
+// Load is what clients ask of a partition, and what that costs. Leader, Follower
+// and Replicated say what it costs which broker.
 type Load struct {
 	BytesInPerSecond    BytesPerSecond    `json:"bytesInPerSecond"`  // produced
 	BytesOutPerSecond   BytesPerSecond    `json:"bytesOutPerSecond"` // consumed, without replication

@@ -25,6 +25,19 @@ type goal struct {
 	leader   func(l cluster.Load, rf int) float64
 }
 
+// capacityOf, followerOf and leaderOf are a resource's, by the rules of cluster.
+func capacityOf(r cluster.Resource) func(cluster.Capacity) float64 {
+	return func(c cluster.Capacity) float64 { return c.Of(r) }
+}
+
+func followerOf(r cluster.Resource) func(cluster.Load) float64 {
+	return func(l cluster.Load) float64 { return l.Follower().Of(r) }
+}
+
+func leaderOf(r cluster.Resource) func(cluster.Load, int) float64 {
+	return func(l cluster.Load, rf int) float64 { return l.Leader(rf).Of(r) - l.Follower().Of(r) }
+}
+
 // goals is the registry, in the order in which they are printed.
 var goals = []goal{
 	cpuGoal,

@@ -6,7 +6,5 @@ import "github.com/tidetable/tidetable/cluster"
 // produced, from clients or from its leader.
 var networkInGoal = goal{
 	name: "nwIn", unit: "bytesPerSecond", weight: 0.15, hard: true, rate: true,
-	capacity: func(c cluster.Capacity) float64 { return float64(c.NetworkInBytesPerSecond) },
-	follower: func(l cluster.Load) float64 { return float64(l.BytesInPerSecond) },
-	leader:   func(cluster.Load, int) float64 { return 0 },
+	capacity: capacityOf(cluster.NetworkIn), follower: followerOf(cluster.NetworkIn), leader: leaderOf(cluster.NetworkIn),
 }

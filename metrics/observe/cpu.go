@@ -56,10 +56,10 @@ func (m *merger) cpu() {
 }
 
 func leaderWeight(p *cluster.Partition) float64 {
-	in, out := float64(p.Load.BytesInPerSecond), float64(p.Load.BytesOutPerSecond)
-	return in*coresPerByteIn + (out+float64(len(p.Replicas)-1)*in)*coresPerByteOut
+	f := p.Load.Leader(len(p.Replicas))
+	return float64(f.NetworkIn)*coresPerByteIn + float64(f.NetworkOut)*coresPerByteOut
 }
 
 func followerWeight(p *cluster.Partition) float64 {
-	return float64(p.Load.BytesInPerSecond) * coresPerByteFollowed
+	return float64(p.Load.Follower().NetworkIn) * coresPerByteFollowed
 }
