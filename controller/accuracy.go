@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // track compares what was forecast for a time, as far ahead as sizes are
@@ -70,8 +71,8 @@ func (t *track) came(now time.Time, actual float64) {
 }
 
 // accuracy gives how every forecast came out, sorted.
-func (c *Controller) accuracy() []Accuracy {
-	var out []Accuracy
+func (c *Controller) accuracy() []decision.Accuracy {
+	var out []decision.Accuracy
 	for _, t := range c.tracks {
 		if len(t.outcomes) < trackLeast {
 			continue
@@ -85,14 +86,14 @@ func (c *Controller) accuracy() []Accuracy {
 				covered++
 			}
 		}
-		a := Accuracy{Signal: t.signal, Subject: t.subject, Since: t.outcomes[0].at, Points: len(t.outcomes),
+		a := decision.Accuracy{Signal: t.signal, Subject: t.subject, Since: t.outcomes[0].at, Points: len(t.outcomes),
 			Coverage: cluster.Ratio(covered) / cluster.Ratio(len(t.outcomes)), Nominal: cluster.Ratio(t.nominal)}
 		if actual > 0 {
 			a.WAPE = cluster.Ratio(miss / actual)
 		}
 		out = append(out, a)
 	}
-	slices.SortFunc(out, func(a, b Accuracy) int {
+	slices.SortFunc(out, func(a, b decision.Accuracy) int {
 		return strings.Compare(a.Signal+"\x00"+a.Subject, b.Signal+"\x00"+b.Subject)
 	})
 	return out

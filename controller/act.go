@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -25,12 +27,12 @@ func (t *tick) gate(ctx context.Context) {
 // act carries out what every gate allowed, as far as the mode goes.
 func (t *tick) act(ctx context.Context) {
 	for i, p := range t.d.Proposals {
-		if ok, _ := Allowed(t.d.Verdicts, i); !ok {
+		if ok, _ := decision.Allowed(t.d.Verdicts, i); !ok {
 			continue
 		}
-		a := Action{Proposal: i, At: t.now}
+		a := decision.Action{Proposal: i, At: t.now}
 		if why := t.mayAct(ctx, p); why != "" {
-			a.DryRun, a.Done = true, "would "+verb(p)+" ("+why+")"
+			a.DryRun, a.Done = true, "would "+p.Words()+" ("+why+")"
 			t.d.Actions = append(t.d.Actions, a)
 			continue
 		}
@@ -41,14 +43,14 @@ func (t *tick) act(ctx context.Context) {
 		a.Done = done
 		if err != nil {
 			a.Error = err.Error()
-			t.c.cfg.Logger.ErrorContext(ctx, "acting failed", "decision", t.d.ID, "proposal", verb(p), "error", err)
+			t.c.cfg.Logger.ErrorContext(ctx, "acting failed", "decision", t.d.ID, "proposal", p.Words(), "error", err)
 		}
 		t.d.Actions = append(t.d.Actions, a)
 	}
 }
 
 // mayAct says why a proposal is not carried out in this mode; "" when it is.
-func (t *tick) mayAct(ctx context.Context, p Proposal) string {
+func (t *tick) mayAct(ctx context.Context, p decision.Proposal) string {
 	switch t.c.spec.Mode {
 	case policy.Act:
 		return ""
@@ -63,27 +65,15 @@ func (t *tick) mayAct(ctx context.Context, p Proposal) string {
 		case !ok:
 			return "waits for approval"
 		}
-		t.note("approved by %s: %s", by, verb(p))
+		t.note("approved by %s: %s", by, p.Words())
 		return ""
 	default:
 		return "mode " + string(t.c.spec.Mode)
 	}
 }
 
-// verb is a proposal in words.
-func verb(p Proposal) string {
-	switch p.Kind {
-	case Rebalance:
-		return "rebalance " + p.Target
-	case ScaleConsumers:
-		return fmt.Sprintf("scale group %s from %d to %d replicas", p.Group, p.From, p.To)
-	default:
-		return fmt.Sprintf("scale %s from %d to %d brokers", p.Target, p.From, p.To)
-	}
-}
-
-func (t *tick) do(ctx context.Context, p Proposal) (string, error) {
-	if p.Kind == ScaleConsumers {
+func (t *tick) do(ctx context.Context, p decision.Proposal) (string, error) {
+	if p.Kind == decision.ScaleConsumers {
 		return t.scaleConsumers(ctx, p)
 	}
 	return t.startOperation(ctx, p)
@@ -91,7 +81,7 @@ func (t *tick) do(ctx context.Context, p Proposal) (string, error) {
 
 // scaleConsumers sets a size. What was done is saved first: a crash in between
 // counts an action too many, never one too few.
-func (t *tick) scaleConsumers(ctx context.Context, p Proposal) (string, error) {
+func (t *tick) scaleConsumers(ctx context.Context, p decision.Proposal) (string, error) {
 	s := t.c.cfg.Scalers[p.Target]
 	if s == nil {
 		return "published the wish for " + fmt.Sprint(p.To) + " replicas", nil // via: metric
@@ -110,10 +100,10 @@ func (t *tick) scaleConsumers(ctx context.Context, p Proposal) (string, error) {
 }
 
 // remember puts a change among those of the last day.
-func (t *tick) remember(p Proposal) {
-	past := PastScale{Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, At: t.now, Reactive: p.Reactive}
+func (t *tick) remember(p decision.Proposal) {
+	past := decision.PastScale{Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, At: t.now, Reactive: p.Reactive}
 	for _, g := range t.groupsNow {
-		if p.Kind == ScaleConsumers && g.policy.Group == p.Group {
+		if p.Kind == decision.ScaleConsumers && g.policy.Group == p.Group {
 			past.Consumed, past.Lag = g.now.consumed, g.now.lag
 		}
 	}
@@ -124,7 +114,7 @@ func (t *tick) remember(p Proposal) {
 func (t *tick) conclude() {
 	d := &t.d
 	if op := t.c.state.Operation; op != nil {
-		o := op.clone()
+		o := op.Clone()
 		d.Operation = &o
 	}
 	d.Accuracy = t.c.accuracy()
@@ -142,40 +132,40 @@ func (t *tick) conclude() {
 	against, refused := t.standsInTheWay()
 	switch {
 	case failed != "":
-		d.Reason, d.Outcome = ReasonActionFailed, failed
+		d.Reason, d.Outcome = decision.ReasonActionFailed, failed
 	case done != "":
-		d.Reason, d.Outcome = ReasonScaled, done
+		d.Reason, d.Outcome = decision.ReasonScaled, done
 	case d.Operation != nil && d.Operation.Blocked != "":
-		d.Reason, d.Outcome = ReasonHeld, "held: "+describe(*d.Operation)
+		d.Reason, d.Outcome = decision.ReasonHeld, "held: "+d.Operation.Words()
 	case d.Operation != nil:
-		d.Reason, d.Outcome = ReasonMoving, describe(*d.Operation)
+		d.Reason, d.Outcome = decision.ReasonMoving, d.Operation.Words()
 	case refused:
-		d.Reason, d.Outcome = ReasonRefused, against
+		d.Reason, d.Outcome = decision.ReasonRefused, against
 	case would != "":
-		d.Reason, d.Outcome = ReasonRecommended, would
+		d.Reason, d.Outcome = decision.ReasonRecommended, would
 	case against != "":
-		d.Reason, d.Outcome = ReasonHeld, against
+		d.Reason, d.Outcome = decision.ReasonHeld, against
 	case t.c.spec.Mode == policy.Observe:
-		d.Reason, d.Outcome = ReasonObserved, "observed; mode Observe proposes nothing"
+		d.Reason, d.Outcome = decision.ReasonObserved, "observed; mode Observe proposes nothing"
 	case t.notFresh != "" || t.kept != "" || !d.Requirement.Complete:
-		d.Reason, d.Outcome = ReasonUnknown, fmt.Sprintf("kept at %d brokers: %s", t.currentBrokers(), orElse(orElse(t.notFresh, t.kept), d.Requirement.Explain()))
+		d.Reason, d.Outcome = decision.ReasonUnknown, fmt.Sprintf("kept at %d brokers: %s", t.currentBrokers(), cmp.Or(cmp.Or(t.notFresh, t.kept), d.Requirement.Explain()))
 	default:
-		d.Reason, d.Outcome = ReasonSteady, "the size is right: "+d.Requirement.Explain()
+		d.Reason, d.Outcome = decision.ReasonSteady, "the size is right: "+d.Requirement.Explain()
 	}
 }
 
 // standsInTheWay tells which gate held or refused what.
 func (t *tick) standsInTheWay() (words string, refused bool) {
 	for i, p := range t.d.Proposals {
-		ok, v := Allowed(t.d.Verdicts, i)
+		ok, v := decision.Allowed(t.d.Verdicts, i)
 		if ok {
 			continue
 		}
 		how := "held"
-		if v.Ruling == Refuse {
+		if v.Ruling == decision.Refuse {
 			how, refused = "refused", true
 		}
-		words = join(words, fmt.Sprintf("%s to %s: %s: %s", how, verb(p), v.Gate, orElse(v.Why, "could not tell")))
+		words = join(words, fmt.Sprintf("%s to %s: %s: %s", how, p.Words(), v.Gate, cmp.Or(v.Why, "could not tell")))
 	}
 	return words, refused
 }
@@ -185,29 +175,4 @@ func join(a, b string) string {
 		return b
 	}
 	return a + "; " + b
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
-
-// describe is an operation in words.
-func describe(o Operation) string {
-	var s string
-	switch {
-	case o.Kind == Rebalance:
-		s = "rebalancing " + o.Target
-	case o.To > o.From:
-		s = fmt.Sprintf("scaling %s out from %d to %d brokers", o.Target, o.From, o.To)
-	default:
-		s = fmt.Sprintf("scaling %s in from %d to %d brokers", o.Target, o.From, o.To)
-	}
-	s += ": " + string(o.Phase)
-	if why := orElse(o.Blocked, o.Note); why != "" {
-		s += ": " + why
-	}
-	return s
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
@@ -41,7 +43,7 @@ func (w *fakeWorld) loop(t *testing.T, p policy.Policy) *controller.Controller {
 
 // run ticks every minute; a killed process is replaced by a new one that knows
 // only what was stored.
-func (w *fakeWorld) run(t *testing.T, p policy.Policy, minutes int, each func(minute int, d controller.Decision)) {
+func (w *fakeWorld) run(t *testing.T, p policy.Policy, minutes int, each func(minute int, d decision.Decision)) {
 	t.Helper()
 	c := w.loop(t, p)
 	for m := range minutes {
@@ -73,7 +75,7 @@ func (w *fakeWorld) check(t *testing.T) {
 func TestScalesOutFillsAndComesBackEmptyHanded(t *testing.T) {
 	w := newFakeWorld(1, 3, 12)
 	var phases []string
-	w.run(t, actPolicy(), 500, func(m int, d controller.Decision) {
+	w.run(t, actPolicy(), 500, func(m int, d decision.Decision) {
 		switch m {
 		case 420:
 			if w.want != 3 {
@@ -133,7 +135,7 @@ func TestKilledAnywhereItCompletesAfterRestart(t *testing.T) {
 	for seed := range uint64(8) {
 		w := newFakeWorld(seed, 3, 12)
 		w.crash = 0.02
-		w.run(t, actPolicy(), 1000, func(m int, d controller.Decision) {
+		w.run(t, actPolicy(), 1000, func(m int, d decision.Decision) {
 			switch m {
 			case 10:
 				w.rate = 6e6
@@ -166,7 +168,7 @@ func TestNothingScalesInOnStaleSignals(t *testing.T) {
 	w.stale = nil
 	w.perTick = 0
 	w.run(t, actPolicy(), 60, nil)
-	if w.stored.Operation == nil || w.stored.Operation.Phase != controller.Draining {
+	if w.stored.Operation == nil || w.stored.Operation.Phase != decision.Draining {
 		t.Fatalf("no drain after an hour: %+v", w.stored.Operation)
 	}
 	w.stale, w.perTick = []cluster.StaleSignal{{Signal: "broker_cpu", Reason: "no series"}}, 10
@@ -190,7 +192,7 @@ func TestDrainThatTimesOutOnlyHolds(t *testing.T) {
 	p := actPolicy()
 	p.Spec.Brokers.DrainTimeout = policy.Duration(time.Minute)
 	noted := false
-	w.run(t, p, 600, func(_ int, d controller.Decision) {
+	w.run(t, p, 600, func(_ int, d decision.Decision) {
 		noted = noted || slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "nothing is removed before they are empty") })
 	})
 	w.check(t)
@@ -213,16 +215,16 @@ func TestAScaleOutThatNeverArrivesIsTurnedBackByThePolicy(t *testing.T) {
 	w.rate, w.never = 6e6, true
 	p := actPolicy()
 	w.run(t, p, 60, nil)
-	if op := w.stored.Operation; op == nil || op.Phase != controller.Joining {
+	if op := w.stored.Operation; op == nil || op.Phase != decision.Joining {
 		t.Fatalf("no scale-out waits for its brokers: %+v", op)
 	}
 	p.Spec.Brokers.Max = 3
 	said := false
-	w.run(t, p, 60, func(_ int, d controller.Decision) {
+	w.run(t, p, 60, func(_ int, d decision.Decision) {
 		said = said || slices.ContainsFunc(d.Notes, func(n string) bool {
 			return strings.Contains(n, "turned back: the policy now allows at most 3 brokers")
 		})
-		if d.Operation != nil && d.Operation.Phase == controller.Cancelling {
+		if d.Operation != nil && d.Operation.Phase == decision.Cancelling {
 			t.Errorf("the way back was cancelled: %s", d.Outcome)
 		}
 	})
@@ -253,7 +255,7 @@ func TestLoadThatComesBackCancelsTheDrain(t *testing.T) {
 	w := newFakeWorld(5, 5, 12)
 	w.perTick = 0
 	w.run(t, actPolicy(), 60, nil)
-	if w.stored.Operation == nil || w.stored.Operation.Phase != controller.Draining {
+	if w.stored.Operation == nil || w.stored.Operation.Phase != decision.Draining {
 		t.Fatalf("no drain: %+v", w.stored.Operation)
 	}
 	w.rate, w.perTick = 6e6, 3
@@ -273,13 +275,13 @@ func TestReplicasThatOnlyPassDoNotCancelTheDrain(t *testing.T) {
 	p.Spec.Brokers.Stabilisation = policy.Duration(5 * time.Minute)
 	w.perTick = 0
 	w.run(t, p, 20, nil)
-	if w.stored.Operation == nil || w.stored.Operation.Phase != controller.Draining {
+	if w.stored.Operation == nil || w.stored.Operation.Phase != decision.Draining {
 		t.Fatalf("no drain: %+v", w.stored.Operation)
 	}
 	id := w.stored.Operation.ID
 	w.passing = true
 	w.run(t, p, 3, nil)
-	if op := w.stored.Operation; op == nil || op.ID != id || op.Phase != controller.Draining {
+	if op := w.stored.Operation; op == nil || op.ID != id || op.Phase != decision.Draining {
 		t.Errorf("the drain did not go on: %+v", op)
 	}
 }
@@ -289,8 +291,8 @@ func TestHoldStopsEverythingAtOnce(t *testing.T) {
 	w.rate = 6e6
 	p := actPolicy()
 	p.Metadata.Annotations = map[string]string{controller.Annotation: "maintenance"}
-	w.run(t, p, 20, func(_ int, d controller.Decision) {
-		if d.Reason != controller.ReasonHeld || !strings.Contains(d.Outcome, "maintenance") {
+	w.run(t, p, 20, func(_ int, d decision.Decision) {
+		if d.Reason != decision.ReasonHeld || !strings.Contains(d.Outcome, "maintenance") {
 			t.Fatalf("%s: %s", d.Reason, d.Outcome)
 		}
 	})
@@ -311,7 +313,7 @@ func TestFenceStopsEveryWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, _ := c.Tick(t.Context())
-	if w.want != 3 || w.stored.Operation != nil || d.Reason != controller.ReasonActionFailed {
+	if w.want != 3 || w.stored.Operation != nil || d.Reason != decision.ReasonActionFailed {
 		t.Errorf("%d brokers, operation %v, %s", w.want, w.stored.Operation, d.Outcome)
 	}
 }
@@ -328,7 +330,7 @@ func TestBrokersKeptForWantOfAForecastAreSaidToBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := c.Tick(t.Context())
-	if err != nil || d.Reason != controller.ReasonUnknown || !strings.Contains(d.Outcome, "kept at 6 brokers: there is no forecast to trust") {
+	if err != nil || d.Reason != decision.ReasonUnknown || !strings.Contains(d.Outcome, "kept at 6 brokers: there is no forecast to trust") {
 		t.Errorf("%s: %s, %v", d.Reason, d.Outcome, err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // growing are the constraints whose demand grows in step with the load; what
@@ -41,7 +42,7 @@ func (t *tick) carry() {
 		var p *predictor
 		var peak float64
 		switch {
-		case f.Subject != ClusterSubject:
+		case f.Subject != decision.ClusterSubject:
 			continue
 		case t.predicted.in != nil && f.Signal == string(t.predicted.in.signal):
 			p, peak = t.predicted.in, t.predicted.peakIn

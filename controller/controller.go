@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -39,7 +40,7 @@ type Config struct {
 	Fence func(ctx context.Context) error
 	// Publish is told every decision, in order: the page, the status, the
 	// program's own metrics.
-	Publish []func(Decision)
+	Publish []func(decision.Decision)
 	// Timed, where set, is told how long each tick of Run took.
 	Timed func(took time.Duration)
 	// Wake, where set, makes the loop look at once: an alert said so.
@@ -155,26 +156,23 @@ func ConsumerTarget(g policy.Consumer) string {
 	return g.Target.Key()
 }
 
-// DecisionVersion is the version of Decision that this package writes.
-const DecisionVersion = 1
-
 // Tick goes round the loop once. The Decision is complete even when there is
 // an error, which then is what kept the loop from its work: nothing was done.
-func (c *Controller) Tick(ctx context.Context) (Decision, error) {
+func (c *Controller) Tick(ctx context.Context) (decision.Decision, error) {
 	now := c.cfg.Clock.Now()
 	c.tickStarted.Store(now.UnixNano())
 	defer func() { c.tickEnded.Store(c.cfg.Clock.Now().UnixNano()) }()
 
 	t := &tick{ctx: ctx, c: c, now: now}
-	t.d = Decision{
-		Version: DecisionVersion, ID: now.UTC().Format("20060102T150405.000Z") + "-" + c.cfg.Policy.Metadata.Name,
+	t.d = decision.Decision{
+		Version: decision.Version, ID: now.UTC().Format("20060102T150405.000Z") + "-" + c.cfg.Policy.Metadata.Name,
 		Time: now, Policy: c.cfg.Policy.Metadata.Name, Mode: string(c.spec.Mode),
 		Limits:    c.limits(),
-		Forecasts: []ForecastSummary{}, Proposals: []Proposal{}, Verdicts: []Verdict{}, Actions: []Action{},
+		Forecasts: []decision.ForecastSummary{}, Proposals: []decision.Proposal{}, Verdicts: []decision.Verdict{}, Actions: []decision.Action{},
 	}
 	err := t.run(ctx)
 	if err != nil && t.d.Reason == "" {
-		t.d.Reason, t.d.Outcome = ReasonFailed, "held: "+err.Error()
+		t.d.Reason, t.d.Outcome = decision.ReasonFailed, "held: "+err.Error()
 	}
 	if err == nil {
 		c.lastGood.Store(now.UnixNano())
@@ -183,14 +181,14 @@ func (c *Controller) Tick(ctx context.Context) (Decision, error) {
 	return t.d, err
 }
 
-func (c *Controller) limits() Limits {
+func (c *Controller) limits() decision.Limits {
 	b := c.spec.Brokers
-	return Limits{MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance, SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers}
+	return decision.Limits{MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance, SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers}
 }
 
 // record journals and publishes. A journal that cannot be written does not
 // undo what was done; it is said, loudly.
-func (c *Controller) record(ctx context.Context, d Decision) {
+func (c *Controller) record(ctx context.Context, d decision.Decision) {
 	if c.cfg.Journal != nil {
 		if err := c.cfg.Journal.Record(ctx, d); err != nil {
 			c.cfg.Logger.ErrorContext(ctx, "recording the decision failed", "decision", d.ID, "error", err)
@@ -207,7 +205,7 @@ type tick struct {
 	c    *Controller
 	now  time.Time
 	snap cluster.Snapshot
-	d    Decision
+	d    decision.Decision
 
 	demand    capacity.Demand // now
 	facts     capacity.Facts
@@ -261,7 +259,7 @@ func (t *tick) loadState(ctx context.Context) error {
 // save writes the state before what it announces is done.
 func (c *Controller) save(ctx context.Context) error {
 	c.state.prune(c.cfg.Clock.Now())
-	if err := c.cfg.Store.Save(ctx, c.state.clone()); err != nil {
+	if err := c.cfg.Store.Save(ctx, c.state.Clone()); err != nil {
 		return fmt.Errorf("saving the loop's state: %w", err)
 	}
 	return nil

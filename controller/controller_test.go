@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
@@ -142,7 +143,7 @@ func TestRecommendsTheSizeThatTheFormulasGive(t *testing.T) {
 	if len(d.Proposals) != 1 || d.Proposals[0].To != 8 || d.Proposals[0].From != 6 {
 		t.Errorf("proposes %+v; want one step of two brokers", d.Proposals)
 	}
-	if d.Reason != ReasonRecommended || !d.Actions[0].DryRun {
+	if d.Reason != decision.ReasonRecommended || !d.Actions[0].DryRun {
 		t.Errorf("reason %s, actions %+v", d.Reason, d.Actions)
 	}
 }
@@ -205,7 +206,7 @@ func TestObserverThatFailsHolds(t *testing.T) {
 		return cluster.Snapshot{}, errors.New("nobody answers")
 	})})
 	d, err := c.Tick(t.Context())
-	if err == nil || d.Reason != ReasonObservationFailed || len(d.Proposals) != 0 || !strings.Contains(d.Outcome, "nobody answers") {
+	if err == nil || d.Reason != decision.ReasonObservationFailed || len(d.Proposals) != 0 || !strings.Contains(d.Outcome, "nobody answers") {
 		t.Errorf("error %v, decision %+v", err, d)
 	}
 	if c.Ready() == nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -13,7 +14,7 @@ import (
 // before that can be done, a first plan moves what relieves most for the bytes
 // that there is time for: leaders, and the partitions with most load for their
 // size. The rest follows.
-func (t *tick) filling(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) filling(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	if s := t.scales[op.Target]; s.Delegated || t.c.cfg.Planner == nil || t.c.cfg.Mover == nil {
 		return "", nil // the operator fills them, or a person does
 	}
@@ -37,7 +38,7 @@ func (t *tick) filling(ctx context.Context, op *Operation) (Phase, error) {
 	return op.Phase, err
 }
 
-func (t *tick) fillOptions(op *Operation) rebalance.Options {
+func (t *tick) fillOptions(op *decision.Operation) rebalance.Options {
 	o := t.planOptions()
 	for _, id := range op.Brokers {
 		o.Add = append(o.Add, rebalance.NewBroker{ID: id})
@@ -53,7 +54,7 @@ const hotShare = 0.1
 
 // hotBytes is what there is time to move until the load needs the brokers, and
 // at least hotShare; whole is what fills them.
-func (t *tick) hotBytes(op *Operation) (most, whole cluster.Bytes) {
+func (t *tick) hotBytes(op *decision.Operation) (most, whole cluster.Bytes) {
 	n := cluster.Bytes(len(op.Brokers))
 	whole = n * capacity.DataToFill(t.demand.Stored, op.From, op.To)
 	most = whole * hotShare
@@ -65,7 +66,7 @@ func (t *tick) hotBytes(op *Operation) (most, whole cluster.Bytes) {
 
 // fillHot starts the first plan of a scale-out that is late; it is false when
 // there is none to start, or it has been carried out.
-func (t *tick) fillHot(ctx context.Context, op *Operation) (started bool, err error) {
+func (t *tick) fillHot(ctx context.Context, op *decision.Operation) (started bool, err error) {
 	most, whole := t.hotBytes(op)
 	if op.HotPlans == 0 && most < whole && t.longFill(op.From, op.To) {
 		o := t.fillOptions(op)
@@ -86,7 +87,7 @@ func (t *tick) fillHot(ctx context.Context, op *Operation) (started bool, err er
 	}
 	op.HotFirst = false
 	op.PhaseSince, op.BytesMoved = t.now, 0 // the rate is learned from the rest
-	op.tryAtOnce(t.now)
+	tryAtOnce(op, t.now)
 	return false, nil
 }
 
@@ -113,7 +114,7 @@ func (t *tick) longFill(from, to int) bool {
 }
 
 // learnRate notes how fast the brokers that joined were filled.
-func (t *tick) learnRate(op *Operation) {
+func (t *tick) learnRate(op *decision.Operation) {
 	took := t.now.Sub(op.PhaseSince)
 	if op.BytesMoved <= 0 || took < shortFill || len(op.Brokers) == 0 {
 		return

@@ -6,7 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -25,7 +26,7 @@ func TestALateScaleOutMovesHotPartitionsFirst(t *testing.T) {
 	w := newFakeWorld(11, 3, 24)
 	w.weight = hotAndCold
 	var words []string
-	w.run(t, actPolicy(), 60, func(m int, d controller.Decision) {
+	w.run(t, actPolicy(), 60, func(m int, d decision.Decision) {
 		if m == 5 {
 			w.rate = 4e6 // 96 MB/s × 3 of 0.7 × 100 a broker
 		}
@@ -100,18 +101,18 @@ func TestADrainWithoutSpaceMovesNothingAndSaysWhy(t *testing.T) {
 	p.Spec.Brokers.Survive = policy.Survive{Nothing: true}
 	p.Spec.Brokers.Utilisation.Disk = 0.95
 	held := 0
-	w.run(t, p, 240, func(_ int, d controller.Decision) {
+	w.run(t, p, 240, func(_ int, d decision.Decision) {
 		if d.Operation == nil || d.Operation.Blocked == "" {
 			return
 		}
 		if held++; held == 1 {
 			return // the tick that began it says so first
 		}
-		if d.Reason != controller.ReasonHeld || !strings.Contains(d.Outcome, "cannot be emptied") || !strings.Contains(d.Outcome, "disk") {
+		if d.Reason != decision.ReasonHeld || !strings.Contains(d.Outcome, "cannot be emptied") || !strings.Contains(d.Outcome, "disk") {
 			t.Fatalf("%s: %s", d.Reason, d.Outcome)
 		}
-		if !slices.ContainsFunc(controller.Concerns(d), func(c controller.Concern) bool { return c.Kind == controller.DrainCannotFinish }) {
-			t.Fatalf("nobody is told: %+v", controller.Concerns(d))
+		if !slices.ContainsFunc(decision.Concerns(d), func(c decision.Concern) bool { return c.Kind == decision.DrainCannotFinish }) {
+			t.Fatalf("nobody is told: %+v", decision.Concerns(d))
 		}
 	})
 	w.check(t)
@@ -120,7 +121,7 @@ func TestADrainWithoutSpaceMovesNothingAndSaysWhy(t *testing.T) {
 	}
 	p.Spec.Brokers.Min = 4
 	said := false
-	w.run(t, p, 5, func(_ int, d controller.Decision) {
+	w.run(t, p, 5, func(_ int, d decision.Decision) {
 		said = said || slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "cancelled, and everything is as it was") })
 	})
 	if w.stored.Operation != nil || len(w.cordoned) > 0 || !slices.EqualFunc(before, w.parts, slices.Equal) || !said {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -194,7 +195,7 @@ func (t *tick) groupPeak(c policy.Consumer, now groupNow) (peak, later float64) 
 		later, _, _ = p.peak(t.now, on)
 		later *= surge
 	}
-	uplift := max(t.uplift(c.Group), t.uplift(ClusterSubject))
+	uplift := max(t.uplift(c.Group), t.uplift(decision.ClusterSubject))
 	peak = max(peak, now.arriving) * uplift
 	return peak, max(peak, later*uplift)
 }

@@ -3,6 +3,8 @@ package controller
 import (
 	"testing"
 	"time"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 func TestAFillThatIsSoonOverTeachesNoRate(t *testing.T) {
@@ -12,7 +14,7 @@ func TestAFillThatIsSoonOverTeachesNoRate(t *testing.T) {
 		want float64
 	}{{20 * time.Second, 0}, {10 * time.Minute, 1e6}} {
 		tk := &tick{c: &Controller{}, now: start.Add(tt.took)}
-		tk.learnRate(&Operation{PhaseSince: start, BytesMoved: 1200e6, Brokers: []int{3, 4}})
+		tk.learnRate(&decision.Operation{PhaseSince: start, BytesMoved: 1200e6, Brokers: []int{3, 4}})
 		if got := float64(tk.c.state.Learned.MoveRate); got != tt.want {
 			t.Errorf("a fill of %s teaches %.0f B/s, want %.0f", tt.took, got, tt.want)
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // resources is what a broker's load is told by: the keys of
@@ -66,11 +67,11 @@ func (b *brokerLoad) carries(p *cluster.Partition) {
 }
 
 // shown is the loads as a Decision shows them.
-func shown(loads []brokerLoad) []BrokerLoad {
-	out := make([]BrokerLoad, len(loads))
+func shown(loads []brokerLoad) []decision.BrokerLoad {
+	out := make([]decision.BrokerLoad, len(loads))
 	for i := range loads {
 		b := &loads[i]
-		out[i] = BrokerLoad{ID: b.broker.ID, Zone: b.broker.Zone, State: b.broker.State, Utilisation: map[string]cluster.Ratio{}}
+		out[i] = decision.BrokerLoad{ID: b.broker.ID, Zone: b.broker.Zone, State: b.broker.State, Utilisation: map[string]cluster.Ratio{}}
 		for k, name := range resources {
 			if c := b.capacity(k); c > 0 {
 				out[i].Utilisation[name] = cluster.Ratio(b.carry[k] / c)

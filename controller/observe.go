@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/metrics"
 )
 
@@ -16,7 +17,7 @@ import (
 func (t *tick) observe(ctx context.Context) error {
 	snap, err := t.c.cfg.Observer.Observe(ctx)
 	if err != nil {
-		t.d.Reason, t.d.Outcome = ReasonObservationFailed, "held: the cluster could not be read: "+err.Error()
+		t.d.Reason, t.d.Outcome = decision.ReasonObservationFailed, "held: the cluster could not be read: "+err.Error()
 		return fmt.Errorf("observing the cluster: %w", err)
 	}
 	t.snap = snap
@@ -27,7 +28,7 @@ func (t *tick) observe(ctx context.Context) error {
 	t.readScales(ctx)
 	t.demand = capacity.DemandOf(t.snap)
 	t.facts = capacity.FactsOf(t.snap, t.c.shape)
-	t.d.Seen = Seen{
+	t.d.Seen = decision.Seen{
 		Brokers: len(snap.Brokers), AliveBrokers: t.facts.Brokers, Topics: len(snap.Topics), Partitions: t.demand.Partitions,
 		BytesIn: t.demand.Produced, BytesOut: t.demand.Consumed, DiskBytes: max(0, t.demand.Stored),
 	}
@@ -92,8 +93,8 @@ func (t *tick) listen(ctx context.Context) {
 
 // lose takes a broker that somebody outside says is down for what it is, even
 // while Kafka has not noticed.
-func (t *tick) lose(o Observation) {
-	if o.Effect != EffectBrokerDown {
+func (t *tick) lose(o decision.Observation) {
+	if o.Effect != decision.EffectBrokerDown {
 		return
 	}
 	for i := range t.snap.Brokers {
@@ -141,7 +142,7 @@ func staleNames(stale []cluster.StaleSignal) string {
 func (t *tick) uplift(subject string) float64 {
 	f := 1.0
 	for _, o := range t.d.Seen.Observations {
-		if o.Effect == EffectUplift && (o.Subject == "" || o.Subject == subject) {
+		if o.Effect == decision.EffectUplift && (o.Subject == "" || o.Subject == subject) {
 			f = max(f, o.Value)
 		}
 	}

@@ -1,37 +1,40 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
 // startOperation begins the one operation there may be. It is saved before
 // anything is done, and its first steps are taken at once.
-func (t *tick) startOperation(ctx context.Context, p Proposal) (string, error) {
+func (t *tick) startOperation(ctx context.Context, p decision.Proposal) (string, error) {
 	if t.c.state.Operation != nil {
 		return "", fmt.Errorf("starting an operation: %s is in flight", t.c.state.Operation.ID)
 	}
-	op := &Operation{
+	op := &decision.Operation{
 		ID: t.d.ID, Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, Started: t.now, PhaseSince: t.now, Reactive: p.Reactive, Why: p.Why,
 		Before: aliveIDs(t.snap),
 	}
 	switch {
-	case p.Kind == Rebalance:
+	case p.Kind == decision.Rebalance:
 		return t.startRebalance(ctx, op)
 	case t.c.cfg.Scalers[p.Target] == nil:
 		return "", fmt.Errorf("scaling %s: nothing is set up that can scale it", p.Target)
 	case p.To > p.From:
-		op.Phase, op.HotFirst = Scaling, p.Late
+		op.Phase, op.HotFirst = decision.Scaling, p.Late
 	default:
 		leaving, err := t.leaving(ctx, op)
 		if err != nil {
 			return "", err
 		}
-		op.Brokers, op.Phase = leaving, Cordoning
+		op.Brokers, op.Phase = leaving, decision.Cordoning
 	}
 	past := len(t.c.state.Past)
 	t.remember(p)
@@ -40,11 +43,11 @@ func (t *tick) startOperation(ctx context.Context, p Proposal) (string, error) {
 		return "", err
 	}
 	t.steps(ctx)
-	return "started " + verb(p), nil
+	return "started " + p.Words(), nil
 }
 
 // begin makes op the operation in flight.
-func (t *tick) begin(ctx context.Context, op *Operation) error {
+func (t *tick) begin(ctx context.Context, op *decision.Operation) error {
 	if err := t.c.fence(ctx); err != nil {
 		return fmt.Errorf("starting an operation: %w", err)
 	}
@@ -70,14 +73,14 @@ func (t *tick) proceed(ctx context.Context) {
 		return
 	}
 	if why := t.overtaken(op); why != "" {
-		t.note("%s is cancelled: %s", describe(*op), why)
-		if err := t.enter(ctx, op, Cancelling); err != nil {
+		t.note("%s is cancelled: %s", op.Words(), why)
+		if err := t.enter(ctx, op, decision.Cancelling); err != nil {
 			op.Note = err.Error()
 			return
 		}
 	}
 	if why := t.unwanted(op); why != "" {
-		t.note("%s is turned back: %s", describe(*op), why)
+		t.note("%s is turned back: %s", op.Words(), why)
 		if err := t.turnBack(ctx, op); err != nil {
 			op.Note = err.Error()
 			return
@@ -100,9 +103,9 @@ func (t *tick) adopt(ctx context.Context) error {
 	if t.c.state.Operation != nil || !moving(progress.State) {
 		return nil
 	}
-	return t.begin(ctx, &Operation{
-		ID: t.d.ID, Kind: Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
-		Phase: Moving, Started: t.now, PhaseSince: t.now, Why: "adopted: moves were in flight when this process began", Plans: 1,
+	return t.begin(ctx, &decision.Operation{
+		ID: t.d.ID, Kind: decision.Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
+		Phase: decision.Moving, Started: t.now, PhaseSince: t.now, Why: "adopted: moves were in flight when this process began", Plans: 1,
 	})
 }
 
@@ -118,7 +121,7 @@ func (t *tick) frozen() string {
 		return why
 	}
 	for _, o := range t.d.Seen.Observations {
-		if o.Effect == EffectFreeze {
+		if o.Effect == decision.EffectFreeze {
 			return "frozen by " + o.Source
 		}
 	}
@@ -134,21 +137,21 @@ func HoldAnnotation(p policy.Policy) string {
 	if !ok || v == "false" {
 		return ""
 	}
-	return "the annotation " + Annotation + " says: " + orElse(v, "hold")
+	return "the annotation " + Annotation + " says: " + cmp.Or(v, "hold")
 }
 
 // overtaken says why an operation should be given up; "" when it should not.
 // Once the pods of empty brokers have been let go there is no way back.
-func (t *tick) overtaken(op *Operation) string {
-	if op.Phase == Cancelling || op.Phase == Shrinking || op.Phase == Unregistering {
+func (t *tick) overtaken(op *decision.Operation) string {
+	if op.Phase == decision.Cancelling || op.Phase == decision.Shrinking || op.Phase == decision.Unregistering {
 		return ""
 	}
 	switch {
-	case op.in() && op.To < t.c.spec.Brokers.Min:
+	case op.In() && op.To < t.c.spec.Brokers.Min:
 		return fmt.Sprintf("the policy now asks for at least %d brokers", t.c.spec.Brokers.Min)
-	case op.in() && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > op.To:
+	case op.In() && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > op.To:
 		return fmt.Sprintf("the load has come back: it needs %d brokers", t.loadNeeds)
-	case op.Kind == Rebalance && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > t.currentBrokers():
+	case op.Kind == decision.Rebalance && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > t.currentBrokers():
 		return fmt.Sprintf("the load needs %d brokers, which comes first", t.loadNeeds)
 	default:
 		return ""
@@ -192,10 +195,10 @@ func (t *tick) steps(ctx context.Context) {
 }
 
 // enter saves a phase before anything is done in it.
-func (t *tick) enter(ctx context.Context, op *Operation, next Phase) error {
+func (t *tick) enter(ctx context.Context, op *decision.Operation, next decision.Phase) error {
 	before := *op
 	op.Phase, op.PhaseSince, op.Note, op.Blocked = next, t.now, "", ""
-	op.tryAtOnce(t.now)
+	tryAtOnce(op, t.now)
 	if err := t.c.save(ctx); err != nil {
 		*op = before
 		return err
@@ -205,30 +208,30 @@ func (t *tick) enter(ctx context.Context, op *Operation, next Phase) error {
 
 // step does what a phase asks for, and says which phase is next; the same one
 // while it lasts, none when the operation is done.
-func (t *tick) step(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) step(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	if err := t.c.fence(ctx); err != nil {
 		return op.Phase, err
 	}
 	switch op.Phase {
-	case Scaling:
+	case decision.Scaling:
 		return t.scaling(ctx, op)
-	case Joining:
+	case decision.Joining:
 		return t.joining(ctx, op)
-	case Filling:
+	case decision.Filling:
 		return t.filling(ctx, op)
-	case Cordoning:
+	case decision.Cordoning:
 		return t.cordoning(ctx, op)
-	case Draining:
+	case decision.Draining:
 		return t.draining(ctx, op)
-	case Proving:
+	case decision.Proving:
 		return t.proving(ctx, op)
-	case Shrinking:
+	case decision.Shrinking:
 		return t.shrinking(ctx, op)
-	case Unregistering:
+	case decision.Unregistering:
 		return t.unregistering(ctx, op)
-	case Moving:
+	case decision.Moving:
 		return t.movingOn(ctx, op)
-	case Cancelling:
+	case decision.Cancelling:
 		return t.cancelling(ctx, op)
 	default:
 		return op.Phase, fmt.Errorf("phase %q is not known to this version", op.Phase)
@@ -241,15 +244,15 @@ func (t *tick) finish(ctx context.Context) {
 	op := t.c.state.Operation
 	for i := len(t.c.state.Past) - 1; i >= 0; i-- {
 		if p := &t.c.state.Past[i]; p.Target == op.Target && p.Kind == op.Kind {
-			p.Ended, p.Cancelled = t.now, op.Phase == Cancelling
+			p.Ended, p.Cancelled = t.now, op.Phase == decision.Cancelling
 			break
 		}
 	}
 	how := "done"
-	if op.Phase == Cancelling {
+	if op.Phase == decision.Cancelling {
 		how = "cancelled, and everything is as it was,"
 	}
-	t.note("%s in %s: %s", how, round(t.now.Sub(op.Started)), describe(Operation{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Phase: op.Phase}))
+	t.note("%s in %s: %s", how, decision.Rounded(t.now.Sub(op.Started)), decision.Operation{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Phase: op.Phase}.Words())
 	t.c.state.Operation = nil
 	if err := t.c.save(ctx); err != nil {
 		t.c.state.Operation = op
@@ -277,3 +280,6 @@ func moving(state string) bool {
 	}
 	return false
 }
+
+// tryAtOnce lets the next plan be made without waiting.
+func tryAtOnce(op *decision.Operation, now time.Time) { op.Tried = now.AddDate(-1, 0, 0) }

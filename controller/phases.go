@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -9,23 +10,24 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
 // retryPlan is how long a plan that could not be made or started is left alone.
 const retryPlan = time.Minute
 
-func (t *tick) scaling(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) scaling(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	if err := t.c.cfg.Scalers[op.Target].Set(ctx, Scale{Replicas: op.To}); err != nil {
 		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
 	}
-	return Joining, nil
+	return decision.Joining, nil
 }
 
 // joining waits for brokers that take part. One that comes back after a
 // scale-in is still cordoned: Kafka keeps a broker's configuration when it is
 // unregistered.
-func (t *tick) joining(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) joining(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	if ids := t.cordonedAmong(op); len(ids) > 0 && t.c.cfg.Admin != nil {
 		if err := t.c.cfg.Admin.Uncordon(ctx, ids); err != nil {
 			return op.Phase, fmt.Errorf("uncordoning brokers %v: %w", ids, err)
@@ -38,16 +40,16 @@ func (t *tick) joining(ctx context.Context, op *Operation) (Phase, error) {
 		}
 	}
 	if want := op.To - op.From; len(joined) < want {
-		op.Note = fmt.Sprintf("%d of %d brokers have joined after %s", len(joined), want, round(t.now.Sub(op.PhaseSince)))
+		op.Note = fmt.Sprintf("%d of %d brokers have joined after %s", len(joined), want, decision.Rounded(t.now.Sub(op.PhaseSince)))
 		return op.Phase, nil
 	}
 	op.Brokers = joined
 	t.c.state.Learned.Start = blend(t.c.state.Learned.Start, t.now.Sub(op.PhaseSince))
-	return Filling, nil
+	return decision.Filling, nil
 }
 
 // cordonedAmong is the brokers that joined and are cordoned.
-func (t *tick) cordonedAmong(op *Operation) []int {
+func (t *tick) cordonedAmong(op *decision.Operation) []int {
 	var ids []int
 	for _, b := range t.snap.Brokers {
 		if b.State == cluster.BrokerDraining && !slices.Contains(op.Before, b.ID) {
@@ -58,7 +60,7 @@ func (t *tick) cordonedAmong(op *Operation) []int {
 }
 
 // poll asks the mover how far it is; busy means that it is at work.
-func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
+func (t *tick) poll(ctx context.Context, op *decision.Operation) (busy bool, err error) {
 	p, err := t.c.cfg.Mover.Progress(ctx)
 	if err != nil {
 		return false, fmt.Errorf("asking how far the moves are: %w", err)
@@ -66,7 +68,7 @@ func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
 	t.d.Moving = &p
 	if moving(p.State) {
 		op.BytesMoved = p.BytesMoved
-		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, round(p.ETA))
+		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, decision.Rounded(p.ETA))
 		if p.Why != "" {
 			op.Note += ": " + p.Why
 		}
@@ -87,7 +89,7 @@ func (t *tick) poll(ctx context.Context, op *Operation) (busy bool, err error) {
 // start plans and starts moves. It is tried at most once a minute. A plan with
 // a violation that impossible tells is not started: what cannot be finished is
 // better not begun.
-func (t *tick) start(ctx context.Context, op *Operation, o rebalance.Options) (*rebalance.Plan, bool, error) {
+func (t *tick) start(ctx context.Context, op *decision.Operation, o rebalance.Options) (*rebalance.Plan, bool, error) {
 	if t.now.Sub(op.Tried) < retryPlan {
 		return nil, false, nil
 	}
@@ -96,7 +98,7 @@ func (t *tick) start(ctx context.Context, op *Operation, o rebalance.Options) (*
 	if err != nil {
 		return nil, false, fmt.Errorf("planning moves: %w", err)
 	}
-	if len(plan.Moves) == 0 || op.in() && impossible(plan.Violations) {
+	if len(plan.Moves) == 0 || op.In() && impossible(plan.Violations) {
 		return &plan, false, nil
 	}
 	op.Plans++
@@ -131,9 +133,9 @@ func (t *tick) planOptions() rebalance.Options {
 	return o
 }
 
-func (t *tick) cordoning(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) cordoning(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	if t.scales[op.Target].Delegated {
-		return Shrinking, nil // the operator drains, and refuses while it has not
+		return decision.Shrinking, nil // the operator drains, and refuses while it has not
 	}
 	if t.c.cfg.Planner == nil || t.c.cfg.Mover == nil {
 		return op.Phase, fmt.Errorf("brokers %v cannot be drained: no mover is set up", op.Brokers)
@@ -143,25 +145,25 @@ func (t *tick) cordoning(ctx context.Context, op *Operation) (Phase, error) {
 			return op.Phase, fmt.Errorf("cordoning brokers %v: %w", op.Brokers, err)
 		}
 	}
-	return Draining, nil
+	return decision.Draining, nil
 }
 
-func (t *tick) draining(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) draining(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	busy, err := t.poll(ctx, op)
 	if err != nil {
 		return op.Phase, err
 	}
 	if late := t.now.Sub(op.Started); late > t.c.spec.Brokers.DrainTimeout.D() {
 		// Nothing but a word: a drain that takes long is a drain that goes on.
-		t.note("the drain of brokers %v has taken %s; it goes on, and nothing is removed before they are empty", op.Brokers, round(late))
-		t.d.Concerns = append(t.d.Concerns, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: Warning,
-			Detail: fmt.Sprintf("the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s", round(late), t.c.spec.Brokers.DrainTimeout, orElse(op.Blocked, op.Note))})
+		t.note("the drain of brokers %v has taken %s; it goes on, and nothing is removed before they are empty", op.Brokers, decision.Rounded(late))
+		t.d.Concerns = append(t.d.Concerns, decision.Concern{Kind: decision.DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: decision.Warning,
+			Detail: fmt.Sprintf("the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s", decision.Rounded(late), t.c.spec.Brokers.DrainTimeout, cmp.Or(op.Blocked, op.Note))})
 	}
 	if busy {
 		return op.Phase, nil
 	}
 	if left := t.replicasOn(op.Brokers); left == 0 {
-		return Proving, nil
+		return decision.Proving, nil
 	}
 	o := t.planOptions()
 	o.Remove, o.Budget, o.MinGain = op.Brokers, nil, -1
@@ -196,7 +198,7 @@ func violations(vs []rebalance.Violation) string {
 
 // proven proves, here and now, that nothing is on the brokers that leave; why
 // says what speaks against it.
-func (t *tick) proven(ctx context.Context, op *Operation) (why string, err error) {
+func (t *tick) proven(ctx context.Context, op *decision.Operation) (why string, err error) {
 	if t.notFresh != "" {
 		return t.notFresh, nil
 	}
@@ -218,27 +220,27 @@ func (t *tick) proven(ctx context.Context, op *Operation) (why string, err error
 		return "", fmt.Errorf("proving brokers %v empty: %w", op.Brokers, err)
 	}
 	if !empty {
-		return orElse(left, "their log directories are not empty"), nil
+		return cmp.Or(left, "their log directories are not empty"), nil
 	}
 	return "", nil
 }
 
-func (t *tick) proving(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) proving(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	why, err := t.proven(ctx, op)
 	if err != nil {
 		return op.Phase, err
 	}
 	if why == "" {
-		return Shrinking, nil
+		return decision.Shrinking, nil
 	}
 	op.Note = "not proven empty: " + why
 	if t.notFresh == "" && t.replicasOn(op.Brokers) > 0 {
-		return Draining, nil
+		return decision.Draining, nil
 	}
 	return op.Phase, nil
 }
 
-func (t *tick) shrinking(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) shrinking(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	scale, known := t.scales[op.Target]
 	if !known {
 		op.Note = "the size of " + op.Target + " could not be read"
@@ -257,13 +259,13 @@ func (t *tick) shrinking(ctx context.Context, op *Operation) (Phase, error) {
 		op.Note = fmt.Sprintf("waiting until %d pods are left of %d", op.To, scale.Ready)
 		return op.Phase, nil
 	}
-	return Unregistering, nil
+	return decision.Unregistering, nil
 }
 
 // letGo lowers the replicas: only here, and only after the proof has been
 // given again in this very tick, for the very brokers that the workload will
 // let go.
-func (t *tick) letGo(ctx context.Context, op *Operation, scale Scale) (Phase, error) {
+func (t *tick) letGo(ctx context.Context, op *decision.Operation, scale Scale) (decision.Phase, error) {
 	if !scale.Delegated {
 		leaving, err := t.leaving(ctx, op)
 		if err != nil {
@@ -271,7 +273,7 @@ func (t *tick) letGo(ctx context.Context, op *Operation, scale Scale) (Phase, er
 		}
 		if !slices.Equal(leaving, op.Brokers) {
 			op.Brokers = leaving
-			return Cordoning, nil
+			return decision.Cordoning, nil
 		}
 		why, err := t.proven(ctx, op)
 		if err != nil {
@@ -279,7 +281,7 @@ func (t *tick) letGo(ctx context.Context, op *Operation, scale Scale) (Phase, er
 		}
 		if why != "" {
 			op.Note = "not proven empty: " + why
-			return Proving, nil
+			return decision.Proving, nil
 		}
 	} else if t.notFresh != "" {
 		op.Note = t.notFresh
@@ -292,7 +294,7 @@ func (t *tick) letGo(ctx context.Context, op *Operation, scale Scale) (Phase, er
 	return op.Phase, nil
 }
 
-func (t *tick) unregistering(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) unregistering(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	if t.c.cfg.Admin == nil || t.scales[op.Target].Delegated {
 		return "", nil
 	}
@@ -304,8 +306,8 @@ func (t *tick) unregistering(ctx context.Context, op *Operation) (Phase, error) 
 
 // cancelling lets replicas come back first: a cordoned broker says that it has
 // no room, and moves that are taken back would wait for it for ever.
-func (t *tick) cancelling(ctx context.Context, op *Operation) (Phase, error) {
-	if t.c.cfg.Admin != nil && op.in() {
+func (t *tick) cancelling(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
+	if t.c.cfg.Admin != nil && op.In() {
 		if err := t.c.cfg.Admin.Uncordon(ctx, op.Brokers); err != nil {
 			return op.Phase, fmt.Errorf("uncordoning brokers %v: %w", op.Brokers, err)
 		}
@@ -325,7 +327,7 @@ func (t *tick) cancelling(ctx context.Context, op *Operation) (Phase, error) {
 }
 
 // phaseWhile is the present phase while it lasts, and none after.
-func phaseWhile(lasts bool, op *Operation) Phase {
+func phaseWhile(lasts bool, op *decision.Operation) decision.Phase {
 	if lasts {
 		return op.Phase
 	}
@@ -333,7 +335,7 @@ func phaseWhile(lasts bool, op *Operation) Phase {
 }
 
 // leaving is which brokers go when the workload shrinks to op.To.
-func (t *tick) leaving(ctx context.Context, op *Operation) ([]int, error) {
+func (t *tick) leaving(ctx context.Context, op *decision.Operation) ([]int, error) {
 	s := t.c.cfg.Scalers[op.Target]
 	for s != nil {
 		if l, ok := s.(Leaver); ok {

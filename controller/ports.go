@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/rebalance"
 )
@@ -24,7 +25,7 @@ type History interface {
 // decides from what it is given alone: no I/O, no clock.
 type Gate interface {
 	Name() string
-	Check(ctx context.Context, p Proposal, s Situation) Verdict
+	Check(ctx context.Context, p decision.Proposal, s Situation) decision.Verdict
 }
 
 // Scale is the size of a workload.
@@ -90,18 +91,18 @@ type Planner interface {
 
 // Journal records decisions.
 type Journal interface {
-	Record(ctx context.Context, d Decision) error
+	Record(ctx context.Context, d decision.Decision) error
 }
 
 // Watcher gives what was said from outside, such as by Alertmanager. Its error
 // is a stale signal: silence is not the same as all being well.
 type Watcher interface {
-	Observations(ctx context.Context, now time.Time) ([]Observation, error)
+	Observations(ctx context.Context, now time.Time) ([]decision.Observation, error)
 }
 
 // Approvals tells whether a person has approved a proposal, in mode Approve.
 type Approvals interface {
-	Approved(ctx context.Context, p Proposal) (by string, ok bool, err error)
+	Approved(ctx context.Context, p decision.Proposal) (by string, ok bool, err error)
 }
 
 // Store keeps State between ticks, restarts and leaders.

@@ -10,13 +10,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 )
-
-// ClusterSubject is the subject of forecasts of the whole cluster.
-const ClusterSubject = "cluster"
 
 // predictors keeps the forecasts between ticks: they are made anew when they
 // are older than the policy's refresh, or do not reach far enough.
@@ -145,8 +143,8 @@ func (p *predictor) upperNow(now time.Time) (float64, bool) {
 }
 
 // summary is the forecast as a Decision shows it.
-func (p *predictor) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) ForecastSummary {
-	f := ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTime: within, Quantiles: map[string]float64{}}
+func (p *predictor) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) decision.ForecastSummary {
+	f := decision.ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTime: within, Quantiles: map[string]float64{}}
 	if p.err != nil {
 		f.Why = "no forecast: " + p.err.Error()
 		return f
@@ -174,11 +172,11 @@ func (p *predictor) summary(subject string, now time.Time, within time.Duration,
 
 // curve thins the forecast to at most 200 points; each keeps the highest of
 // what it stands for, so that a peak is never thinned away.
-func (p *predictor) curve() []CurvePoint {
+func (p *predictor) curve() []decision.CurvePoint {
 	const most = 200
 	pts := p.p.Points
 	every := (len(pts) + most - 1) / most
-	var out []CurvePoint
+	var out []decision.CurvePoint
 	mid := len(p.p.Quantiles) / 2
 	for i := 0; i < len(pts); i += every {
 		best := pts[i]
@@ -187,7 +185,7 @@ func (p *predictor) curve() []CurvePoint {
 				best = x
 			}
 		}
-		out = append(out, CurvePoint{Time: best.Time, Low: best.Values[0], Mid: best.Values[mid], High: best.Values[len(best.Values)-1]})
+		out = append(out, decision.CurvePoint{Time: best.Time, Low: best.Values[0], Mid: best.Values[mid], High: best.Values[len(best.Values)-1]})
 	}
 	return out
 }
@@ -198,11 +196,11 @@ func (c *Controller) clusterSeries(perTopic, perBroker metrics.Signal) func(cont
 	return func(ctx context.Context, w metrics.Window) (metrics.Signal, metrics.Series, error) {
 		list, err := c.cfg.History.History(ctx, perTopic, w)
 		if err == nil && len(list) > 0 {
-			return perTopic, named(sumSeries(perTopic, list, w), "subject", ClusterSubject), nil
+			return perTopic, named(sumSeries(perTopic, list, w), "subject", decision.ClusterSubject), nil
 		}
 		byBroker, err2 := c.cfg.History.History(ctx, perBroker, w)
 		if err2 == nil && len(byBroker) > 0 {
-			return perBroker, named(sumSeries(perBroker, byBroker, w), "subject", ClusterSubject), nil
+			return perBroker, named(sumSeries(perBroker, byBroker, w), "subject", decision.ClusterSubject), nil
 		}
 		if err = errors.Join(err, err2); err != nil {
 			return perTopic, metrics.Series{}, fmt.Errorf("reading the history of %s: %w", perTopic, err)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -59,7 +60,7 @@ func (t *tick) proposeBrokers() {
 		return
 	}
 	to := min(max(t.d.Recommended, current-b.MaxStep), current+b.MaxStep)
-	p := Proposal{Kind: ScaleBrokers, Target: target, From: current, To: to, Why: r.Explain()}
+	p := decision.Proposal{Kind: decision.ScaleBrokers, Target: target, From: current, To: to, Why: r.Explain()}
 	if to > current && min(t.needNow, need) > current {
 		p.Reactive = true
 		p.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", t.needNow, p.Why)
@@ -86,7 +87,7 @@ func (t *tick) noScaleIn(r *capacity.Requirement) string {
 }
 
 // lateFor says when a scale-out comes too late for the load it is for.
-func (t *tick) lateFor(p *Proposal, r *capacity.Requirement) {
+func (t *tick) lateFor(p *decision.Proposal, r *capacity.Requirement) {
 	if p.To <= p.From {
 		return
 	}
@@ -96,7 +97,7 @@ func (t *tick) lateFor(p *Proposal, r *capacity.Requirement) {
 		if t.longFill(p.From, p.To) {
 			first = "leaders and hot partitions move first"
 		}
-		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; %s", round(r.LeadTime), first)
+		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; %s", decision.Rounded(r.LeadTime), first)
 	}
 }
 
@@ -160,7 +161,7 @@ func (t *tick) proposeConsumers(g *groupSize) {
 	if to == g.current {
 		return
 	}
-	t.d.Proposals = append(t.d.Proposals, Proposal{Kind: ScaleConsumers, Target: target, Group: g.policy.Group, From: g.current, To: to, Why: r.Why, Reactive: g.reactive && to > g.current})
+	t.d.Proposals = append(t.d.Proposals, decision.Proposal{Kind: decision.ScaleConsumers, Target: target, Group: g.policy.Group, From: g.current, To: to, Why: r.Why, Reactive: g.reactive && to > g.current})
 }
 
 // out is the size a group that needs more is scaled out to. What the forecast
@@ -204,7 +205,7 @@ func (t *tick) proposeRebalance() {
 		return
 	}
 	for _, p := range t.d.Proposals {
-		if p.Kind == ScaleBrokers {
+		if p.Kind == decision.ScaleBrokers {
 			return // the scale-out or scale-in rebalances anyway
 		}
 	}
@@ -213,8 +214,8 @@ func (t *tick) proposeRebalance() {
 	if hot.Over <= float64(r.Tolerance) {
 		return
 	}
-	t.d.Proposals = append(t.d.Proposals, Proposal{
-		Kind: Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
+	t.d.Proposals = append(t.d.Proposals, decision.Proposal{
+		Kind: decision.Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
 		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*float64(r.Tolerance)),
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
@@ -59,7 +60,7 @@ func sizedGroup(t *testing.T, current int, f forecast.Forecaster) (to int) {
 		t.Fatal(err)
 	}
 	for _, x := range d.Proposals {
-		if x.Kind == ScaleConsumers {
+		if x.Kind == decision.ScaleConsumers {
 			return x.To
 		}
 	}

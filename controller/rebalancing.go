@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
 // startRebalance plans first: a plan that gains too little is not started.
-func (t *tick) startRebalance(ctx context.Context, op *Operation) (string, error) {
+func (t *tick) startRebalance(ctx context.Context, op *decision.Operation) (string, error) {
 	if t.c.cfg.Mover == nil {
 		return "", errors.New("rebalancing: no mover is set up")
 	}
@@ -27,7 +28,7 @@ func (t *tick) startRebalance(ctx context.Context, op *Operation) (string, error
 		return "", nil
 	}
 	t.c.balanceIdle = 0
-	op.Phase, op.Plans, op.Tried = Moving, 1, t.now
+	op.Phase, op.Plans, op.Tried = decision.Moving, 1, t.now
 	if err := t.begin(ctx, op); err != nil {
 		return "", err
 	}
@@ -51,7 +52,7 @@ func Gain(p rebalance.Plan) float64 {
 
 // movingOn waits for a rebalance. One that a crash kept from starting is simply
 // over: the next look at the balance plans it anew.
-func (t *tick) movingOn(ctx context.Context, op *Operation) (Phase, error) {
+func (t *tick) movingOn(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	busy, err := t.poll(ctx, op)
 	if busy || err != nil {
 		return op.Phase, err

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 // stopGrace is how long the tick in hand may go on after the loop was told to
@@ -51,7 +53,7 @@ func (c *Controller) tickOnce(ctx context.Context) {
 	switch {
 	case err != nil:
 		log.ErrorContext(ctx, "tick failed", "error", err)
-	case d.Reason == ReasonSteady || d.Reason == ReasonObserved:
+	case d.Reason == decision.ReasonSteady || d.Reason == decision.ReasonObserved:
 		log.DebugContext(ctx, "tick")
 	default:
 		log.InfoContext(ctx, "tick", "brokers", d.Seen.AliveBrokers, "recommended", d.Recommended, "bottleneck", d.Requirement.Bottleneck)
@@ -66,10 +68,10 @@ func (c *Controller) Alive() error {
 		return nil
 	}
 	if since := now.Sub(time.Unix(0, started)); ended < started && since > 2*c.tickLimit() {
-		return fmt.Errorf("the loop has been stuck in one tick for %s", round(since))
+		return fmt.Errorf("the loop has been stuck in one tick for %s", decision.Rounded(since))
 	}
 	if since := now.Sub(time.Unix(0, ended)); ended >= started && since > 3*c.spec.Interval.D()+c.tickLimit() {
-		return fmt.Errorf("the loop has not turned for %s", round(since))
+		return fmt.Errorf("the loop has not turned for %s", decision.Rounded(since))
 	}
 	return nil
 }
@@ -81,7 +83,7 @@ func (c *Controller) Ready() error {
 		return fmt.Errorf("the cluster has not been observed yet")
 	}
 	if age := c.cfg.Clock.Now().Sub(time.Unix(0, good)); age > 5*c.spec.Interval.D()+c.tickLimit() {
-		return fmt.Errorf("the cluster was last observed %s ago", round(age))
+		return fmt.Errorf("the cluster was last observed %s ago", decision.Rounded(age))
 	}
 	return nil
 }

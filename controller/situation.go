@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -16,11 +17,11 @@ type Situation struct {
 	Now          time.Time
 	Policy       *policy.Policy
 	Snapshot     *cluster.Snapshot
-	Forecasts    []ForecastSummary
+	Forecasts    []decision.ForecastSummary
 	Requirement  *capacity.Requirement
-	Observations []Observation
-	Operation    *Operation // in flight, or nil
-	Past         []PastScale
+	Observations []decision.Observation
+	Operation    *decision.Operation // in flight, or nil
+	Past         []decision.PastScale
 	Scales       map[string]Scale // by target; absent when it could not be read
 	// Windows are the policy's, compiled once.
 	Windows, MoveWindows policy.Windows
@@ -51,19 +52,19 @@ func (s Situation) Stale(names ...string) []cluster.StaleSignal {
 }
 
 // LastScale is the last change of a target; false if there was none.
-func (s Situation) LastScale(target string) (PastScale, bool) {
+func (s Situation) LastScale(target string) (decision.PastScale, bool) {
 	for i := len(s.Past) - 1; i >= 0; i-- {
 		if s.Past[i].Target == target {
 			return s.Past[i], true
 		}
 	}
-	return PastScale{}, false
+	return decision.PastScale{}, false
 }
 
 // check asks every gate about every proposal. A gate that panics or gives no
 // name is a gate that could not tell.
-func check(ctx context.Context, gates []Gate, proposals []Proposal, s Situation) []Verdict {
-	var out []Verdict
+func check(ctx context.Context, gates []Gate, proposals []decision.Proposal, s Situation) []decision.Verdict {
+	var out []decision.Verdict
 	for i, p := range proposals {
 		for _, g := range gates {
 			v := ask(ctx, g, p, s)
@@ -74,27 +75,11 @@ func check(ctx context.Context, gates []Gate, proposals []Proposal, s Situation)
 	return out
 }
 
-func ask(ctx context.Context, g Gate, p Proposal, s Situation) (v Verdict) {
+func ask(ctx context.Context, g Gate, p decision.Proposal, s Situation) (v decision.Verdict) {
 	defer func() {
 		if r := recover(); r != nil {
-			v = Verdict{Ruling: Undecided, Why: fmt.Sprintf("the gate failed: %v", r)}
+			v = decision.Verdict{Ruling: decision.Undecided, Why: fmt.Sprintf("the gate failed: %v", r)}
 		}
 	}()
 	return g.Check(ctx, p, s)
-}
-
-// Allowed tells whether every gate allowed proposal i, and otherwise which
-// stood in the way; a refusal is told before a hold.
-func Allowed(verdicts []Verdict, i int) (ok bool, against Verdict) {
-	ok = true
-	for _, v := range verdicts {
-		if v.Proposal != i || v.Ruling == Allow {
-			continue
-		}
-		if ok || v.Ruling == Refuse && against.Ruling != Refuse {
-			against = v
-		}
-		ok = false
-	}
-	return ok, against
 }

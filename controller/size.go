@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/metrics"
 )
 
@@ -34,7 +35,7 @@ func (t *tick) forecast(ctx context.Context) {
 	// one after it is done, which is two lead times and a cooldown away.
 	t.d.Horizon = min(max(t.c.spec.Forecast.Horizon.D(), 2*lead+t.c.spec.Gates.Cooldown.D()), longestHorizon)
 	if lead > longestHorizon {
-		t.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; leaders and hot partitions move first, and a higher throttle shortens it", round(lead), round(longestHorizon))
+		t.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(lead), decision.Rounded(longestHorizon))
 	}
 	p := &t.predicted
 	p.in = t.c.predict(ctx, t.now, "in", t.d.Horizon, t.c.clusterSeries(metrics.TopicBytesIn, metrics.BrokerBytesIn))
@@ -52,14 +53,14 @@ func (t *tick) forecast(ctx context.Context) {
 	default:
 		p.trusted = true
 	}
-	t.watch("in", ClusterSubject, p.in, t.d.Horizon, float64(t.demand.Produced))
-	t.watch("out", ClusterSubject, p.out, t.d.Horizon, float64(t.demand.Consumed))
+	t.watch("in", decision.ClusterSubject, p.in, t.d.Horizon, float64(t.demand.Produced))
+	t.watch("out", decision.ClusterSubject, p.out, t.d.Horizon, float64(t.demand.Consumed))
 	curves := !t.c.cfg.NoCurves
-	t.d.Forecasts = append(t.d.Forecasts, p.in.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves))
+	t.d.Forecasts = append(t.d.Forecasts, p.in.summary(decision.ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves))
 	// Where nobody reads there is nothing to forecast; were reads not measured,
 	// the observer would have called them stale.
 	if p.out.err == nil || t.demand.Consumed > 0 {
-		t.d.Forecasts = append(t.d.Forecasts, p.out.summary(ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
+		t.d.Forecasts = append(t.d.Forecasts, p.out.summary(decision.ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
 	}
 }
 
@@ -91,7 +92,7 @@ func (t *tick) expect(key string, p *predictor, now float64) (peak, factor float
 	if ok {
 		peak *= t.surge(key, p, now)
 	}
-	peak = max(peak, now) * t.uplift(ClusterSubject)
+	peak = max(peak, now) * t.uplift(decision.ClusterSubject)
 	if now > 0 {
 		return peak, peak / now
 	}
@@ -235,16 +236,4 @@ func (t *tick) currentBrokers() int {
 // note adds what a reader should know.
 func (t *tick) note(format string, args ...any) {
 	t.d.Notes = append(t.d.Notes, fmt.Sprintf(format, args...))
-}
-
-// round drops what nobody reads of a duration.
-func round(d time.Duration) time.Duration {
-	switch {
-	case d > time.Hour:
-		return d.Round(time.Minute)
-	case d > time.Minute:
-		return d.Round(time.Second)
-	default:
-		return d.Round(time.Millisecond)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // StateVersion is the version of State that this package writes and reads.
@@ -14,27 +15,10 @@ const StateVersion = 1
 // State is what must outlive a process: the operation in flight, what was done
 // lately, and what was learned. It is small, so that it fits on an object.
 type State struct {
-	Version   int         `json:"version"`
-	Operation *Operation  `json:"operation,omitempty"`
-	Past      []PastScale `json:"past,omitempty"` // oldest first, of the last day
-	Learned   Learned     `json:"learned,omitzero"`
-}
-
-// PastScale is a change of size that was made.
-type PastScale struct {
-	Kind     ProposalKind `json:"kind"`
-	Target   string       `json:"target"`
-	From     int          `json:"from"`
-	To       int          `json:"to"`
-	At       time.Time    `json:"at"`
-	Ended    time.Time    `json:"ended,omitzero"` // of an operation that took time
-	Reactive bool         `json:"reactive,omitempty"`
-	// Cancelled is true of an operation that was taken back.
-	Cancelled bool `json:"cancelled,omitempty"`
-	// Consumed and Lag are what the group did then, so that a scale-out that
-	// did not help is noticed.
-	Consumed float64 `json:"consumedRecordsPerSecond,omitempty"`
-	Lag      int64   `json:"lagRecords,omitempty"`
+	Version   int                  `json:"version"`
+	Operation *decision.Operation  `json:"operation,omitempty"`
+	Past      []decision.PastScale `json:"past,omitempty"` // oldest first, of the last day
+	Learned   Learned              `json:"learned,omitzero"`
 }
 
 // Learned is what operations have taught about the lead time. A zero means
@@ -80,22 +64,22 @@ type MemoryStore struct {
 func (m *MemoryStore) Load(context.Context) (State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.state.clone(), nil
+	return m.state.Clone(), nil
 }
 
 // Save keeps a copy.
 func (m *MemoryStore) Save(_ context.Context, s State) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state = s.clone()
+	m.state = s.Clone()
 	return nil
 }
 
-func (s State) clone() State {
+func (s State) Clone() State {
 	if s.Operation != nil {
-		op := s.Operation.clone()
+		op := s.Operation.Clone()
 		s.Operation = &op
 	}
-	s.Past = append([]PastScale(nil), s.Past...)
+	s.Past = append([]decision.PastScale(nil), s.Past...)
 	return s
 }

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -18,7 +19,7 @@ import (
 // Recorded is what there is of a stretch of time that happened: decisions, and
 // what was kept beside them.
 type Recorded struct {
-	Decisions []controller.Decision
+	Decisions []decision.Decision
 	// Snapshot, where there is one, is the cluster as it was at about the first
 	// decision: then the scenario has its brokers, topics, placement and sizes.
 	// Without it the scenario has one topic with all partitions.
@@ -37,7 +38,7 @@ type Recorded struct {
 // happened can be run again under the same policy and others. The load, the
 // brokers and the groups are what the decisions saw.
 func Export(r Recorded, trace, scenario io.Writer) error {
-	var seen []controller.Decision
+	var seen []decision.Decision
 	for _, d := range r.Decisions {
 		if d.Seen.BytesIn > 0 && (len(seen) == 0 || d.Time.After(seen[len(seen)-1].Time)) {
 			seen = append(seen, d)
@@ -59,7 +60,7 @@ func Export(r Recorded, trace, scenario io.Writer) error {
 
 type exporter struct {
 	Recorded
-	first, last controller.Decision
+	first, last decision.Decision
 	from, until time.Time // of the trace
 }
 
@@ -160,13 +161,13 @@ func (e *exporter) startup(b *strings.Builder) {
 	n := 0
 	for _, d := range e.Decisions {
 		op := d.Operation
-		if op == nil || op.Kind != controller.ScaleBrokers || op.To < op.From {
+		if op == nil || op.Kind != decision.ScaleBrokers || op.To < op.From {
 			continue
 		}
 		switch op.Phase {
-		case controller.Scaling, controller.Joining:
+		case decision.Scaling, decision.Joining:
 			asked = op.Started
-		case controller.Filling:
+		case decision.Filling:
 			if !asked.IsZero() && op.PhaseSince.After(asked) {
 				sum += max(op.PhaseSince.Sub(asked)-e.interval()/2, 0)
 				n++
@@ -276,7 +277,7 @@ func whole(d time.Duration) string { return fmt.Sprintf("%dm", max(int(d.Minutes
 
 // exportedShape takes the brokers' capacity back out of the constraints: the
 // demand, over the utilisation that it makes of all brokers.
-func exportedShape(d controller.Decision) string {
+func exportedShape(d decision.Decision) string {
 	fields := map[string]string{"cpu": "cpuCores", "network-in": "network", "storage": "disk", "disk-bandwidth": "diskBandwidth"}
 	var parts []string
 	for _, c := range d.Requirement.Constraints {

@@ -8,21 +8,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
 func TestExportedDecisionsReplayAsAScenario(t *testing.T) {
-	var decisions []controller.Decision
+	var decisions []decision.Decision
 	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	var values []float64
 	for i := range 180 {
-		d := controller.Decision{Time: at.Add(time.Duration(i) * time.Minute), Policy: "claims"}
-		d.Seen = controller.Seen{Brokers: 6, AliveBrokers: 6, Partitions: 36, BytesIn: 20e6, DiskBytes: 20e6 * 3 * 3600}
+		d := decision.Decision{Time: at.Add(time.Duration(i) * time.Minute), Policy: "claims"}
+		d.Seen = decision.Seen{Brokers: 6, AliveBrokers: 6, Partitions: 36, BytesIn: 20e6, DiskBytes: 20e6 * 3 * 3600}
 		d.Requirement.Constraints = []capacity.Constraint{{Name: "cpu", Demand: 24, Utilisation: 0.5}}
 		d.Requirement.Consumers = []capacity.ConsumerRequirement{{Group: "billing", Replicas: 4, PerReplica: 500, Demand: 1000}}
 		decisions = append(decisions, d)
@@ -62,16 +63,16 @@ func TestExportedDecisionsReplayAsAScenario(t *testing.T) {
 // rates at the time that they were, records beside bytes, the brokers' start.
 func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
 	at := time.Date(2026, 3, 2, 0, 0, 0, 584e6, time.UTC)
-	var decisions []controller.Decision
+	var decisions []decision.Decision
 	for i := range 40 {
-		d := controller.Decision{Time: at.Add(time.Duration(i) * 3 * time.Second), Policy: "claims", Seen: controller.Seen{Brokers: 3, AliveBrokers: 3, BytesIn: 1000}}
+		d := decision.Decision{Time: at.Add(time.Duration(i) * 3 * time.Second), Policy: "claims", Seen: decision.Seen{Brokers: 3, AliveBrokers: 3, BytesIn: 1000}}
 		d.Requirement.Consumers = []capacity.ConsumerRequirement{{Group: "billing", Replicas: 2, PerReplica: 75, Demand: 100, Lag: 80}}
-		op := controller.Operation{Kind: controller.ScaleBrokers, From: 3, To: 4, Phase: controller.Joining, Started: at.Add(30 * time.Second)}
+		op := decision.Operation{Kind: decision.ScaleBrokers, From: 3, To: 4, Phase: decision.Joining, Started: at.Add(30 * time.Second)}
 		switch {
 		case i >= 12 && i < 15:
 			d.Operation = &op
 		case i >= 15 && i < 20:
-			op.Phase, op.PhaseSince = controller.Filling, at.Add(45*time.Second)
+			op.Phase, op.PhaseSince = decision.Filling, at.Add(45*time.Second)
 			d.Operation = &op
 		}
 		decisions = append(decisions, d)

@@ -6,8 +6,9 @@ import (
 	"math"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/report"
 	"github.com/tidetable/tidetable/simulations/world"
 )
@@ -78,7 +79,7 @@ func (r Result) comparisonTable() report.Table {
 
 // lines is a chart of one series a run over time. Decisions of the kind, where
 // one is given, are dots on it.
-func (r Result) lines(title, description, axis, formatter string, of func(Series) []float64, kind controller.ProposalKind) report.Chart {
+func (r Result) lines(title, description, axis, formatter string, of func(Series) []float64, kind decision.ProposalKind) report.Chart {
 	var series []any
 	var names []string
 	for _, x := range r.Runs {
@@ -135,7 +136,7 @@ func lineOf(policy string) map[string]any {
 
 // dots are the points of a run at which it decided to change a size; the page
 // tells the reason of the one that is clicked.
-func dots(x Run, kind controller.ProposalKind, curve []float64) map[string]any {
+func dots(x Run, kind decision.ProposalKind, curve []float64) map[string]any {
 	const most = 400
 	var data []any
 	for _, d := range x.Decisions {
@@ -145,7 +146,7 @@ func dots(x Run, kind controller.ProposalKind, curve []float64) map[string]any {
 				continue
 			}
 			y := float64(p.To)
-			if kind == controller.ScaleConsumers { // the curve is of all groups
+			if kind == decision.ScaleConsumers { // the curve is of all groups
 				y = curve[min(max(int(d.Time.Sub(x.Series.Start)/x.Series.Step), 0), len(curve)-1)]
 			}
 			what := fmt.Sprintf("%s · %s: %d → %d", d.Time.Format("2 Jan 15:04"), subject(p), p.From, p.To)
@@ -166,8 +167,8 @@ func dots(x Run, kind controller.ProposalKind, curve []float64) map[string]any {
 }
 
 // subject is what a proposal sizes, as the world's actions name it.
-func subject(p controller.Proposal) string {
-	if p.Kind == controller.ScaleConsumers {
+func subject(p decision.Proposal) string {
+	if p.Kind == decision.ScaleConsumers {
 		return p.Group
 	}
 	return "brokers"
@@ -206,11 +207,11 @@ func (r Result) loadChart() report.Chart {
 }
 
 func (r Result) brokerChart() report.Chart {
-	return r.lines("Brokers", "The number of brokers over time, beside the oracle's; a dot is a decision of tidetable: click it for the reason.", "brokers", "fn:number", func(s Series) []float64 { return s.Brokers }, controller.ScaleBrokers)
+	return r.lines("Brokers", "The number of brokers over time, beside the oracle's; a dot is a decision of tidetable: click it for the reason.", "brokers", "fn:number", func(s Series) []float64 { return s.Brokers }, decision.ScaleBrokers)
 }
 
 func (r Result) replicaChart() report.Chart {
-	return r.lines("Consumer replicas", "The number of consumer replicas of all groups over time; a dot is a decision of tidetable: click it for the reason.", "replicas", "fn:number", func(s Series) []float64 { return s.Replicas }, controller.ScaleConsumers)
+	return r.lines("Consumer replicas", "The number of consumer replicas of all groups over time; a dot is a decision of tidetable: click it for the reason.", "replicas", "fn:number", func(s Series) []float64 { return s.Replicas }, decision.ScaleConsumers)
 }
 
 func (r Result) lagChart() report.Chart {
@@ -302,7 +303,7 @@ func actionTable(x Run) report.Table {
 // reasons finds the decision behind each change, in order: the last one on the
 // same subject until then, since a broker leaves long after it was decided.
 type reasons struct {
-	left []controller.Decision
+	left []decision.Decision
 	last map[string]string // by subject
 }
 

@@ -9,7 +9,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/world"
 )
@@ -34,12 +35,12 @@ type Run struct {
 	Measures  Measures
 	Series    Series
 	Actions   []world.ActionAt
-	Decisions []controller.Decision // tidetable's own, thinned
+	Decisions []decision.Decision // tidetable's own, thinned
 }
 
 // Decider is a policy that writes down why: the production loop is one.
 type Decider interface {
-	Decisions() []controller.Decision
+	Decisions() []decision.Decision
 }
 
 // pricer prices what a run used.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
@@ -25,7 +27,7 @@ type loop struct {
 	every   time.Duration
 	next    time.Time
 	control *controller.Controller
-	kept    []controller.Decision
+	kept    []decision.Decision
 }
 
 // longRun is how long a run may be and still be planned by the production
@@ -107,7 +109,7 @@ func consumerOf(g scenario.Group, p *scenario.Plan) policy.Consumer {
 func (l *loop) Name() string { return l.name }
 
 // Decisions are those that changed something, oldest first.
-func (l *loop) Decisions() []controller.Decision { return l.kept }
+func (l *loop) Decisions() []decision.Decision { return l.kept }
 
 // Tick goes round the loop when its interval has passed.
 func (l *loop) Tick(ctx context.Context, w *world.World) error {

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/controller"
@@ -117,7 +119,7 @@ func (f *controllerFlags) runOnce(cmd *cobra.Command, logger *slog.Logger, forma
 	if format == "json" {
 		err = writeJSON(cmd.OutOrStdout(), d)
 	} else {
-		err = controller.Explain(cmd.OutOrStdout(), d)
+		err = decision.Explain(cmd.OutOrStdout(), d)
 	}
 	if tickErr != nil {
 		return foundError{tickErr}

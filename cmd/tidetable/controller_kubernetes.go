@@ -9,6 +9,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
@@ -297,9 +299,9 @@ func (r *kubernetesRun) expire(ctx context.Context, floors []floor) {
 
 // publisher writes each decision to the policy's status and events, and keeps
 // floors standing. Events are written when the word changes, not each tick.
-func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []floor, acts bool, j controller.Journal) func(controller.Decision) {
+func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []floor, acts bool, j controller.Journal) func(decision.Decision) {
 	last := ""
-	return func(d controller.Decision) {
+	return func(d decision.Decision) {
 		ctx, cancel := context.WithTimeout(ctx, statusLimit)
 		defer cancel()
 		s := kube.StatusOf(d, o.Generation)
@@ -316,7 +318,7 @@ func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []f
 			r.policies.Event(o, troubling(d.Reason), d.Reason, d.Outcome)
 			last = d.Reason
 		}
-		if !acts || d.Reason == controller.ReasonFailed || d.Reason == controller.ReasonObservationFailed {
+		if !acts || d.Reason == decision.ReasonFailed || d.Reason == decision.ReasonObservationFailed {
 			return
 		}
 		for _, f := range floors {
@@ -329,7 +331,7 @@ func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []f
 
 func troubling(reason string) bool {
 	switch reason {
-	case controller.ReasonFailed, controller.ReasonObservationFailed, controller.ReasonRefused, controller.ReasonActionFailed, controller.ReasonUnknown:
+	case decision.ReasonFailed, decision.ReasonObservationFailed, decision.ReasonRefused, decision.ReasonActionFailed, decision.ReasonUnknown:
 		return true
 	}
 	return false

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"time"
 
-	"k8s.io/api/authorization/v1"
+	"github.com/tidetable/tidetable/decision"
+
+	v1 "k8s.io/api/authorization/v1"
 
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/journal"
@@ -141,7 +143,7 @@ type anyApproval []controller.Approvals
 
 // Approved is controller.Approvals. A way that cannot be asked does not keep
 // the others from saying yes; when none does, its error is told.
-func (a anyApproval) Approved(ctx context.Context, p controller.Proposal) (by string, ok bool, err error) {
+func (a anyApproval) Approved(ctx context.Context, p decision.Proposal) (by string, ok bool, err error) {
 	for _, way := range a {
 		who, yes, failed := way.Approved(ctx, p)
 		if yes && failed == nil {

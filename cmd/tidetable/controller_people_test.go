@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/internal/web"
 )
@@ -34,7 +35,7 @@ func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
 		return f, j
 	}
 	ann := web.User{Name: "ann@example.org", Groups: []string{"oncall"}}
-	proposal := controller.Proposal{Kind: controller.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "a peak"}
+	proposal := decision.Proposal{Kind: decision.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "a peak"}
 	f, j := start()
 	for _, op := range []web.Operation{
 		{Name: web.Hold, Policy: "claims", For: 2 * time.Hour, Reason: "quarter close", User: ann, Via: "page"},
@@ -52,7 +53,7 @@ func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
 	defer j.Close()
 	desk := f.desk.Policy("claims")
 	got, _ := desk.Observations(t.Context(), time.Now())
-	if len(got) != 1 || got[0].Effect != controller.EffectFreeze || got[0].Source != "page/ann@example.org" || time.Until(got[0].Until) > 2*time.Hour {
+	if len(got) != 1 || got[0].Effect != decision.EffectFreeze || got[0].Source != "page/ann@example.org" || time.Until(got[0].Until) > 2*time.Hour {
 		t.Errorf("after a restart: %+v", got)
 	}
 	proposal.Why = "the same change in other words"
@@ -77,7 +78,7 @@ type approvals struct {
 	err error
 }
 
-func (a approvals) Approved(context.Context, controller.Proposal) (string, bool, error) {
+func (a approvals) Approved(context.Context, decision.Proposal) (string, bool, error) {
 	return a.by, a.ok, a.err
 }
 
@@ -95,7 +96,7 @@ func TestOneWayOfApprovingIsEnoughAndNoneIsNot(t *testing.T) {
 		"only a broken one":   {anyApproval{approvals{err: broken}, approvals{}}, "", false, broken},
 		"yes with an error":   {anyApproval{approvals{by: "x", ok: true, err: broken}}, "", false, broken},
 	} {
-		by, ok, err := c.ways.Approved(t.Context(), controller.Proposal{})
+		by, ok, err := c.ways.Approved(t.Context(), decision.Proposal{})
 		if by != c.by || ok != c.ok || !errors.Is(err, c.err) {
 			t.Errorf("%s: %q, %v, %v", name, by, ok, err)
 		}

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -200,7 +202,7 @@ type countingJournal struct {
 	metrics *telemetry.Metrics
 }
 
-func (c countingJournal) Record(ctx context.Context, d controller.Decision) error {
+func (c countingJournal) Record(ctx context.Context, d decision.Decision) error {
 	err := c.journal.Record(ctx, d)
 	c.metrics.Recorded(err)
 	return err

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/controller"
@@ -100,7 +102,7 @@ type thinned struct {
 }
 
 // Record keeps a decision.
-func (t thinned) Record(ctx context.Context, d controller.Decision) error {
+func (t thinned) Record(ctx context.Context, d decision.Decision) error {
 	if len(d.Actions) == 0 && d.Time.Minute()%30 != 0 && d.Time.Before(t.last) {
 		d.Forecasts = slices.Clone(d.Forecasts)
 		for i := range d.Forecasts {

@@ -5,7 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/simulations"
 )
 
@@ -20,7 +21,7 @@ func printDecisions(w io.Writer, r simulations.Result, all bool) {
 		for _, d := range run.Decisions {
 			for _, a := range d.Actions {
 				p := d.Proposals[a.Proposal]
-				if p.Kind == controller.ScaleConsumers && !all {
+				if p.Kind == decision.ScaleConsumers && !all {
 					consumers++
 					continue
 				}

@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/spf13/cobra"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/internal/journal"
 )
@@ -39,20 +40,20 @@ func newExplainCmd() *cobra.Command {
 		if *out == "json" {
 			return writeJSON(cmd.OutOrStdout(), d)
 		}
-		return controller.Explain(cmd.OutOrStdout(), d)
+		return decision.Explain(cmd.OutOrStdout(), d)
 	}
 	return cmd
 }
 
 // readDecision finds a decision in a file: the one named id, or the last.
-func readDecision(path string, stdin io.Reader, id string) (controller.Decision, error) {
+func readDecision(path string, stdin io.Reader, id string) (decision.Decision, error) {
 	in, err := files.Open(path, stdin, maxDecisionBytes)
 	if err != nil {
-		return controller.Decision{}, err
+		return decision.Decision{}, err
 	}
 	defer in.Close()
 	dec := json.NewDecoder(in)
-	var found *controller.Decision
+	var found *decision.Decision
 	for n := 1; ; n++ {
 		var raw json.RawMessage
 		err := dec.Decode(&raw)
@@ -60,11 +61,11 @@ func readDecision(path string, stdin io.Reader, id string) (controller.Decision,
 			break
 		}
 		if err != nil {
-			return controller.Decision{}, fmt.Errorf("reading %s: entry %d is not JSON: %w", path, n, err)
+			return decision.Decision{}, fmt.Errorf("reading %s: entry %d is not JSON: %w", path, n, err)
 		}
 		d, err := decisionOf(raw)
 		if err != nil {
-			return controller.Decision{}, fmt.Errorf("reading %s: entry %d: %w", path, n, err)
+			return decision.Decision{}, fmt.Errorf("reading %s: entry %d: %w", path, n, err)
 		}
 		if d != nil && (id == "" || d.ID == id) {
 			found = d
@@ -74,15 +75,15 @@ func readDecision(path string, stdin io.Reader, id string) (controller.Decision,
 	case found != nil:
 		return *found, nil
 	case id != "":
-		return controller.Decision{}, fmt.Errorf("reading %s: there is no decision %s", path, id)
+		return decision.Decision{}, fmt.Errorf("reading %s: there is no decision %s", path, id)
 	default:
-		return controller.Decision{}, fmt.Errorf("reading %s: there is no decision in it", path)
+		return decision.Decision{}, fmt.Errorf("reading %s: there is no decision in it", path)
 	}
 }
 
 // decisionOf reads a decision, bare or in a journal's entry; nil for an entry
 // of another kind.
-func decisionOf(raw json.RawMessage) (*controller.Decision, error) {
+func decisionOf(raw json.RawMessage) (*decision.Decision, error) {
 	var probe struct {
 		Kind journal.Kind    `json:"kind"`
 		Data json.RawMessage `json:"data"`
@@ -99,12 +100,12 @@ func decisionOf(raw json.RawMessage) (*controller.Decision, error) {
 	} else if probe.ID == "" {
 		return nil, errors.New("is not a decision: it has no id")
 	}
-	var d controller.Decision
+	var d decision.Decision
 	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&d); err != nil {
 		return nil, fmt.Errorf("is not a decision: %w", err)
 	}
-	if d.Version > controller.DecisionVersion {
-		return nil, fmt.Errorf("is of version %d, and this tidetable knows %d", d.Version, controller.DecisionVersion)
+	if d.Version > decision.Version {
+		return nil, fmt.Errorf("is of version %d, and this tidetable knows %d", d.Version, decision.Version)
 	}
 	return &d, nil
 }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v3"
 
@@ -41,7 +43,7 @@ var made = map[string]struct {
 }{
 	"backtest":        {"tidetable backtest", reflect.TypeFor[backtestsJSON](), false},
 	"capacity-plan":   {"tidetable plan", reflect.TypeFor[outlook.Outlook](), false},
-	"decision":        {"tidetable controller --once, and what explain reads", reflect.TypeFor[controller.Decision](), false},
+	"decision":        {"tidetable controller --once, and what explain reads", reflect.TypeFor[decision.Decision](), false},
 	"progress":        {"tidetable rebalance execute, status and cancel", reflect.TypeFor[progressJSON](), false},
 	"simulation":      {"tidetable simulate", reflect.TypeFor[simulations.Result](), false},
 	"simulation-runs": {"tidetable simulate --runs", reflect.TypeFor[simulations.MonteCarlo](), false},
@@ -218,11 +220,11 @@ func scaledOut(t *testing.T) string {
 }
 
 // firstDecision is a journal that keeps the first decision which scaled brokers out.
-type firstDecision struct{ controller.Decision }
+type firstDecision struct{ decision.Decision }
 
-func (f *firstDecision) Record(_ context.Context, d controller.Decision) error {
-	out := slices.ContainsFunc(d.Proposals, func(p controller.Proposal) bool { return p.Kind == controller.ScaleBrokers && p.To > p.From })
-	if f.Reason == "" && d.Reason == controller.ReasonScaled && out {
+func (f *firstDecision) Record(_ context.Context, d decision.Decision) error {
+	out := slices.ContainsFunc(d.Proposals, func(p decision.Proposal) bool { return p.Kind == decision.ScaleBrokers && p.To > p.From })
+	if f.Reason == "" && d.Reason == decision.ReasonScaled && out {
 		f.Decision = d
 	}
 	return nil
@@ -363,7 +365,7 @@ func writeJournalExample(t *testing.T, path string) {
 	}
 	id := "20260301T120000.000Z-claims"
 	for _, err := range []error{
-		j.RecordApproval(t.Context(), journal.Approval{Decision: id, Proposed: controller.Proposal{Kind: controller.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "7 brokers, bound by network-out"}, Granted: true, By: "ann@example.org", Via: "page"}),
+		j.RecordApproval(t.Context(), journal.Approval{Decision: id, Proposed: decision.Proposal{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "7 brokers, bound by network-out"}, Granted: true, By: "ann@example.org", Via: "page"}),
 		j.RecordAction(t.Context(), journal.ActionRecord{Decision: id, Name: "batch", Subject: "StatefulSet/kafka", Done: "moved 12 replicas, 48.2 GB, to broker 6"}),
 		j.RecordOperation(t.Context(), journal.Operation{Name: "hold", Subject: "claims", By: "ann@example.org", Via: "page", Reason: "network maintenance until 14:00"}),
 		j.Close(),

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/internal/journal"
 )
 
@@ -18,7 +19,7 @@ func TestJournalCommands(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Record(t.Context(), controller.Decision{ID: "d-1", Outcome: "nothing to do\x1b[2J"}); err != nil {
+	if err := j.Record(t.Context(), decision.Decision{ID: "d-1", Outcome: "nothing to do\x1b[2J"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.RecordApproval(t.Context(), journal.Approval{Decision: "d-1", Granted: true, By: "ann", Via: "page"}); err != nil {

@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/spf13/cobra"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/metrics/archive"
@@ -122,13 +123,13 @@ func copyPolicy(path string, w io.Writer) (*policy.Policy, error) {
 
 // recordedDecisions are a journal's, without their forecasts, which are large
 // and are made anew.
-func recordedDecisions(ctx context.Context, path string) ([]controller.Decision, error) {
-	var out []controller.Decision
+func recordedDecisions(ctx context.Context, path string) ([]decision.Decision, error) {
+	var out []decision.Decision
 	err := journal.Read(ctx, path, 0, func(e journal.Entry) error {
 		if e.Kind != journal.KindDecision {
 			return nil
 		}
-		var d controller.Decision
+		var d decision.Decision
 		if err := json.Unmarshal(e.Data, &d); err != nil {
 			return fmt.Errorf("reading entry %d: %w", e.Seq, err)
 		}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/web"
 	"github.com/tidetable/tidetable/simulations"
@@ -50,7 +52,7 @@ func newSimulationPage(address string, o *simulations.Options) (*simulationPage,
 type both [2]controller.Journal
 
 // Record is controller.Journal.
-func (b both) Record(ctx context.Context, d controller.Decision) error {
+func (b both) Record(ctx context.Context, d decision.Decision) error {
 	return errors.Join(b[0].Record(ctx, d), b[1].Record(ctx, d))
 }
 

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -14,15 +16,15 @@ type Alerts struct{}
 func (Alerts) Name() string { return "alerts" }
 
 // Check looks for a freeze or a hold on the proposal's subject.
-func (Alerts) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Alerts) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	for _, o := range s.Observations {
 		if o.Subject != "" && o.Subject != p.Target && o.Subject != p.Group {
 			continue
 		}
 		switch {
-		case o.Effect == controller.EffectFreeze:
+		case o.Effect == decision.EffectFreeze:
 			return hold("frozen by %s until %s", o.Source, o.Until.UTC().Format("2006-01-02 15:04 MST"))
-		case o.Effect == controller.EffectHold && !scaleOut(p):
+		case o.Effect == decision.EffectHold && !scaleOut(p):
 			return hold("held by %s until %s", o.Source, o.Until.UTC().Format("2006-01-02 15:04 MST"))
 		}
 	}

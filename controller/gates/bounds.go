@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -16,12 +18,12 @@ type Bounds struct{}
 func (Bounds) Name() string { return "bounds" }
 
 // Check compares the proposal with the policy.
-func (Bounds) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Bounds) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	least, most := s.Policy.Spec.Brokers.Min, s.Policy.Spec.Brokers.Max
 	switch p.Kind {
-	case controller.Rebalance:
+	case decision.Rebalance:
 		return allow()
-	case controller.ScaleConsumers:
+	case decision.ScaleConsumers:
 		i := slices.IndexFunc(s.Policy.Spec.Consumers, func(c policy.Consumer) bool { return c.Group == p.Group })
 		if i < 0 {
 			return refuse("group %s is not in the policy", p.Group)

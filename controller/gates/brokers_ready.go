@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 )
@@ -16,7 +18,7 @@ func (BrokersReady) Name() string { return "brokers-ready" }
 
 // Check looks at every broker's state, and at the workload's pods. A reactive
 // scale-out goes on: it may be what the cluster needs.
-func (BrokersReady) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (BrokersReady) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !movesData(p) || scaleOut(p) && p.Reactive {
 		return allow()
 	}

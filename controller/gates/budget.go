@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -15,13 +17,13 @@ type Budget struct{}
 func (Budget) Name() string { return "budget" }
 
 // Check counts what was done in the last day.
-func (Budget) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Budget) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	b := s.Policy.Spec.Gates.Budget
 	most := b.ConsumerActions
 	switch p.Kind {
-	case controller.Rebalance:
+	case decision.Rebalance:
 		return allow()
-	case controller.ScaleBrokers:
+	case decision.ScaleBrokers:
 		most = b.BrokerActions
 	}
 	n := 0

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -15,9 +17,9 @@ type Cooldown struct{}
 func (Cooldown) Name() string { return "cooldown" }
 
 // Check looks at when the target was changed last.
-func (Cooldown) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Cooldown) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	last, ok := s.LastScale(p.Target)
-	if !ok || p.Kind == controller.ScaleConsumers || scaleOut(p) && p.Reactive {
+	if !ok || p.Kind == decision.ScaleConsumers || scaleOut(p) && p.Reactive {
 		return allow()
 	}
 	at := last.At

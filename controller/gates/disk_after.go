@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 )
@@ -16,7 +18,7 @@ func (DiskAfter) Name() string { return "disk-after" }
 
 // Check spreads what is stored over the disks that stay, counting the largest
 // as those that leave.
-func (DiskAfter) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (DiskAfter) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -15,12 +17,12 @@ type ForecastTrust struct{}
 func (ForecastTrust) Name() string { return "forecast-trust" }
 
 // Check looks at the forecasts that the proposal rests on.
-func (ForecastTrust) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (ForecastTrust) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !p.ScaleIn() {
 		return allow()
 	}
-	subject := controller.ClusterSubject
-	if p.Kind == controller.ScaleConsumers {
+	subject := decision.ClusterSubject
+	if p.Kind == decision.ScaleConsumers {
 		subject = p.Group
 	}
 	seen := false
@@ -31,7 +33,7 @@ func (ForecastTrust) Check(_ context.Context, p controller.Proposal, s controlle
 		seen = true
 		// A group without a forecast may still shrink slowly, by what it is
 		// seen to need over the whole stabilisation; brokers may not.
-		if !f.Trusted && p.Kind == controller.ScaleBrokers {
+		if !f.Trusted && p.Kind == decision.ScaleBrokers {
 			return hold("the forecast of %s is not trusted: %s", f.Signal, f.Why)
 		}
 	}

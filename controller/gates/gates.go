@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -36,26 +38,26 @@ func All() []controller.Gate {
 	}
 }
 
-func allow() controller.Verdict { return controller.Verdict{Ruling: controller.Allow} }
+func allow() decision.Verdict { return decision.Verdict{Ruling: decision.Allow} }
 
-func hold(format string, args ...any) controller.Verdict {
-	return controller.Verdict{Ruling: controller.Hold, Why: fmt.Sprintf(format, args...)}
+func hold(format string, args ...any) decision.Verdict {
+	return decision.Verdict{Ruling: decision.Hold, Why: fmt.Sprintf(format, args...)}
 }
 
-func refuse(format string, args ...any) controller.Verdict {
-	return controller.Verdict{Ruling: controller.Refuse, Why: fmt.Sprintf(format, args...)}
+func refuse(format string, args ...any) decision.Verdict {
+	return decision.Verdict{Ruling: decision.Refuse, Why: fmt.Sprintf(format, args...)}
 }
 
 // brokersIn tells whether a proposal takes brokers away.
-func brokersIn(p controller.Proposal) bool {
-	return p.Kind == controller.ScaleBrokers && p.ScaleIn()
+func brokersIn(p decision.Proposal) bool {
+	return p.Kind == decision.ScaleBrokers && p.ScaleIn()
 }
 
 // movesData tells whether a proposal ends in moving replicas.
-func movesData(p controller.Proposal) bool { return p.Kind != controller.ScaleConsumers }
+func movesData(p decision.Proposal) bool { return p.Kind != decision.ScaleConsumers }
 
 // scaleOut tells whether a proposal makes something larger.
-func scaleOut(p controller.Proposal) bool { return p.Kind != controller.Rebalance && p.To > p.From }
+func scaleOut(p decision.Proposal) bool { return p.Kind != decision.Rebalance && p.To > p.From }
 
 // ago is a time span as people say it.
 func ago(d time.Duration) string { return d.Round(time.Second).String() }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
@@ -39,26 +41,26 @@ func calm() controller.Situation {
 	long := now.Add(-100 * time.Hour)
 	return controller.Situation{
 		Now: now, Policy: &p, Snapshot: &s, Requirement: &capacity.Requirement{Brokers: 4, Complete: true},
-		Forecasts: []controller.ForecastSummary{{Subject: controller.ClusterSubject, Trusted: true}, {Subject: "billing", Trusted: true}},
+		Forecasts: []decision.ForecastSummary{{Subject: decision.ClusterSubject, Trusted: true}, {Subject: "billing", Trusted: true}},
 		Scales:    map[string]controller.Scale{kafka: {Replicas: 6, Ready: 6}, "Deployment/billing": {Replicas: 4, Ready: 4}},
 		Needs:     map[string]controller.NeedWindow{kafka: {Highest: 4, Since: long}, "Deployment/billing": {Highest: 2, Since: long}},
 	}
 }
 
 var (
-	out     = controller.Proposal{Kind: controller.ScaleBrokers, Target: kafka, From: 6, To: 7}
-	surge   = controller.Proposal{Kind: controller.ScaleBrokers, Target: kafka, From: 6, To: 7, Reactive: true}
-	in      = controller.Proposal{Kind: controller.ScaleBrokers, Target: kafka, From: 6, To: 5}
-	grow    = controller.Proposal{Kind: controller.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 6}
-	shrink  = controller.Proposal{Kind: controller.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 2}
-	balance = controller.Proposal{Kind: controller.Rebalance, Target: kafka, From: 6, To: 6}
-	names   = map[string]controller.Proposal{"out": out, "surge": surge, "in": in, "grow": grow, "shrink": shrink, "balance": balance}
+	out     = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 7}
+	surge   = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 7, Reactive: true}
+	in      = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 5}
+	grow    = decision.Proposal{Kind: decision.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 6}
+	shrink  = decision.Proposal{Kind: decision.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 2}
+	balance = decision.Proposal{Kind: decision.Rebalance, Target: kafka, From: 6, To: 6}
+	names   = map[string]decision.Proposal{"out": out, "surge": surge, "in": in, "grow": grow, "shrink": shrink, "balance": balance}
 )
 
 func TestNothingStandsInTheWayWhenAllIsWell(t *testing.T) {
 	for name, p := range names {
 		for _, g := range All() {
-			if v := g.Check(t.Context(), p, calm()); v.Ruling != controller.Allow {
+			if v := g.Check(t.Context(), p, calm()); v.Ruling != decision.Allow {
 				t.Errorf("%s: %s says %q: %s", name, g.Name(), v.Ruling, v.Why)
 			}
 		}
@@ -68,8 +70,8 @@ func TestNothingStandsInTheWayWhenAllIsWell(t *testing.T) {
 // Each row spoils one thing, and says which proposals one gate must then stop
 // and how; all the others must go on.
 func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
-	type rulings = map[string]controller.Ruling
-	const hold, refuse = controller.Hold, controller.Refuse
+	type rulings = map[string]decision.Ruling
+	const hold, refuse = decision.Hold, decision.Refuse
 	window := policy.CompileWindows([]policy.Window{{Schedule: "0 1 * * *", Duration: policy.Duration(time.Hour)}})
 	tests := []struct {
 		gate  controller.Gate
@@ -78,13 +80,13 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		want  rulings
 	}{
 		{Alerts{}, "freeze", func(s *controller.Situation) {
-			s.Observations = []controller.Observation{{Source: "maintenance", Effect: controller.EffectFreeze}}
+			s.Observations = []decision.Observation{{Source: "maintenance", Effect: decision.EffectFreeze}}
 		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
 		{Alerts{}, "hold", func(s *controller.Situation) {
-			s.Observations = []controller.Observation{{Source: "disk", Effect: controller.EffectHold}}
+			s.Observations = []decision.Observation{{Source: "disk", Effect: decision.EffectHold}}
 		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
 		{Alerts{}, "hold of one group", func(s *controller.Situation) {
-			s.Observations = []controller.Observation{{Source: "lag", Effect: controller.EffectHold, Subject: "billing"}}
+			s.Observations = []decision.Observation{{Source: "lag", Effect: decision.EffectHold, Subject: "billing"}}
 		}, rulings{"shrink": hold}},
 		{Bounds{}, "minimum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 }, rulings{"in": refuse, "shrink": refuse}},
 		{Bounds{}, "maximum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 }, rulings{"out": refuse, "surge": refuse, "grow": refuse}},
@@ -92,17 +94,17 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{BrokersReady{}, "pod missing", func(s *controller.Situation) { s.Scales[kafka] = controller.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
 		{Budget{}, "spent", func(s *controller.Situation) {
 			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 2, ConsumerActions: 1}
-			s.Past = []controller.PastScale{
-				{Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour)}, {Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-3 * time.Hour)},
-				{Kind: controller.ScaleConsumers, Target: "Deployment/billing", At: now.Add(-time.Hour)},
+			s.Past = []decision.PastScale{
+				{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour)}, {Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-3 * time.Hour)},
+				{Kind: decision.ScaleConsumers, Target: "Deployment/billing", At: now.Add(-time.Hour)},
 			}
 		}, rulings{"out": hold, "in": hold, "grow": hold, "shrink": hold}},
 		{Budget{}, "of yesterday", func(s *controller.Situation) {
 			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 1, ConsumerActions: 1}
-			s.Past = []controller.PastScale{{Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-25 * time.Hour)}}
+			s.Past = []decision.PastScale{{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-25 * time.Hour)}}
 		}, rulings{}},
 		{Cooldown{}, "just changed", func(s *controller.Situation) {
-			s.Past = []controller.PastScale{{Kind: controller.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour), Ended: now.Add(-10 * time.Minute)}}
+			s.Past = []decision.PastScale{{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour), Ended: now.Add(-10 * time.Minute)}}
 		}, rulings{"out": hold, "in": hold, "balance": hold}},
 		{DiskAfter{}, "full", func(s *controller.Situation) {
 			for i := range s.Snapshot.Topics[0].Partitions {
@@ -120,16 +122,16 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 			s.Scales["Deployment/billing"] = controller.Scale{Replicas: 4, Held: "debugging"}
 		}, rulings{"grow": hold, "shrink": hold}},
 		{Ineffective{}, "consumers wait for something else", func(s *controller.Situation) {
-			s.Past = []controller.PastScale{{Kind: controller.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 100, Lag: 900}}
+			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 100, Lag: 900}}
 		}, rulings{"grow": hold}},
 		{Ineffective{}, "it helped", func(s *controller.Situation) {
-			s.Past = []controller.PastScale{{Kind: controller.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 60, Lag: 900}}
+			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 60, Lag: 900}}
 		}, rulings{}},
 		{Ineffective{}, "empty broker", func(s *controller.Situation) {
 			s.Snapshot.Brokers = append(s.Snapshot.Brokers, cluster.Broker{ID: 6, State: cluster.BrokerAlive})
 		}, rulings{"out": hold, "surge": hold}},
 		{MaxStep{}, "too far", func(s *controller.Situation) { s.Policy.Spec.Brokers.MaxStep = 0 }, rulings{"out": refuse, "surge": refuse, "in": refuse}},
-		{OneOperation{}, "in flight", func(s *controller.Situation) { s.Operation = &controller.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
+		{OneOperation{}, "in flight", func(s *controller.Situation) { s.Operation = &decision.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
 		{Ownership{}, "an HPA", func(s *controller.Situation) {
 			s.Scales["Deployment/billing"] = controller.Scale{Replicas: 4, Conflict: "HorizontalPodAutoscaler billing"}
 		}, rulings{"grow": refuse, "shrink": refuse}},
@@ -189,12 +191,12 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 				v := tc.gate.Check(t.Context(), p, s)
 				want, stopped := tc.want[name]
 				if !stopped {
-					want = controller.Allow
+					want = decision.Allow
 				}
 				if v.Ruling != want {
 					t.Errorf("%s: %q (%s), want %q", name, v.Ruling, v.Why, want)
 				}
-				if v.Ruling != controller.Allow && v.Why == "" {
+				if v.Ruling != decision.Allow && v.Why == "" {
 					t.Errorf("%s: no reason is given", name)
 				}
 			}

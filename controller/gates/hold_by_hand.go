@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -14,7 +16,7 @@ type HoldByHand struct{}
 func (HoldByHand) Name() string { return "hold" }
 
 // Check looks at each place where a person can say hold.
-func (HoldByHand) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (HoldByHand) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if s.Policy.Spec.Gates.Hold {
 		return hold("gates.hold is set")
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 )
@@ -21,11 +23,11 @@ func (Ineffective) Name() string { return "ineffective" }
 const leastGain = 0.1
 
 // Check compares the group's work with what it was before its last scale-out.
-func (Ineffective) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Ineffective) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !scaleOut(p) {
 		return allow()
 	}
-	if p.Kind == controller.ScaleBrokers {
+	if p.Kind == decision.ScaleBrokers {
 		return emptyBroker(s)
 	}
 	last, ok := s.LastScale(p.Target)
@@ -53,7 +55,7 @@ func (Ineffective) Check(_ context.Context, p controller.Proposal, s controller.
 	return allow()
 }
 
-func emptyBroker(s controller.Situation) controller.Verdict {
+func emptyBroker(s controller.Situation) decision.Verdict {
 	holds := map[int]bool{}
 	replicas := 0
 	for i := range s.Snapshot.Topics {

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -14,8 +16,8 @@ type MaxStep struct{}
 func (MaxStep) Name() string { return "max-step" }
 
 // Check measures the step.
-func (MaxStep) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
-	if p.Kind != controller.ScaleBrokers {
+func (MaxStep) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+	if p.Kind != decision.ScaleBrokers {
 		return allow()
 	}
 	step, most := max(p.To-p.From, p.From-p.To), s.Policy.Spec.Brokers.MaxStep

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -13,7 +15,7 @@ type OneOperation struct{}
 func (OneOperation) Name() string { return "one-operation" }
 
 // Check looks for an operation in flight.
-func (OneOperation) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (OneOperation) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if movesData(p) && s.Operation != nil {
 		return hold("an operation is in flight: %s, phase %s", s.Operation.ID, s.Operation.Phase)
 	}

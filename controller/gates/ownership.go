@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -14,10 +16,10 @@ type Ownership struct{}
 func (Ownership) Name() string { return "ownership" }
 
 // Check asks who else sets the size, and whether that could be read at all.
-func (Ownership) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Ownership) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	scale, known := s.Scales[p.Target]
 	switch {
-	case p.Kind == controller.Rebalance:
+	case p.Kind == decision.Rebalance:
 		return allow()
 	case scale.Conflict != "":
 		return refuse("%s is set by %s", p.Target, scale.Conflict)

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -15,7 +17,7 @@ func (PartitionHealth) Name() string { return "partition-health" }
 
 // Check counts partitions without a leader, and those with fewer replicas in
 // sync than they should have. A reactive scale-out goes on.
-func (PartitionHealth) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (PartitionHealth) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !movesData(p) || scaleOut(p) && p.Reactive {
 		return allow()
 	}

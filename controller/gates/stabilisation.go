@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -16,12 +18,12 @@ type Stabilisation struct{}
 func (Stabilisation) Name() string { return "stabilisation" }
 
 // Check compares the proposal with the window's record.
-func (Stabilisation) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Stabilisation) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !p.ScaleIn() {
 		return allow()
 	}
 	span := s.Policy.Spec.Brokers.Stabilisation
-	if p.Kind == controller.ScaleConsumers {
+	if p.Kind == decision.ScaleConsumers {
 		i := slices.IndexFunc(s.Policy.Spec.Consumers, func(c policy.Consumer) bool { return c.Group == p.Group })
 		if i < 0 {
 			return refuse("group %s is not in the policy", p.Group)

@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 )
@@ -15,12 +17,12 @@ type StaleSignals struct{}
 func (StaleSignals) Name() string { return "stale-signals" }
 
 // Check names the stale signals that speak against the proposal.
-func (StaleSignals) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (StaleSignals) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	stale := s.Stale()
 	if len(stale) == 0 || scaleOut(p) {
 		return allow()
 	}
-	if p.Kind == controller.Rebalance {
+	if p.Kind == decision.Rebalance {
 		// A plan needs to know where replicas are and what they weigh.
 		if stale = placement(stale); len(stale) == 0 {
 			return allow()

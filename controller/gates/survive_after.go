@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -14,7 +16,7 @@ type SurviveAfter struct{}
 func (SurviveAfter) Name() string { return "survive-after" }
 
 // Check compares the size after with the requirement, headroom included.
-func (SurviveAfter) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (SurviveAfter) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}

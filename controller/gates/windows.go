@@ -3,6 +3,8 @@ package gates
 import (
 	"context"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -16,20 +18,20 @@ type Windows struct{}
 func (Windows) Name() string { return "windows" }
 
 // Check asks the windows that concern the proposal.
-func (Windows) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Windows) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if scaleOut(p) {
 		return allow()
 	}
-	if v := within("gates.windows", s.Windows, s); v.Ruling != controller.Allow {
+	if v := within("gates.windows", s.Windows, s); v.Ruling != decision.Allow {
 		return v
 	}
-	if p.Kind == controller.Rebalance {
+	if p.Kind == decision.Rebalance {
 		return within("rebalance.windows", s.MoveWindows, s)
 	}
 	return allow()
 }
 
-func within(name string, w policy.Windows, s controller.Situation) controller.Verdict {
+func within(name string, w policy.Windows, s controller.Situation) decision.Verdict {
 	if w.None() {
 		return allow()
 	}

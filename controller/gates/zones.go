@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 )
@@ -17,7 +19,7 @@ func (Zones) Name() string { return "zones" }
 
 // Check takes the highest ids away, as a StatefulSet does, and counts the
 // zones that are left.
-func (Zones) Check(_ context.Context, p controller.Proposal, s controller.Situation) controller.Verdict {
+func (Zones) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}

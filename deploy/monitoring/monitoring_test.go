@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/prometheus/prometheus/promql/parser"
 )
 
 var update = flag.Bool("update", false, "write the generated files")
@@ -92,7 +92,7 @@ func TestEveryRuleSelectsWhatExistsAndHasARunbook(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range controller.ConcernKinds {
+	for _, k := range decision.ConcernKinds {
 		names[string(k)] = true
 	}
 	for name := range names {

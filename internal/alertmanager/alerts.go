@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Alert is one alert that is firing, or was.
@@ -43,9 +43,9 @@ type Links struct {
 // FromDecision turns a decision's concerns into alerts, in their order. What
 // changes from tick to tick is in the annotations, so that an alert keeps its
 // identity for as long as its cause lasts.
-func FromDecision(d controller.Decision, links Links) []Alert {
+func FromDecision(d decision.Decision, links Links) []Alert {
 	var alerts []Alert
-	for _, c := range controller.Concerns(d) {
+	for _, c := range decision.Concerns(d) {
 		a := Alert{
 			Labels: nonEmpty(map[string]string{
 				"alertname": string(c.Kind), "severity": string(c.Severity), "service": "tidetable",
@@ -71,27 +71,27 @@ func FromDecision(d controller.Decision, links Links) []Alert {
 	return alerts
 }
 
-func summary(c controller.Concern, d controller.Decision) string {
+func summary(c decision.Concern, d decision.Decision) string {
 	by := ""
 	if !c.By.IsZero() {
 		by = " by " + c.By.UTC().Format("2006-01-02 15:04 MST")
 	}
 	switch c.Kind {
-	case controller.CapacityExhaustedIn:
+	case decision.CapacityExhaustedIn:
 		return d.Policy + ": capacity is exhausted" + by + ", " + c.Constraint + " binds"
-	case controller.PeakExpected:
+	case decision.PeakExpected:
 		return d.Policy + ": a peak is expected" + by
-	case controller.ScaleHeld:
+	case decision.ScaleHeld:
 		return d.Policy + ": a change of " + c.Subject + " is held by gate " + c.Gate
-	case controller.RebalanceStalled:
+	case decision.RebalanceStalled:
 		return d.Policy + ": the rebalance does not get on"
-	case controller.ForecastUntrusted:
+	case decision.ForecastUntrusted:
 		return d.Policy + ": the forecast of " + c.Subject + " is not trusted"
-	case controller.HotSpot:
+	case decision.HotSpot:
 		return d.Policy + ": " + c.Subject + " is a hot spot on " + c.Constraint
-	case controller.DrainCannotFinish:
+	case decision.DrainCannotFinish:
 		return d.Policy + ": " + c.Subject + " cannot be drained"
-	case controller.ZoneLossNotCovered:
+	case decision.ZoneLossNotCovered:
 		return d.Policy + ": the loss that the policy plans for would not be survived"
 	}
 	return d.Policy + ": " + string(c.Kind)

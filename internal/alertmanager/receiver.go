@@ -13,10 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -91,7 +92,7 @@ type effectKey struct {
 
 type effect struct {
 	startsAt    time.Time
-	observation controller.Observation
+	observation decision.Observation
 }
 
 // ending remembers the latest start of an alert that has ended, until its
@@ -166,13 +167,13 @@ func readRule(given policy.AlertRule) (rule, error) {
 		return read, errors.New("match is empty: it would match every alert")
 	}
 	switch given.Effect {
-	case controller.EffectHold, controller.EffectFreeze, controller.EffectCheck:
-	case controller.EffectUplift:
+	case decision.EffectHold, decision.EffectFreeze, decision.EffectCheck:
+	case decision.EffectUplift:
 		// Written so that NaN fails.
 		if !(given.Uplift > 1 && given.Uplift <= 100) {
 			return read, fmt.Errorf("uplift is %v: want a factor above 1 and at most 100, an alert can only raise", given.Uplift)
 		}
-	case controller.EffectBrokerDown:
+	case decision.EffectBrokerDown:
 		if given.SubjectLabel == "" {
 			return read, errors.New("subjectLabel is empty: want the label that holds the broker's id")
 		}
@@ -187,15 +188,15 @@ func (r *Receiver) Checks() <-chan struct{} { return r.checks }
 
 // Observations returns what acts at now, sorted by effect, subject and source.
 // It is controller.Watcher, and never fails.
-func (r *Receiver) Observations(_ context.Context, now time.Time) ([]controller.Observation, error) {
+func (r *Receiver) Observations(_ context.Context, now time.Time) ([]decision.Observation, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.forget(now)
-	var all []controller.Observation
+	var all []decision.Observation
 	for _, e := range r.effects {
 		all = append(all, e.observation)
 	}
-	slices.SortFunc(all, func(a, b controller.Observation) int {
+	slices.SortFunc(all, func(a, b decision.Observation) int {
 		return cmp.Or(cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Source, b.Source), a.Until.Compare(b.Until))
 	})
 	return all, nil
@@ -289,7 +290,7 @@ func (r *Receiver) take(a Incoming) (changed bool) {
 			}
 			r.effects[k] = effect{startsAt: a.StartsAt, observation: o}
 			changed = true
-			if rule.Effect == controller.EffectCheck {
+			if rule.Effect == decision.EffectCheck {
 				select {
 				case r.checks <- struct{}{}:
 				default:
@@ -314,12 +315,12 @@ func (r rule) matches(labels map[string]string) bool {
 	return true
 }
 
-func (r rule) observe(a Incoming, until time.Time) (controller.Observation, error) {
-	o := controller.Observation{Source: "alertmanager/" + a.Labels["alertname"] + "/" + a.Fingerprint, Effect: r.Effect, Until: until}
+func (r rule) observe(a Incoming, until time.Time) (decision.Observation, error) {
+	o := decision.Observation{Source: "alertmanager/" + a.Labels["alertname"] + "/" + a.Fingerprint, Effect: r.Effect, Until: until}
 	switch r.Effect {
-	case controller.EffectUplift:
+	case decision.EffectUplift:
 		o.Value = r.Uplift
-	case controller.EffectBrokerDown:
+	case decision.EffectBrokerDown:
 		id := a.Labels[r.SubjectLabel]
 		if n, err := strconv.ParseInt(id, 10, 32); err != nil || n < 0 {
 			return o, fmt.Errorf("label %s is %.40q: want a broker's id", r.SubjectLabel, id)

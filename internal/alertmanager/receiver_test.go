@@ -17,7 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -84,7 +85,7 @@ func post(h http.Handler, body []byte, token string) int {
 
 const fp = "00000000000000a1"
 
-func acting(r *Receiver) []controller.Observation {
+func acting(r *Receiver) []decision.Observation {
 	all, _ := r.Observations(context.Background(), r.opt.Now())
 	return all
 }
@@ -100,13 +101,13 @@ func effects(r *Receiver) string {
 func TestAlertsBecomeObservationsThatExpire(t *testing.T) {
 	for name, c := range map[string]struct {
 		alert map[string]any
-		want  controller.Observation
+		want  decision.Observation
 	}{
-		"freeze": {alert("firing", "NodeMaintenance", noon, fp), controller.Observation{Effect: "freeze", Until: noon.Add(2 * time.Hour)}},
-		"hold":   {alert("firing", "Incident", noon, fp, "severity", "critical"), controller.Observation{Effect: "hold", Until: noon.Add(DefaultFor)}},
-		"broker": {alert("firing", "BrokerLost", noon, fp, "broker", "3"), controller.Observation{Effect: "brokerDown", Subject: "3", Until: noon.Add(DefaultFor)}},
-		"uplift": {alert("firing", "Campaign", noon, fp), controller.Observation{Effect: "uplift", Value: 1.4, Until: noon.Add(DefaultFor)}},
-		"check":  {alert("firing", "LookNow", noon, fp), controller.Observation{Effect: "check", Until: noon.Add(DefaultFor)}},
+		"freeze": {alert("firing", "NodeMaintenance", noon, fp), decision.Observation{Effect: "freeze", Until: noon.Add(2 * time.Hour)}},
+		"hold":   {alert("firing", "Incident", noon, fp, "severity", "critical"), decision.Observation{Effect: "hold", Until: noon.Add(DefaultFor)}},
+		"broker": {alert("firing", "BrokerLost", noon, fp, "broker", "3"), decision.Observation{Effect: "brokerDown", Subject: "3", Until: noon.Add(DefaultFor)}},
+		"uplift": {alert("firing", "Campaign", noon, fp), decision.Observation{Effect: "uplift", Value: 1.4, Until: noon.Add(DefaultFor)}},
+		"check":  {alert("firing", "LookNow", noon, fp), decision.Observation{Effect: "check", Until: noon.Add(DefaultFor)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := &at{now: noon.Add(time.Minute)}

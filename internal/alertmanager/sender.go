@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Defaults of SenderOptions.
@@ -85,7 +85,7 @@ func NewSender(opt SenderOptions) *Sender {
 
 // Publish takes the alerts of a decision as what is firing for its policy now.
 // It returns at once, whatever the Alertmanagers do.
-func (s *Sender) Publish(d controller.Decision) {
+func (s *Sender) Publish(d decision.Decision) {
 	s.Update(d.Policy, FromDecision(d, s.opt.Links), time.Now())
 }
 

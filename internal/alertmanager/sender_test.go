@@ -17,10 +17,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/prometheus/alertmanager/api/v2/models"
 
 	"github.com/tidetable/tidetable/capacity"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -91,11 +92,11 @@ func newFakePeer(name string) (*fakePeer, Endpoint) {
 	return f, Endpoint{Name: name, URL: &url.URL{Scheme: "http", Host: name}, Client: &http.Client{Transport: f}}
 }
 
-func held(ids ...string) controller.Decision {
-	d := controller.Decision{ID: "d", Policy: "claims", ClusterID: "c"}
+func held(ids ...string) decision.Decision {
+	d := decision.Decision{ID: "d", Policy: "claims", ClusterID: "c"}
 	for i, id := range ids {
-		d.Proposals = append(d.Proposals, controller.Proposal{Kind: controller.ScaleConsumers, Target: id, From: 1, To: 2})
-		d.Verdicts = append(d.Verdicts, controller.Verdict{Gate: "cooldown", Proposal: i, Ruling: controller.Hold})
+		d.Proposals = append(d.Proposals, decision.Proposal{Kind: decision.ScaleConsumers, Target: id, From: 1, To: 2})
+		d.Verdicts = append(d.Verdicts, decision.Verdict{Gate: "cooldown", Proposal: i, Ruling: decision.Hold})
 	}
 	return d
 }
@@ -236,18 +237,18 @@ func TestWhatIsRefusedIsNotSentForEver(t *testing.T) {
 
 func TestEveryKindOfConcernBecomesAnAlertToRouteBy(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	d := controller.Decision{ID: "2026-03-01T12:00:00Z/claims", Time: at, Policy: "claims", ClusterID: "c1", Requirement: capacity.Requirement{Bottleneck: "network-out"}}
-	for _, k := range controller.ConcernKinds {
-		d.Concerns = append(d.Concerns, controller.Concern{Kind: k, Subject: "s\xff", Gate: "g", Constraint: "network-out", By: at, Severity: controller.Warning, Detail: "because"})
+	d := decision.Decision{ID: "2026-03-01T12:00:00Z/claims", Time: at, Policy: "claims", ClusterID: "c1", Requirement: capacity.Requirement{Bottleneck: "network-out"}}
+	for _, k := range decision.ConcernKinds {
+		d.Concerns = append(d.Concerns, decision.Concern{Kind: k, Subject: "s\xff", Gate: "g", Constraint: "network-out", By: at, Severity: decision.Warning, Detail: "because"})
 	}
 	page, _ := url.Parse("https://tidetable.example.org/")
 	books, _ := url.Parse("https://example.org/runbooks/")
 	alerts := FromDecision(d, Links{Page: page, Runbooks: books})
-	if len(alerts) != len(controller.ConcernKinds) {
-		t.Fatalf("%d alerts of %d concerns", len(alerts), len(controller.ConcernKinds))
+	if len(alerts) != len(decision.ConcernKinds) {
+		t.Fatalf("%d alerts of %d concerns", len(alerts), len(decision.ConcernKinds))
 	}
 	for i, a := range alerts {
-		kind := string(controller.ConcernKinds[i])
+		kind := string(decision.ConcernKinds[i])
 		if a.Labels["alertname"] != kind || a.Labels["policy"] != "claims" || a.Labels["kafka_cluster"] != "c1" || a.Labels["severity"] != "warning" || a.Labels["subject"] != "s\uFFFD" {
 			t.Errorf("labels = %v", a.Labels)
 		}

@@ -19,7 +19,7 @@ const module = "github.com/tidetable/tidetable/"
 var leaves = []string{"internal/browsertest", "internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
 
 // domain is what an adapter may know.
-var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "controller", "controller/gates"}
+var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "decision", "controller", "controller/gates"}
 
 // mayImport is the house's table: a room, and the rooms it may know. A room
 // that ends in /... stands for every folder below it.
@@ -36,8 +36,9 @@ var mayImport = []struct {
 	{"rebalance/placement", []string{"cluster", "rebalance"}},
 	{"capacity/outlook", []string{"cluster", "metrics", "capacity"}},
 	{"policy", []string{"cluster", "capacity"}},
-	{"controller", []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance"}},
-	{"controller/gates", []string{"cluster", "metrics", "forecast", "capacity", "policy", "rebalance", "controller"}},
+	{"decision", []string{"cluster", "metrics", "capacity", "rebalance"}},
+	{"controller", []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance", "decision"}},
+	{"controller/gates", []string{"cluster", "metrics", "forecast", "capacity", "policy", "rebalance", "decision", "controller"}},
 	{"internal/browsertest", nil},
 	{"internal/files", nil},
 	{"internal/report", nil},

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // maxLate bounds the decisions that wait for a disk that does not take them: a
@@ -59,11 +59,11 @@ func (j *Journal) Health() error {
 // Observations is controller.Watcher: a journal that could not take the latest
 // entry freezes the loop, so that at most one decision is carried out that is
 // not on record yet. Every tick tries again.
-func (j *Journal) Observations(_ context.Context, now time.Time) ([]controller.Observation, error) {
+func (j *Journal) Observations(_ context.Context, now time.Time) ([]decision.Observation, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.failing == nil {
 		return nil, nil
 	}
-	return []controller.Observation{{Source: "journal", Effect: controller.EffectFreeze, Until: now.Add(time.Hour)}}, nil
+	return []decision.Observation{{Source: "journal", Effect: decision.EffectFreeze, Until: now.Add(time.Hour)}}, nil
 }

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 var testTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -31,13 +31,13 @@ func testClock() func() time.Time {
 	}
 }
 
-func testDecision(n int) controller.Decision {
-	return controller.Decision{
+func testDecision(n int) decision.Decision {
+	return decision.Decision{
 		Version: 1, ID: fmt.Sprintf("%s/claims-%d", testTime.Add(time.Duration(n)*time.Minute).Format(time.RFC3339), n),
 		Time: testTime.Add(time.Duration(n) * time.Minute), Policy: "claims", Mode: "Act",
-		Seen:      controller.Seen{Brokers: 6, AliveBrokers: 6, BytesIn: 1e8 + 1},
-		Proposals: []controller.Proposal{{Kind: controller.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "network-out binds"}},
-		Verdicts:  []controller.Verdict{{Gate: "cooldown", Ruling: controller.Hold, Why: "12m left"}},
+		Seen:      decision.Seen{Brokers: 6, AliveBrokers: 6, BytesIn: 1e8 + 1},
+		Proposals: []decision.Proposal{{Kind: decision.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "network-out binds"}},
+		Verdicts:  []decision.Verdict{{Gate: "cooldown", Ruling: decision.Hold, Why: "12m left"}},
 		Outcome:   "held by cooldown", Reason: "Held",
 	}
 }
@@ -84,7 +84,7 @@ func TestAWrittenJournalVerifiesAndReadsBack(t *testing.T) {
 	if r.Entries != 22 || r.Kinds[KindDecision] != 20 || r.Kinds[KindOpened] != 1 || r.Kinds[KindClosed] != 1 {
 		t.Errorf("report = %+v", r)
 	}
-	var got []controller.Decision
+	var got []decision.Decision
 	err := Read(t.Context(), path, 0, func(e Entry) error {
 		if e.Kind == KindDecision {
 			d, err := e.Decision()
@@ -346,7 +346,7 @@ func TestWhatCannotBeRecordedFreezesTheLoopAndIsWrittenLater(t *testing.T) {
 	}
 	frozen := func() bool {
 		o, err := j.Observations(t.Context(), testTime)
-		return err != nil || len(o) == 1 && o[0].Effect == controller.EffectFreeze
+		return err != nil || len(o) == 1 && o[0].Effect == decision.EffectFreeze
 	}
 	if frozen() || j.Health() != nil {
 		t.Fatal("a journal that is well freezes the loop")

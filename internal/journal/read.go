@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/internal/files"
 )
 
@@ -80,8 +81,8 @@ func readFile(ctx context.Context, name string, since uint64, fn func(uint64, []
 }
 
 // Decision returns the decision that an entry of that kind records.
-func (e Entry) Decision() (controller.Decision, error) {
-	var d controller.Decision
+func (e Entry) Decision() (decision.Decision, error) {
+	var d decision.Decision
 	if e.Kind != KindDecision {
 		return d, fmt.Errorf("reading entry %d: it is of kind %s, not a decision", e.Seq, e.Kind)
 	}

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // DefaultRotateBytes is the size at which a file is closed and the chain goes
@@ -66,12 +66,12 @@ type Approval struct {
 	Decision string `json:"decision"` // Decision.ID
 	Proposal int    `json:"proposal"`
 	// Proposed is the change itself, so that an approval covers nothing else.
-	Proposed controller.Proposal `json:"proposed"`
-	Granted  bool                `json:"granted"`
-	By       string              `json:"by"` // the user's name as Kubernetes has it
-	Groups   []string            `json:"groups,omitempty"`
-	Via      string              `json:"via"` // "page" or "annotation"
-	Meaning  string              `json:"meaning,omitempty"`
+	Proposed decision.Proposal `json:"proposed"`
+	Granted  bool              `json:"granted"`
+	By       string            `json:"by"` // the user's name as Kubernetes has it
+	Groups   []string          `json:"groups,omitempty"`
+	Via      string            `json:"via"` // "page" or "annotation"
+	Meaning  string            `json:"meaning,omitempty"`
 }
 
 // Operation records what a person did to the controller.
@@ -151,7 +151,7 @@ func (j *Journal) start() error {
 
 // Record appends a decision. It is controller.Journal. A decision that cannot
 // be written is kept and written before the next entry: it was made.
-func (j *Journal) Record(ctx context.Context, d controller.Decision) error {
+func (j *Journal) Record(ctx context.Context, d decision.Decision) error {
 	_, err := j.append(ctx, KindDecision, j.opt.Writer, d, true)
 	return err
 }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Annotations by which a person approves one proposal on its policy. The page
@@ -20,7 +20,7 @@ const (
 
 // ApprovalKey is what the approve annotation holds: the proposal itself, so
 // that yesterday's approval never covers today's proposal.
-func ApprovalKey(p controller.Proposal) string {
+func ApprovalKey(p decision.Proposal) string {
 	return fmt.Sprintf("%s/%s/%d-%d", p.Kind, p.Target, p.From, p.To)
 }
 
@@ -32,7 +32,7 @@ type Approvals struct {
 }
 
 // Approved tells whether the proposal is approved, and by whom.
-func (a Approvals) Approved(ctx context.Context, p controller.Proposal) (by string, ok bool, err error) {
+func (a Approvals) Approved(ctx context.Context, p decision.Proposal) (by string, ok bool, err error) {
 	o, err := a.Policies.Clients.Dynamic.Resource(PolicyResource).Namespace(a.Object.Policy.Metadata.Namespace).
 		Get(ctx, a.Object.Policy.Metadata.Name, metav1.GetOptions{})
 	if err != nil {
@@ -42,7 +42,7 @@ func (a Approvals) Approved(ctx context.Context, p controller.Proposal) (by stri
 	return by, ok, nil
 }
 
-func approved(annotations map[string]string, p controller.Proposal) (by string, ok bool) {
+func approved(annotations map[string]string, p decision.Proposal) (by string, ok bool) {
 	for key := range strings.SplitSeq(annotations[ApproveAnnotation], ",") {
 		if strings.TrimSpace(key) == ApprovalKey(p) {
 			by = annotations[ApprovedByAnnotation]

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidetable/tidetable/controller"
@@ -28,7 +30,7 @@ type Holds struct {
 
 // Observations reads the policy's annotations. An error is the loop's to treat
 // as a stale signal: that nobody holds is not known then.
-func (h Holds) Observations(ctx context.Context, now time.Time) ([]controller.Observation, error) {
+func (h Holds) Observations(ctx context.Context, now time.Time) ([]decision.Observation, error) {
 	o, err := h.Policies.Clients.Dynamic.Resource(PolicyResource).Namespace(h.Object.Policy.Metadata.Namespace).
 		Get(ctx, h.Object.Policy.Metadata.Name, metav1.GetOptions{})
 	if err != nil {
@@ -37,7 +39,7 @@ func (h Holds) Observations(ctx context.Context, now time.Time) ([]controller.Ob
 	return holdOf(o.GetAnnotations(), now), nil
 }
 
-func holdOf(a map[string]string, now time.Time) []controller.Observation {
+func holdOf(a map[string]string, now time.Time) []decision.Observation {
 	why, held := a[controller.Annotation]
 	if !held || why == "false" {
 		return nil
@@ -59,5 +61,5 @@ func holdOf(a map[string]string, now time.Time) []controller.Observation {
 	if why != "" && why != "true" {
 		source += ": " + why
 	}
-	return []controller.Observation{{Source: source, Effect: controller.EffectFreeze, Until: until}}
+	return []decision.Observation{{Source: source, Effect: decision.EffectFreeze, Until: until}}
 }

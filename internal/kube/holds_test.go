@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 )
 
@@ -28,7 +30,7 @@ func TestAHoldByHandStandsUntilItsEndAndABadEndNeverFreesIt(t *testing.T) {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 		for _, o := range got {
-			if o.Effect != controller.EffectFreeze || !o.Until.After(now) {
+			if o.Effect != decision.EffectFreeze || !o.Until.After(now) {
 				t.Errorf("%s: %+v does not freeze", tt.name, o)
 			}
 		}

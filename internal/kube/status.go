@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/policy"
 )
 
 // StatusOf renders a Decision as a policy's status.
-func StatusOf(d controller.Decision, generation int64) policy.Status {
+func StatusOf(d decision.Decision, generation int64) policy.Status {
 	s := policy.Status{
 		ObservedGeneration: int(generation),
 		Brokers:            d.Seen.Brokers,
@@ -48,7 +49,7 @@ func InvalidStatus(err error, generation int64) policy.Status {
 	}
 }
 
-func staleNames(d controller.Decision) string {
+func staleNames(d decision.Decision) string {
 	var names []string
 	for _, x := range d.Seen.Stale {
 		names = append(names, x.Signal+": "+x.Reason)
@@ -56,7 +57,7 @@ func staleNames(d controller.Decision) string {
 	return bounded(strings.Join(names, "; "))
 }
 
-func forecastTrusted(d controller.Decision) (bool, string) {
+func forecastTrusted(d decision.Decision) (bool, string) {
 	if len(d.Forecasts) == 0 {
 		return false, "there is no forecast yet"
 	}
@@ -69,7 +70,7 @@ func forecastTrusted(d controller.Decision) (bool, string) {
 }
 
 // operation tells whether one is in flight, and where it stands.
-func operation(d controller.Decision) (bool, string) {
+func operation(d decision.Decision) (bool, string) {
 	op := d.Operation
 	if op == nil {
 		return false, ""
@@ -82,16 +83,16 @@ func operation(d controller.Decision) (bool, string) {
 }
 
 // limits tells whether the policy's bounds keep the size from what is needed.
-func limits(d controller.Decision) (bool, string) {
+func limits(d decision.Decision) (bool, string) {
 	if most := d.Limits.MaxBrokers; most > 0 && d.Requirement.Brokers > most {
 		return true, fmt.Sprintf("%d brokers are needed, the policy allows %d", d.Requirement.Brokers, most)
 	}
 	return false, ""
 }
 
-func holds(d controller.Decision) (bool, string) {
+func holds(d decision.Decision) (bool, string) {
 	for _, v := range d.Verdicts {
-		if v.Ruling != controller.Allow {
+		if v.Ruling != decision.Allow {
 			return true, bounded(v.Gate + ": " + v.Why)
 		}
 	}

@@ -5,8 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -22,12 +23,12 @@ func condition(t *testing.T, s policy.Status, kind string) policy.Condition {
 }
 
 func TestStatusIsARenderingOfTheDecision(t *testing.T) {
-	d := controller.Decision{
+	d := decision.Decision{
 		ID: "d1", Outcome: "5 brokers are needed", Recommended: 4,
-		Limits:    controller.Limits{MaxBrokers: 4},
-		Seen:      controller.Seen{Brokers: 3, Stale: []cluster.StaleSignal{{Signal: "group_lag", Reason: "no series"}}},
-		Verdicts:  []controller.Verdict{{Gate: "windows", Ruling: controller.Hold, Why: "closed until 22:00"}},
-		Operation: &controller.Operation{Phase: controller.Filling, Target: "StatefulSet/kafka", From: 3, To: 4, Note: "40 %"},
+		Limits:    decision.Limits{MaxBrokers: 4},
+		Seen:      decision.Seen{Brokers: 3, Stale: []cluster.StaleSignal{{Signal: "group_lag", Reason: "no series"}}},
+		Verdicts:  []decision.Verdict{{Gate: "windows", Ruling: decision.Hold, Why: "closed until 22:00"}},
+		Operation: &decision.Operation{Phase: decision.Filling, Target: "StatefulSet/kafka", From: 3, To: 4, Note: "40 %"},
 	}
 	d.Requirement.Brokers = 5
 	s := StatusOf(d, 7)
@@ -46,7 +47,7 @@ func TestStatusIsARenderingOfTheDecision(t *testing.T) {
 }
 
 func TestEveryConditionHasAReasonWhateverTheDecision(t *testing.T) {
-	for _, s := range []policy.Status{StatusOf(controller.Decision{}, 1), InvalidStatus(errors.New("no"), 1)} {
+	for _, s := range []policy.Status{StatusOf(decision.Decision{}, 1), InvalidStatus(errors.New("no"), 1)} {
 		for _, c := range s.Conditions {
 			if c.Reason == "" {
 				t.Errorf("%s has no reason: Kubernetes refuses that", c.Type)
@@ -64,7 +65,7 @@ func TestAConditionThatDidNotChangeKeepsItsTime(t *testing.T) {
 }
 
 func TestYesterdaysApprovalDoesNotCoverTodaysProposal(t *testing.T) {
-	p := controller.Proposal{Kind: controller.ScaleBrokers, Target: "StatefulSet/kafka", From: 3, To: 4}
+	p := decision.Proposal{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 3, To: 4}
 	notes := map[string]string{ApproveAnnotation: "other, " + ApprovalKey(p), ApprovedByAnnotation: "ada"}
 	if by, ok := approved(notes, p); !ok || by != "ada" {
 		t.Errorf("approved = %q, %v", by, ok)

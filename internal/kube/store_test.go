@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -15,8 +17,8 @@ import (
 func TestTheStateOfABusyDayFitsTheStatus(t *testing.T) {
 	s := controller.State{Version: controller.StateVersion}
 	for range 1000 {
-		s.Past = append(s.Past, controller.PastScale{
-			Kind: controller.ScaleConsumers, Target: "Deployment/" + strings.Repeat("x", 63), From: 1000, To: 1001, At: time.Now(), Ended: time.Now(),
+		s.Past = append(s.Past, decision.PastScale{
+			Kind: decision.ScaleConsumers, Target: "Deployment/" + strings.Repeat("x", 63), From: 1000, To: 1001, At: time.Now(), Ended: time.Now(),
 			Reactive: true, Cancelled: true, Consumed: 123456.78901234567, Lag: 1 << 40,
 		})
 	}

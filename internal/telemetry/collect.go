@@ -4,9 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // collector sends series, each set of labels once: a duplicate would fail the
@@ -31,7 +31,7 @@ func (c *collector) send(s series, v float64, labels ...string) {
 	c.ch <- prometheus.MustNewConstMetric(s.desc, s.kind, v, labels...)
 }
 
-func (c *collector) decision(name string, d controller.Decision) {
+func (c *collector) decision(name string, d decision.Decision) {
 	c.send(decidedAt, float64(d.Time.UnixNano())/1e9, name)
 	c.send(mode, 1, name, d.Mode)
 	c.send(alive, float64(d.Seen.AliveBrokers), name)
@@ -74,7 +74,7 @@ func (c *collector) decision(name string, d controller.Decision) {
 	}
 }
 
-func (c *collector) forecasts(name string, d controller.Decision) {
+func (c *collector) forecasts(name string, d decision.Decision) {
 	for _, f := range d.Forecasts {
 		c.send(now, f.Now, name, f.Signal, f.Subject, f.Unit)
 		for q, v := range f.Quantiles {
@@ -98,19 +98,19 @@ func (c *collector) forecasts(name string, d controller.Decision) {
 
 // people sends what was said from outside and what people should know, at
 // zero for the kinds that are not there, so that alerts can resolve.
-func (c *collector) people(name string, d controller.Decision) {
-	said := map[string]float64{controller.EffectHold: 0, controller.EffectFreeze: 0, controller.EffectUplift: 0, controller.EffectBrokerDown: 0, controller.EffectCheck: 0}
+func (c *collector) people(name string, d decision.Decision) {
+	said := map[string]float64{decision.EffectHold: 0, decision.EffectFreeze: 0, decision.EffectUplift: 0, decision.EffectBrokerDown: 0, decision.EffectCheck: 0}
 	for _, o := range d.Seen.Observations {
 		said[o.Effect]++
 	}
 	for e, n := range said {
 		c.send(observations, n, name, e)
 	}
-	known := map[controller.ConcernKind]float64{}
-	for _, k := range controller.ConcernKinds {
+	known := map[decision.ConcernKind]float64{}
+	for _, k := range decision.ConcernKinds {
 		known[k] = 0
 	}
-	for _, k := range controller.Concerns(d) {
+	for _, k := range decision.Concerns(d) {
 		known[k.Kind]++
 	}
 	for k, n := range known {

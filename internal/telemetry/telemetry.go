@@ -14,9 +14,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
+	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // Metrics collects what the loop decides.
@@ -32,7 +32,7 @@ type Metrics struct {
 
 // policyMetrics is the latest decision of a policy, and counts of all.
 type policyMetrics struct {
-	latest    controller.Decision
+	latest    decision.Decision
 	decisions map[string]float64    // by reason
 	verdicts  map[[2]string]float64 // by gate and ruling
 	actions   map[string]float64    // by result
@@ -91,7 +91,7 @@ func (m *Metrics) of(policy string) *policyMetrics {
 	p := m.policies[policy]
 	if p == nil {
 		p = &policyMetrics{decisions: map[string]float64{}, verdicts: map[[2]string]float64{}, actions: map[string]float64{resultDone: 0, resultFailed: 0, resultDryRun: 0}}
-		for _, r := range controller.Reasons {
+		for _, r := range decision.Reasons {
 			p.decisions[r] = 0
 		}
 		m.policies[policy] = p
@@ -100,7 +100,7 @@ func (m *Metrics) of(policy string) *policyMetrics {
 }
 
 // Publish takes a decision in; it is one of controller.Config.Publish.
-func (m *Metrics) Publish(d controller.Decision) {
+func (m *Metrics) Publish(d decision.Decision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	p := m.of(d.Policy)
@@ -108,7 +108,7 @@ func (m *Metrics) Publish(d controller.Decision) {
 	p.decisions[d.Reason]++
 	for _, v := range d.Verdicts {
 		ruling := string(v.Ruling)
-		if v.Ruling == controller.Undecided {
+		if v.Ruling == decision.Undecided {
 			ruling = "Undecided"
 		}
 		p.verdicts[[2]string{v.Gate, ruling}]++

@@ -12,26 +12,26 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
-func decision() controller.Decision {
+func sample() decision.Decision {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return controller.Decision{
-		Policy: "claims", Time: at, Mode: "Act", Reason: controller.ReasonHeld, Recommended: 7,
-		Limits: controller.Limits{MinBrokers: 3, MaxBrokers: 12},
-		Seen: controller.Seen{AliveBrokers: 6, Stale: []cluster.StaleSignal{{Signal: "cpu"}}, Observations: []controller.Observation{{Effect: controller.EffectHold}},
-			BrokerLoads: []controller.BrokerLoad{{ID: 1, Zone: "a", Utilisation: map[string]cluster.Ratio{"cpu": 0.5}}, {ID: 1, Zone: "a", Utilisation: map[string]cluster.Ratio{"cpu": 0.6}}}},
-		Forecasts: []controller.ForecastSummary{{Signal: "bytesIn", Subject: "\xff", Now: 5, Unit: "B/s", Capacity: 9, Quantiles: map[string]float64{"0.95": 8}, Trusted: true}},
+	return decision.Decision{
+		Policy: "claims", Time: at, Mode: "Act", Reason: decision.ReasonHeld, Recommended: 7,
+		Limits: decision.Limits{MinBrokers: 3, MaxBrokers: 12},
+		Seen: decision.Seen{AliveBrokers: 6, Stale: []cluster.StaleSignal{{Signal: "cpu"}}, Observations: []decision.Observation{{Effect: decision.EffectHold}},
+			BrokerLoads: []decision.BrokerLoad{{ID: 1, Zone: "a", Utilisation: map[string]cluster.Ratio{"cpu": 0.5}}, {ID: 1, Zone: "a", Utilisation: map[string]cluster.Ratio{"cpu": 0.6}}}},
+		Forecasts: []decision.ForecastSummary{{Signal: "bytesIn", Subject: "\xff", Now: 5, Unit: "B/s", Capacity: 9, Quantiles: map[string]float64{"0.95": 8}, Trusted: true}},
 		Requirement: capacity.Requirement{Brokers: 7, Bottleneck: "cpu", LeadTime: time.Hour,
 			Constraints: []capacity.Constraint{{Name: "cpu", Brokers: 7, Utilisation: 0.6}, {Name: "storage", Unknown: "no sizes"}},
 			Consumers:   []capacity.ConsumerRequirement{{Group: "billing", Replicas: 4, Lag: 10}}},
-		Proposals: []controller.Proposal{{Kind: controller.ScaleBrokers, Target: "kafka", From: 6, To: 7}},
-		Verdicts:  []controller.Verdict{{Gate: "cooldown"}, {Gate: "windows", Ruling: controller.Allow}},
-		Actions:   []controller.Action{{Error: "refused"}, {DryRun: true}, {}},
-		Accuracy:  []controller.Accuracy{{Signal: "bytesIn", WAPE: 0.1, Coverage: 0.9, Nominal: 0.95}},
-		Operation: &controller.Operation{Kind: controller.ScaleBrokers, Phase: controller.Filling, PhaseSince: at},
+		Proposals: []decision.Proposal{{Kind: decision.ScaleBrokers, Target: "kafka", From: 6, To: 7}},
+		Verdicts:  []decision.Verdict{{Gate: "cooldown"}, {Gate: "windows", Ruling: decision.Allow}},
+		Actions:   []decision.Action{{Error: "refused"}, {DryRun: true}, {}},
+		Accuracy:  []decision.Accuracy{{Signal: "bytesIn", WAPE: 0.1, Coverage: 0.9, Nominal: 0.95}},
+		Operation: &decision.Operation{Kind: decision.ScaleBrokers, Phase: decision.Filling, PhaseSince: at},
 		Moving:    &rebalance.Progress{State: "moving", BytesMoved: 1, BytesTotal: 4},
 	}
 }
@@ -40,8 +40,8 @@ func TestADecisionBecomesSeries(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m := New(reg, "test")
 	m.Expect("claims")
-	m.Publish(decision())
-	m.Publish(decision())
+	m.Publish(sample())
+	m.Publish(sample())
 	m.Tick("claims", 20*time.Millisecond)
 	m.Journal("claims", func() (uint64, string) { return 42, "abc" })
 	m.Recorded(nil)
@@ -69,7 +69,7 @@ tidetable_constraint_brokers{constraint="cpu",policy="claims"} 7
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "tidetable_brokers_required", "tidetable_actions_total", "tidetable_verdicts_total", "tidetable_journal_anchor_info", "tidetable_constraint_brokers"); err != nil {
 		t.Error(err)
 	}
-	if n, err := testutil.GatherAndCount(reg, "tidetable_concerns"); err != nil || n != len(controller.ConcernKinds) {
+	if n, err := testutil.GatherAndCount(reg, "tidetable_concerns"); err != nil || n != len(decision.ConcernKinds) {
 		t.Errorf("%d kinds of concerns, %v: those that are not there must be at zero", n, err)
 	}
 	if problems, err := testutil.GatherAndLint(reg); err != nil || len(problems) > 0 {
@@ -81,10 +81,10 @@ func TestCountersAreThereFromTheStartAndGoWithTheirPolicy(t *testing.T) {
 	reg := prometheus.NewPedanticRegistry()
 	m := New(reg, "test")
 	m.Expect("claims")
-	if n, err := testutil.GatherAndCount(reg, "tidetable_decisions_total"); err != nil || n != len(controller.Reasons) {
-		t.Errorf("%d reasons at zero, want %d, %v", n, len(controller.Reasons), err)
+	if n, err := testutil.GatherAndCount(reg, "tidetable_decisions_total"); err != nil || n != len(decision.Reasons) {
+		t.Errorf("%d reasons at zero, want %d, %v", n, len(decision.Reasons), err)
 	}
-	m.Publish(decision())
+	m.Publish(sample())
 	m.Forget("claims")
 	if n, err := testutil.GatherAndCount(reg, "tidetable_brokers_alive", "tidetable_decisions_total"); err != nil || n != 0 {
 		t.Errorf("%d series of a policy that is no more, %v", n, err)
@@ -98,7 +98,7 @@ func TestEveryMetricIsInTheDocs(t *testing.T) {
 	}
 	reg := prometheus.NewPedanticRegistry()
 	m := New(reg, "test")
-	m.Publish(decision())
+	m.Publish(sample())
 	m.Tick("claims", time.Second)
 	m.Journal("claims", func() (uint64, string) { return 1, "x" })
 	families, err := reg.Gather()

@@ -5,17 +5,17 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // Now is the answer to GET /api/v1/now: all that the first screen shows.
 type Now struct {
-	Title    string               `json:"title,omitempty"`
-	Policies []string             `json:"policies"`
-	Decision *controller.Decision `json:"decision"` // null before the first tick
-	Concerns []controller.Concern `json:"concerns"`
-	Past     []PastPoint          `json:"past"`
-	Time     time.Time            `json:"time"` // the server's clock
+	Title    string             `json:"title,omitempty"`
+	Policies []string           `json:"policies"`
+	Decision *decision.Decision `json:"decision"` // null before the first tick
+	Concerns []decision.Concern `json:"concerns"`
+	Past     []PastPoint        `json:"past"`
+	Time     time.Time          `json:"time"` // the server's clock
 }
 
 // Item is one line of the timeline.
@@ -31,11 +31,11 @@ type Item struct {
 }
 
 func (s *server) now(w http.ResponseWriter, r *http.Request) {
-	n := Now{Title: s.opt.Title, Policies: s.opt.Store.names(), Concerns: []controller.Concern{}, Past: []PastPoint{}, Time: s.opt.Now().UTC()}
+	n := Now{Title: s.opt.Title, Policies: s.opt.Store.names(), Concerns: []decision.Concern{}, Past: []PastPoint{}, Time: s.opt.Now().UTC()}
 	d, past, ok := s.opt.Store.latest(r.URL.Query().Get("policy"))
 	if ok {
 		n.Decision, n.Past = &d, past
-		n.Concerns = append(n.Concerns, controller.Concerns(d)...)
+		n.Concerns = append(n.Concerns, decision.Concerns(d)...)
 	}
 	writeJSON(w, http.StatusOK, n)
 }
@@ -47,9 +47,9 @@ func (s *server) decision(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, struct {
-		Decision controller.Decision  `json:"decision"`
-		Concerns []controller.Concern `json:"concerns"`
-	}{d, append([]controller.Concern{}, controller.Concerns(d)...)})
+		Decision decision.Decision  `json:"decision"`
+		Concerns []decision.Concern `json:"concerns"`
+	}{d, append([]decision.Concern{}, decision.Concerns(d)...)})
 }
 
 func (s *server) decisions(w http.ResponseWriter, r *http.Request) {
@@ -74,9 +74,9 @@ func (s *server) decisions(w http.ResponseWriter, r *http.Request) {
 	}
 	items := []Item{}
 	for _, d := range s.opt.Store.list(q.Get("policy"), before, limit) {
-		it := Item{ID: d.ID, Time: d.Time, Mode: d.Mode, Outcome: d.Outcome, Reason: d.Reason, Actions: len(d.Actions), Concerns: len(controller.Concerns(d))}
+		it := Item{ID: d.ID, Time: d.Time, Mode: d.Mode, Outcome: d.Outcome, Reason: d.Reason, Actions: len(d.Actions), Concerns: len(decision.Concerns(d))}
 		for _, v := range d.Verdicts {
-			if v.Ruling != controller.Allow {
+			if v.Ruling != decision.Allow {
 				it.Held++
 			}
 		}

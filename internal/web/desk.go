@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // How long what people ask for lasts.
@@ -28,13 +28,13 @@ type Desk struct {
 	record func(ctx context.Context, op Operation, at time.Time) error
 
 	mu        sync.Mutex
-	holds     map[string]controller.Observation // by policy
+	holds     map[string]decision.Observation // by policy
 	approvals map[approvalKey]approval
 }
 
 type approvalKey struct {
 	policy   string
-	proposal controller.Proposal
+	proposal decision.Proposal
 }
 
 type approval struct {
@@ -48,7 +48,7 @@ func NewDesk(now func() time.Time, record func(ctx context.Context, op Operation
 	if now == nil {
 		now = time.Now
 	}
-	return &Desk{now: now, record: record, holds: map[string]controller.Observation{}, approvals: map[approvalKey]approval{}}
+	return &Desk{now: now, record: record, holds: map[string]decision.Observation{}, approvals: map[approvalKey]approval{}}
 }
 
 // Operate does what a person asked for.
@@ -80,8 +80,8 @@ func (k *Desk) Restore(op Operation, at time.Time) {
 		if lasts <= 0 {
 			lasts = DefaultHold
 		}
-		k.holds[op.Policy] = controller.Observation{
-			Source: "page/" + op.User.Name, Effect: controller.EffectFreeze, Subject: "", Until: at.Add(min(lasts, MaxHold)),
+		k.holds[op.Policy] = decision.Observation{
+			Source: "page/" + op.User.Name, Effect: decision.EffectFreeze, Subject: "", Until: at.Add(min(lasts, MaxHold)),
 		}
 	case Resume:
 		delete(k.holds, op.Policy)
@@ -91,7 +91,7 @@ func (k *Desk) Restore(op Operation, at time.Time) {
 }
 
 // essence is what of a proposal was approved: the change, not its wording.
-func essence(p controller.Proposal) controller.Proposal {
+func essence(p decision.Proposal) decision.Proposal {
 	p.Why = ""
 	p.Reactive = false
 	return p
@@ -107,19 +107,19 @@ type DeskOf struct {
 }
 
 // Observations is controller.Watcher: the hold, while it lasts.
-func (k DeskOf) Observations(_ context.Context, now time.Time) ([]controller.Observation, error) {
+func (k DeskOf) Observations(_ context.Context, now time.Time) ([]decision.Observation, error) {
 	k.desk.mu.Lock()
 	defer k.desk.mu.Unlock()
-	maps.DeleteFunc(k.desk.holds, func(_ string, o controller.Observation) bool { return !now.Before(o.Until) })
+	maps.DeleteFunc(k.desk.holds, func(_ string, o decision.Observation) bool { return !now.Before(o.Until) })
 	if o, ok := k.desk.holds[k.policy]; ok {
-		return []controller.Observation{o}, nil
+		return []decision.Observation{o}, nil
 	}
 	return nil, nil
 }
 
 // Approved is controller.Approvals: whether somebody approved exactly this
 // change within the last ApprovalAge.
-func (k DeskOf) Approved(_ context.Context, p controller.Proposal) (by string, ok bool, err error) {
+func (k DeskOf) Approved(_ context.Context, p decision.Proposal) (by string, ok bool, err error) {
 	now := k.desk.now()
 	k.desk.mu.Lock()
 	defer k.desk.mu.Unlock()

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -31,36 +32,36 @@ func load(t time.Time) float64 {
 
 // fixture is a day of decisions, one every half hour, in mode Approve: a peak
 // is coming, a rebalance is under way and one gate holds.
-func fixture(hostile bool) []controller.Decision {
+func fixture(hostile bool) []decision.Decision {
 	group := "billing"
 	if hostile {
 		group = hostileNames[0]
 	}
-	var all []controller.Decision
+	var all []decision.Decision
 	for i := range 48 {
 		at := epoch.Add(time.Duration(i) * 30 * time.Minute)
 		brokers := 6
 		if i > 30 {
 			brokers = 7
 		}
-		d := controller.Decision{
+		d := decision.Decision{
 			Version: 1, ID: at.Format(time.RFC3339) + "/claims", Time: at, Policy: "claims", ClusterID: "fixture", Mode: "Approve",
-			Limits:  controller.Limits{MinBrokers: 3, MaxBrokers: 12, Tolerance: 0.1, SurviveZones: 1},
+			Limits:  decision.Limits{MinBrokers: 3, MaxBrokers: 12, Tolerance: 0.1, SurviveZones: 1},
 			Outcome: "the size is right", Reason: "Steady",
 		}
-		d.Seen = controller.Seen{Brokers: brokers, AliveBrokers: brokers, Topics: 84, Partitions: 1260, BytesIn: cluster.BytesPerSecond(load(at)), BytesOut: cluster.BytesPerSecond(2.4 * load(at)), DiskBytes: 5.1e12}
+		d.Seen = decision.Seen{Brokers: brokers, AliveBrokers: brokers, Topics: 84, Partitions: 1260, BytesIn: cluster.BytesPerSecond(load(at)), BytesOut: cluster.BytesPerSecond(2.4 * load(at)), DiskBytes: 5.1e12}
 		for id := range brokers {
 			zone := string(rune('a' + id%3))
 			u := cluster.Ratio(load(at) / 1e8 / float64(brokers) * 3.2)
-			d.Seen.BrokerLoads = append(d.Seen.BrokerLoads, controller.BrokerLoad{ID: id, Zone: zone, State: cluster.BrokerAlive, Utilisation: map[string]cluster.Ratio{
+			d.Seen.BrokerLoads = append(d.Seen.BrokerLoads, decision.BrokerLoad{ID: id, Zone: zone, State: cluster.BrokerAlive, Utilisation: map[string]cluster.Ratio{
 				"cpu": u * 0.9, "networkIn": u * 0.7, "networkOut": u * cluster.Ratio(1+0.3*float64(id%2)), "disk": 0.45 + 0.03*cluster.Ratio(id)}})
 		}
-		d.Forecasts = []controller.ForecastSummary{
+		d.Forecasts = []decision.ForecastSummary{
 			forecastOf(at, "bytesIn", "", "B/s", 1, 1.35e8),
 			forecastOf(at, "recordsIn", group, "/s", 1e-3, 0),
 		}
 		d.Requirement = requirement(brokers, group)
-		d.Accuracy = []controller.Accuracy{
+		d.Accuracy = []decision.Accuracy{
 			{Signal: "bytesIn", Since: at.AddDate(0, 0, -7), Points: 336, WAPE: 0.061, Coverage: 0.944, Nominal: 0.95},
 			{Signal: "recordsIn", Subject: group, Since: at.AddDate(0, 0, -7), Points: 336, WAPE: 0.142, Coverage: 0.79, Nominal: 0.95},
 		}
@@ -68,38 +69,38 @@ func fixture(hostile bool) []controller.Decision {
 	}
 	scaled := &all[31]
 	scaled.Outcome, scaled.Reason = "scaled kafka from 6 to 7 brokers, 3 h before the peak", "Scaled"
-	scaled.Proposals = []controller.Proposal{{Kind: controller.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "network-out needs 7 at 17:00"}}
-	scaled.Verdicts = []controller.Verdict{{Gate: "cooldown", Ruling: controller.Allow}, {Gate: "forecast", Ruling: controller.Allow}, {Gate: "windows", Ruling: controller.Allow}}
-	scaled.Actions = []controller.Action{{At: scaled.Time, Done: "StatefulSet/kafka: replicas 6 → 7"}}
+	scaled.Proposals = []decision.Proposal{{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "network-out needs 7 at 17:00"}}
+	scaled.Verdicts = []decision.Verdict{{Gate: "cooldown", Ruling: decision.Allow}, {Gate: "forecast", Ruling: decision.Allow}, {Gate: "windows", Ruling: decision.Allow}}
+	scaled.Actions = []decision.Action{{At: scaled.Time, Done: "StatefulSet/kafka: replicas 6 → 7"}}
 
 	last := &all[len(all)-1]
 	last.Outcome, last.Reason = "a scale-out of billing waits for approval", "Held"
 	last.Requirement.Consumers[0].Replicas = 9
-	last.Proposals = []controller.Proposal{{Kind: controller.ScaleConsumers, Target: "Deployment/" + group, From: 6, To: 9, Why: "the backlog would take 40 min to drain"}}
-	last.Verdicts = []controller.Verdict{{Gate: "approval", Ruling: controller.Hold, Why: "nobody has approved it"}, {Gate: "cooldown", Ruling: controller.Allow}}
+	last.Proposals = []decision.Proposal{{Kind: decision.ScaleConsumers, Target: "Deployment/" + group, From: 6, To: 9, Why: "the backlog would take 40 min to drain"}}
+	last.Verdicts = []decision.Verdict{{Gate: "approval", Ruling: decision.Hold, Why: "nobody has approved it"}, {Gate: "cooldown", Ruling: decision.Allow}}
 	last.Moving = &rebalance.Progress{State: "moving", BytesTotal: 8.4e11, BytesMoved: 3.1e11, MovesTotal: 212, MovesDone: 77, Rate: 9.5e7, ETA: 93 * time.Minute}
 	last.Seen.Stale = []cluster.StaleSignal{{Signal: "cpu broker 3", Reason: "no sample for 4m", LastSeen: last.Time.Add(-4 * time.Minute)}}
-	last.Seen.Observations = []controller.Observation{{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: controller.EffectHold, Until: last.Time.Add(time.Hour)}}
+	last.Seen.Observations = []decision.Observation{{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: decision.EffectHold, Until: last.Time.Add(time.Hour)}}
 	if hostile {
 		for i, n := range hostileNames {
-			last.Proposals = append(last.Proposals, controller.Proposal{Kind: controller.Rebalance, Target: n, Why: n})
+			last.Proposals = append(last.Proposals, decision.Proposal{Kind: decision.Rebalance, Target: n, Why: n})
 			last.Seen.Stale = append(last.Seen.Stale, cluster.StaleSignal{Signal: n, Reason: n})
 			last.Forecasts = append(last.Forecasts, forecastOf(last.Time, fmt.Sprintf("s%d", i), n, n, 1, 0))
-			last.Concerns = append(last.Concerns, controller.Concern{Kind: controller.HotSpot, Subject: n, Severity: controller.Warning, Detail: n})
-			last.Actions = append(last.Actions, controller.Action{At: last.Time, Done: n, Error: n})
+			last.Concerns = append(last.Concerns, decision.Concern{Kind: decision.HotSpot, Subject: n, Severity: decision.Warning, Detail: n})
+			last.Actions = append(last.Actions, decision.Action{At: last.Time, Done: n, Error: n})
 		}
 		last.Outcome, last.Reason, last.Seen.BrokerLoads[0].Zone = hostileNames[0]+hostileNames[1], hostileNames[1], hostileNames[0]
 	}
 	return all
 }
 
-func forecastOf(at time.Time, signal, subject, unit string, scale, carries float64) controller.ForecastSummary {
-	f := controller.ForecastSummary{Signal: signal, Subject: subject, Unit: unit, Now: scale * load(at), LeadTime: 3 * time.Hour, Model: "ensemble", Trusted: true, Capacity: carries, Quantiles: map[string]float64{}}
+func forecastOf(at time.Time, signal, subject, unit string, scale, carries float64) decision.ForecastSummary {
+	f := decision.ForecastSummary{Signal: signal, Subject: subject, Unit: unit, Now: scale * load(at), LeadTime: 3 * time.Hour, Model: "ensemble", Trusted: true, Capacity: carries, Quantiles: map[string]float64{}}
 	for k := range 96 {
 		t := at.Add(time.Duration(k+1) * 30 * time.Minute)
 		mid := scale * load(t)
 		width := mid * (0.04 + 0.002*float64(k))
-		f.Curve = append(f.Curve, controller.CurvePoint{Time: t, Low: mid - width, Mid: mid, High: mid + width})
+		f.Curve = append(f.Curve, decision.CurvePoint{Time: t, Low: mid - width, Mid: mid, High: mid + width})
 		if mid+width > f.Quantiles["0.95"] {
 			f.Quantiles["0.95"], f.Quantiles["0.5"], f.PeakAt = mid+width, mid, t
 		}

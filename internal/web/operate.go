@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // The operations that a person can ask for; their names are the verbs that
@@ -34,9 +34,9 @@ type Operation struct {
 	For      time.Duration `json:"forNanoseconds,omitempty"`
 	Reason   string        `json:"reason,omitempty"`
 
-	User     User                `json:"-"` // as authenticated, never as said
-	Proposed controller.Proposal `json:"-"` // what approve is about, as the store has it
-	Via      string              `json:"-"`
+	User     User              `json:"-"` // as authenticated, never as said
+	Proposed decision.Proposal `json:"-"` // what approve is about, as the store has it
+	Via      string            `json:"-"`
 }
 
 // Operator does what people ask for. An error of an operation that makes no

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // DefaultKeep is how many decisions of a policy the page holds: two days and a
@@ -23,7 +23,7 @@ type Store struct {
 	keep int
 
 	mu       sync.RWMutex
-	policies map[string][]controller.Decision // oldest first
+	policies map[string][]decision.Decision // oldest first
 	past     map[string][]PastPoint
 }
 
@@ -47,11 +47,11 @@ func NewStore(keep int) *Store {
 	if keep <= 0 {
 		keep = DefaultKeep
 	}
-	return &Store{keep: keep, policies: map[string][]controller.Decision{}, past: map[string][]PastPoint{}}
+	return &Store{keep: keep, policies: map[string][]decision.Decision{}, past: map[string][]PastPoint{}}
 }
 
 // Add takes a decision in.
-func (s *Store) Add(d controller.Decision) {
+func (s *Store) Add(d decision.Decision) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	all := append(s.policies[d.Policy], d)
@@ -68,12 +68,12 @@ func (s *Store) Add(d controller.Decision) {
 }
 
 // Record takes a decision in, as controller.Journal.
-func (s *Store) Record(_ context.Context, d controller.Decision) error {
+func (s *Store) Record(_ context.Context, d decision.Decision) error {
 	s.Add(d)
 	return nil
 }
 
-func pastPoint(d controller.Decision) PastPoint {
+func pastPoint(d decision.Decision) PastPoint {
 	p := PastPoint{Time: d.Time, ID: d.ID, Brokers: d.Seen.AliveBrokers, Wanted: d.Requirement.Brokers, Signals: map[string]float64{}}
 	for _, f := range d.Forecasts {
 		p.Signals[signalKey(f)] = f.Now
@@ -85,7 +85,7 @@ func pastPoint(d controller.Decision) PastPoint {
 		if a.DryRun || a.Error != "" || a.Proposal < 0 || a.Proposal >= len(d.Proposals) {
 			continue
 		}
-		if d.Proposals[a.Proposal].Kind == controller.ScaleBrokers {
+		if d.Proposals[a.Proposal].Kind == decision.ScaleBrokers {
 			done = append(done, a.Done)
 		}
 	}
@@ -93,7 +93,7 @@ func pastPoint(d controller.Decision) PastPoint {
 	return p
 }
 
-func signalKey(f controller.ForecastSummary) string {
+func signalKey(f decision.ForecastSummary) string {
 	if f.Subject == "" {
 		return f.Signal
 	}
@@ -121,7 +121,7 @@ func (s *Store) names() []string {
 
 // latest returns the newest decision of a policy; of the first one by name
 // when the name is empty.
-func (s *Store) latest(policy string) (d controller.Decision, past []PastPoint, ok bool) {
+func (s *Store) latest(policy string) (d decision.Decision, past []PastPoint, ok bool) {
 	if policy == "" {
 		if names := s.names(); len(names) > 0 {
 			policy = names[0]
@@ -153,10 +153,10 @@ func thinned(past []PastPoint) []PastPoint {
 }
 
 // list returns up to limit decisions of a policy from before a time, newest first.
-func (s *Store) list(policy string, before time.Time, limit int) []controller.Decision {
+func (s *Store) list(policy string, before time.Time, limit int) []decision.Decision {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var out []controller.Decision
+	var out []decision.Decision
 	for _, d := range slices.Backward(s.policies[policy]) {
 		if len(out) == limit {
 			break
@@ -168,7 +168,7 @@ func (s *Store) list(policy string, before time.Time, limit int) []controller.De
 	return out
 }
 
-func (s *Store) find(id string) (controller.Decision, bool) {
+func (s *Store) find(id string) (decision.Decision, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, all := range s.policies {
@@ -178,5 +178,5 @@ func (s *Store) find(id string) (controller.Decision, bool) {
 			}
 		}
 	}
-	return controller.Decision{}, false
+	return decision.Decision{}, false
 }

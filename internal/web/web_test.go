@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // fakeReviewer knows ann, who may do everything, and bob, who may read.
@@ -176,7 +176,7 @@ func TestOnlyThoseWithRightsOperate(t *testing.T) {
 		t.Errorf("recorded %+v", recorded)
 	}
 	loop := desk.Policy("claims")
-	if got, _ := loop.Observations(t.Context(), epoch); len(got) != 1 || got[0].Effect != controller.EffectFreeze || !got[0].Until.Equal(epoch.Add(time.Hour)) {
+	if got, _ := loop.Observations(t.Context(), epoch); len(got) != 1 || got[0].Effect != decision.EffectFreeze || !got[0].Until.Equal(epoch.Add(time.Hour)) {
 		t.Errorf("observations = %+v", got)
 	}
 	if got, _ := loop.Observations(t.Context(), epoch.Add(2*time.Hour)); len(got) != 0 {
@@ -223,14 +223,14 @@ func TestAControllerThatStartsRestoresAHold(t *testing.T) {
 func TestTheStoreIsBoundedAndThePastIsThinned(t *testing.T) {
 	s := NewStore(10)
 	for i := range 2000 {
-		d := controller.Decision{ID: epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339), Policy: "p", Time: epoch.Add(time.Duration(i) * time.Minute)}
+		d := decision.Decision{ID: epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339), Policy: "p", Time: epoch.Add(time.Duration(i) * time.Minute)}
 		if i == 1001 {
-			d.Proposals = []controller.Proposal{{Kind: controller.ScaleBrokers}, {Kind: controller.ScaleConsumers}}
-			d.Actions = []controller.Action{{Done: "scaled"}}
+			d.Proposals = []decision.Proposal{{Kind: decision.ScaleBrokers}, {Kind: decision.ScaleConsumers}}
+			d.Actions = []decision.Action{{Done: "scaled"}}
 		}
 		if i%3 == 0 {
-			d.Proposals = append(d.Proposals, controller.Proposal{Kind: controller.ScaleConsumers})
-			d.Actions = append(d.Actions, controller.Action{Done: "consumers", Proposal: len(d.Proposals) - 1})
+			d.Proposals = append(d.Proposals, decision.Proposal{Kind: decision.ScaleConsumers})
+			d.Actions = append(d.Actions, decision.Action{Done: "consumers", Proposal: len(d.Proposals) - 1})
 		}
 		s.Add(d)
 	}

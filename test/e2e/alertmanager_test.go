@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/internal/alertmanager"
@@ -55,13 +57,13 @@ func (i *inbox) acting(t *testing.T) string {
 }
 
 // ruling is what the loop's own gate says to a scale-in, given what arrived.
-func (i *inbox) ruling(t *testing.T) controller.Ruling {
+func (i *inbox) ruling(t *testing.T) decision.Ruling {
 	t.Helper()
 	all, err := i.receiver.Observations(t.Context(), time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := controller.Proposal{Kind: controller.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 5}
+	in := decision.Proposal{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 5}
 	return gates.Alerts{}.Check(t.Context(), in, controller.Situation{Observations: all}).Ruling
 }
 
@@ -78,11 +80,11 @@ func (i *inbox) wait(ctx context.Context, t *testing.T, want string) {
 	}
 }
 
-func concerns(kinds ...controller.ConcernKind) controller.Decision {
-	d := controller.Decision{ID: "e2e", Policy: "claims", ClusterID: "tide"}
+func concerns(kinds ...decision.ConcernKind) decision.Decision {
+	d := decision.Decision{ID: "e2e", Policy: "claims", ClusterID: "tide"}
 	for _, k := range kinds {
 		for _, subject := range []string{"broker 1", "broker 2"} {
-			d.Concerns = append(d.Concerns, controller.Concern{Kind: k, Subject: subject, Severity: controller.Warning, Detail: "because"})
+			d.Concerns = append(d.Concerns, decision.Concern{Kind: k, Subject: subject, Severity: decision.Warning, Detail: "because"})
 		}
 	}
 	return d
@@ -105,8 +107,8 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	receiver, err := alertmanager.NewReceiver(alertmanager.ReceiverOptions{
 		Token: func() (string, error) { return "s3cret", nil },
 		Rules: []policy.AlertRule{
-			{Match: map[string]string{"alertname": "HotSpot", "subject": "broker 1"}, Effect: controller.EffectHold},
-			{Match: map[string]string{"alertname": "RebalanceStalled", "subject": "broker 1"}, Effect: controller.EffectFreeze},
+			{Match: map[string]string{"alertname": "HotSpot", "subject": "broker 1"}, Effect: decision.EffectHold},
+			{Match: map[string]string{"alertname": "RebalanceStalled", "subject": "broker 1"}, Effect: decision.EffectFreeze},
 		},
 	})
 	if err != nil {
@@ -131,9 +133,9 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	defer func() { stop(); <-done }()
 
 	// Two alerts of one kind leave, and come back as one group.
-	sender.Publish(concerns(controller.HotSpot))
+	sender.Publish(concerns(decision.HotSpot))
 	in.wait(ctx, t, "hold")
-	if got := in.ruling(t); got != controller.Hold {
+	if got := in.ruling(t); got != decision.Hold {
 		t.Errorf("the gate says %q to a scale-in while the alert fires", got)
 	}
 	if n := in.notifications(); n != 1 {
@@ -141,7 +143,7 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	}
 	sender.Publish(concerns())
 	in.wait(ctx, t, "")
-	if got := in.ruling(t); got != controller.Allow {
+	if got := in.ruling(t); got != decision.Allow {
 		t.Errorf("the gate says %q to a scale-in after the alert has resolved", got)
 	}
 
@@ -152,11 +154,11 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 	var slowest time.Duration
 	for began := time.Now(); time.Since(began) < away; time.Sleep(50 * time.Millisecond) {
 		before := time.Now()
-		sender.Publish(concerns(controller.RebalanceStalled, controller.HotSpot))
+		sender.Publish(concerns(decision.RebalanceStalled, decision.HotSpot))
 		slowest = max(slowest, time.Since(before))
 	}
 	t.Logf("the slowest of the tellings while Alertmanager was away took %v", slowest)
-	sender.Publish(concerns(controller.RebalanceStalled))
+	sender.Publish(concerns(decision.RebalanceStalled))
 	if err := am.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +166,7 @@ func TestAlertmanagerGroupsAndSendsBackWhatHoldsAScaleIn(t *testing.T) {
 
 	// A controller that starts anew asks what fires, and holds at once.
 	fresh, err := alertmanager.NewReceiver(alertmanager.ReceiverOptions{Rules: []policy.AlertRule{
-		{Match: map[string]string{"alertname": "RebalanceStalled"}, Effect: controller.EffectFreeze},
+		{Match: map[string]string{"alertname": "RebalanceStalled"}, Effect: decision.EffectFreeze},
 	}})
 	if err != nil {
 		t.Fatal(err)

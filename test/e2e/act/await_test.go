@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -72,7 +74,7 @@ func (b *bed) object(ctx context.Context) (*unstructured.Unstructured, error) {
 }
 
 // operation is what the policy's status says is in flight; nil when nothing is.
-func (b *bed) operation(ctx context.Context) (*controller.Operation, error) {
+func (b *bed) operation(ctx context.Context) (*decision.Operation, error) {
 	o, err := b.object(ctx)
 	if err != nil {
 		return nil, err
@@ -94,11 +96,11 @@ func stateOf(o *unstructured.Unstructured) (controller.State, error) {
 // told is what the journal has said so far.
 type told struct {
 	next uint64
-	all  []controller.Decision
+	all  []decision.Decision
 }
 
 // decisions reads what the journal has, oldest first.
-func (b *bed) decisions(ctx context.Context) ([]controller.Decision, error) {
+func (b *bed) decisions(ctx context.Context) ([]decision.Decision, error) {
 	err := journal.Read(ctx, b.journal, b.told.next, func(e journal.Entry) error {
 		b.told.next = e.Seq + 1
 		if e.Kind != journal.KindDecision {
@@ -117,7 +119,7 @@ func (b *bed) decisions(ctx context.Context) ([]controller.Decision, error) {
 }
 
 // since is the decisions of ticks that began after a time.
-func (b *bed) since(ctx context.Context, at time.Time) ([]controller.Decision, error) {
+func (b *bed) since(ctx context.Context, at time.Time) ([]decision.Decision, error) {
 	all, err := b.decisions(ctx)
 	for i, d := range all {
 		if d.Time.After(at) {
@@ -145,7 +147,7 @@ func (b *bed) sized(ctx context.Context, t *testing.T, brokers int) time.Time {
 }
 
 // inPhase waits until an operation is in one of some phases.
-func (b *bed) inPhase(ctx context.Context, t *testing.T, is func(*controller.Operation) bool, what string) time.Time {
+func (b *bed) inPhase(ctx context.Context, t *testing.T, is func(*decision.Operation) bool, what string) time.Time {
 	t.Helper()
 	return b.await(ctx, t, what, func(ctx context.Context) error {
 		op, err := b.operation(ctx)

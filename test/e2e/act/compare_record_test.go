@@ -12,10 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/twmb/franz-go/pkg/kadm"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -85,7 +86,7 @@ func recordDay(ctx context.Context, t *testing.T) *recorded {
 	b.run(t)
 	b.await(ctx, t, "the first decision", func(ctx context.Context) error {
 		all, err := b.decisions(ctx)
-		i := slices.IndexFunc(all, func(d controller.Decision) bool { return d.Seen.BytesIn > 0 })
+		i := slices.IndexFunc(all, func(d decision.Decision) bool { return d.Seen.BytesIn > 0 })
 		if err == nil && i < 0 {
 			return errors.New("there is none")
 		}

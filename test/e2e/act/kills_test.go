@@ -11,7 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -39,14 +40,14 @@ func TestKilledTwentyTimesEveryOperationCompletes(t *testing.T) {
 	watched := watch(ctx, t, b)
 	b.steady(ctx, t)
 
-	in := map[controller.Phase]int{}
+	in := map[decision.Phase]int{}
 	steps := []int{3}
 	var longest time.Duration
 	for cycle := range cycles {
 		for _, size := range []int{4, 3} {
 			w.min = size
 			b.wants(ctx, t, w)
-			phase := b.killWhile(ctx, t, random, 8*time.Second, func(op *controller.Operation) bool { return op.To == size })
+			phase := b.killWhile(ctx, t, random, 8*time.Second, func(op *decision.Operation) bool { return op.To == size })
 			killed := time.Now()
 			in[phase]++
 			b.sized(ctx, t, size)

@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -99,7 +100,7 @@ func (o outage) throughBoth(ctx context.Context, t *testing.T) {
 func (b *bed) outage(ctx context.Context, t *testing.T, o outage, size int, r *result) {
 	t.Helper()
 	defer r.done()
-	joining := func(op *controller.Operation) bool { return op.To > op.From && op.Phase != controller.Scaling }
+	joining := func(op *decision.Operation) bool { return op.To > op.From && op.Phase != decision.Scaling }
 	if size == 4 {
 		b.inPhase(ctx, t, joining, "a scale-out")
 	} else {

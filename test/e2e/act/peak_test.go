@@ -11,9 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -35,7 +36,7 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	seed := seed()
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
-	out := b.killWhile(ctx, t, random, 3*time.Second, func(op *controller.Operation) bool { return op.To > op.From })
+	out := b.killWhile(ctx, t, random, 3*time.Second, func(op *decision.Operation) bool { return op.To > op.From })
 
 	crossing := b.crossing()
 	t.Logf("the load crosses %.0f kB/s, what three brokers carry, in %s", oldCapacity/1e3, time.Until(crossing).Round(time.Second))
@@ -50,7 +51,7 @@ func TestADayThroughAPeakWithTheControllerKilledTwice(t *testing.T) {
 	})
 	r.before(t, "six consumers were ready", six, crossing)
 	b.pauseLeader(ctx, t)
-	in := b.killWhile(ctx, t, random, 3*time.Second, func(op *controller.Operation) bool { return op.To < op.From })
+	in := b.killWhile(ctx, t, random, 3*time.Second, func(op *decision.Operation) bool { return op.To < op.From })
 	ended := b.await(ctx, t, "three brokers and few consumers after the peak", func(ctx context.Context) error {
 		s, err := b.sizes(ctx)
 		if err == nil && (s.brokers != 3 || s.brokersReady != 3 || s.consumers > 3) {
@@ -104,14 +105,14 @@ func seed() uint64 {
 // killWhile kills tidetable with SIGKILL some moment after such an operation has
 // been seen, starts its successor, and says which phase it was in; none when
 // the operation had just ended.
-func (b *bed) killWhile(ctx context.Context, t *testing.T, random *rand.Rand, within time.Duration, is func(*controller.Operation) bool) controller.Phase {
+func (b *bed) killWhile(ctx context.Context, t *testing.T, random *rand.Rand, within time.Duration, is func(*decision.Operation) bool) decision.Phase {
 	t.Helper()
 	b.inPhase(ctx, t, is, "an operation to kill in")
 	time.Sleep(time.Duration(random.Int64N(int64(within)))) // which moment is the point, not how long
 	at, err := b.operation(ctx)
 	must(t, err)
 	must(t, b.process.Kill())
-	phase := controller.Phase("none")
+	phase := decision.Phase("none")
 	if at != nil {
 		phase = at.Phase
 	}

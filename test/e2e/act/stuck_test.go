@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
@@ -45,7 +46,7 @@ func TestADrainWithoutSpaceHoldsUntilThePolicyIsEdited(t *testing.T) {
 	b.wants(ctx, t, w)
 	b.run(t)
 	watched := watch(ctx, t, b)
-	stuck := func(op *controller.Operation) bool { return op.Phase == controller.Draining }
+	stuck := func(op *decision.Operation) bool { return op.Phase == decision.Draining }
 	held := b.inPhase(ctx, t, stuck, "a drain")
 
 	const ticks = 10
@@ -66,7 +67,7 @@ func TestADrainWithoutSpaceHoldsUntilThePolicyIsEdited(t *testing.T) {
 	b.sized(ctx, t, 4)
 	b.await(ctx, t, "the journal to tell of the cancellation", func(ctx context.Context) error {
 		ds, err := b.since(ctx, edited)
-		if err == nil && !slices.ContainsFunc(ds, func(d controller.Decision) bool {
+		if err == nil && !slices.ContainsFunc(ds, func(d decision.Decision) bool {
 			return slices.ContainsFunc(d.Notes, func(n string) bool { return strings.HasPrefix(n, "cancelled") })
 		}) {
 			err = fmt.Errorf("none of %d decisions does", len(ds))
@@ -134,10 +135,10 @@ func (b *bed) allHeld(ctx context.Context, since time.Time, ticks int) error {
 	}
 	for _, d := range ds {
 		op := d.Operation
-		if d.Reason == controller.ReasonObservationFailed {
+		if d.Reason == decision.ReasonObservationFailed {
 			continue // a busy machine; nothing was done either
 		}
-		if d.Reason != controller.ReasonHeld || op == nil || op.Phase != controller.Draining || !strings.Contains(d.Outcome, "emptied") {
+		if d.Reason != decision.ReasonHeld || op == nil || op.Phase != decision.Draining || !strings.Contains(d.Outcome, "emptied") {
 			return &testbed.Fatal{Err: fmt.Errorf("%s: %s: %s: %+v", d.ID, d.Reason, d.Outcome, op)}
 		}
 	}
@@ -168,7 +169,7 @@ func (b *bed) toldWhy(ctx context.Context, t *testing.T) {
 	events, err := b.Kubernetes.Client.CoreV1().Events(testbed.Namespace).List(ctx, metav1.ListOptions{})
 	must(t, err)
 	for _, e := range events.Items {
-		if e.Reason == controller.ReasonHeld && strings.Contains(e.Message, "cannot be emptied") {
+		if e.Reason == decision.ReasonHeld && strings.Contains(e.Message, "cannot be emptied") {
 			return
 		}
 	}

@@ -8,7 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -65,10 +66,10 @@ func (b *bed) steady(ctx context.Context, t *testing.T) {
 			return fmt.Errorf("%d decisions so far, %w", len(all), err)
 		}
 		for _, d := range all[len(all)-3:] {
-			if d.Reason != controller.ReasonSteady || float64(d.Seen.BytesIn) < 0.3*low {
+			if d.Reason != decision.ReasonSteady || float64(d.Seen.BytesIn) < 0.3*low {
 				return fmt.Errorf("%s: %s", d.Reason, d.Outcome)
 			}
-			if i := slices.IndexFunc(d.Forecasts, func(f controller.ForecastSummary) bool { return !f.Trusted }); i >= 0 {
+			if i := slices.IndexFunc(d.Forecasts, func(f decision.ForecastSummary) bool { return !f.Trusted }); i >= 0 {
 				return fmt.Errorf("the forecast of %s is not trusted: %s", d.Forecasts[i].Signal, d.Forecasts[i].Why)
 			}
 		}
@@ -78,7 +79,7 @@ func (b *bed) steady(ctx context.Context, t *testing.T) {
 
 // ticksUntil is how many ticks it took from the first that saw something to the
 // first that did something, that first one counted; and when both were.
-func ticksUntil(ds []controller.Decision, sees, does func(controller.Decision) bool) (ticks int, seen, done time.Time) {
+func ticksUntil(ds []decision.Decision, sees, does func(decision.Decision) bool) (ticks int, seen, done time.Time) {
 	first := slices.IndexFunc(ds, sees)
 	if first < 0 {
 		return 0, seen, done
@@ -91,17 +92,17 @@ func ticksUntil(ds []controller.Decision, sees, does func(controller.Decision) b
 }
 
 // scaled tells whether a decision made something of a kind larger, in fact.
-func scaled(kind controller.ProposalKind) func(controller.Decision) bool {
-	return func(d controller.Decision) bool {
-		return slices.ContainsFunc(d.Actions, func(a controller.Action) bool {
+func scaled(kind decision.ProposalKind) func(decision.Decision) bool {
+	return func(d decision.Decision) bool {
+		return slices.ContainsFunc(d.Actions, func(a decision.Action) bool {
 			p := d.Proposals[a.Proposal]
 			return a.Error == "" && !a.DryRun && p.Kind == kind && p.To > p.From
 		})
 	}
 }
 
-func sees(bytesIn float64) func(controller.Decision) bool {
-	return func(d controller.Decision) bool { return float64(d.Seen.BytesIn) > bytesIn }
+func sees(bytesIn float64) func(decision.Decision) bool {
+	return func(d decision.Decision) bool { return float64(d.Seen.BytesIn) > bytesIn }
 }
 
 // surge switches the load up: the guard must have scaled the consumers and the
@@ -119,10 +120,10 @@ func (b *bed) surge(ctx context.Context, t *testing.T, l *lever, r *result) {
 		return err
 	})
 	// The decision is written down after it has been acted on.
-	var ds []controller.Decision
+	var ds []decision.Decision
 	b.await(ctx, t, "the journal to have it", func(ctx context.Context) error {
 		var err error
-		if ds, err = b.since(ctx, at); err == nil && !(slices.ContainsFunc(ds, scaled(controller.ScaleBrokers)) && slices.ContainsFunc(ds, scaled(controller.ScaleConsumers))) {
+		if ds, err = b.since(ctx, at); err == nil && !(slices.ContainsFunc(ds, scaled(decision.ScaleBrokers)) && slices.ContainsFunc(ds, scaled(decision.ScaleConsumers))) {
 			err = fmt.Errorf("%d decisions since, none of which scaled brokers and consumers", len(ds))
 		}
 		return err
@@ -131,9 +132,9 @@ func (b *bed) surge(ctx context.Context, t *testing.T, l *lever, r *result) {
 	twoConsumers := 0.8 * 2 * perReplica * recordBytes
 	for _, of := range []struct {
 		what  string
-		kind  controller.ProposalKind
+		kind  decision.ProposalKind
 		above float64
-	}{{"consumers", controller.ScaleConsumers, twoConsumers}, {"brokers", controller.ScaleBrokers, oldCapacity}} {
+	}{{"consumers", decision.ScaleConsumers, twoConsumers}, {"brokers", decision.ScaleBrokers, oldCapacity}} {
 		ticks, seen, done := ticksUntil(ds, sees(of.above), scaled(of.kind))
 		if ticks > 2 || done.IsZero() {
 			t.Errorf("%s were scaled %d ticks after the first that saw more than %.0f kB/s, want within two", of.what, ticks, of.above/1e3)
@@ -171,8 +172,8 @@ func (b *bed) prometheusGoneInScaleIn(ctx context.Context, t *testing.T, l *leve
 
 // leaving tells whether an operation takes brokers away and has not let their
 // pods go.
-func leaving(op *controller.Operation) bool {
-	return op.To < op.From && slices.Contains([]controller.Phase{controller.Cordoning, controller.Draining, controller.Proving}, op.Phase)
+func leaving(op *decision.Operation) bool {
+	return op.To < op.From && slices.Contains([]decision.Phase{decision.Cordoning, decision.Draining, decision.Proving}, op.Phase)
 }
 
 // heldThrough looks at every decision since a part was gone: once that was
@@ -183,7 +184,7 @@ func (b *bed) heldThrough(ctx context.Context, t *testing.T, gone time.Time, r *
 	must(t, err)
 	blind := 0
 	for _, d := range ds {
-		if len(d.Seen.Stale) == 0 && d.Reason != controller.ReasonObservationFailed {
+		if len(d.Seen.Stale) == 0 && d.Reason != decision.ReasonObservationFailed {
 			continue
 		}
 		blind++

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	coordination "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -173,7 +175,7 @@ func watchesAndWrites(ctx context.Context, f *fixture, c *kube.Clients, logger *
 	if len(seen) != 1 || seen[0].Err != nil || seen[0].Policy.Spec.Mode != policy.Recommend {
 		return errors.New("the policy did not arrive as it is")
 	}
-	d := controller.Decision{ID: "d1", Outcome: "4 brokers are needed"}
+	d := decision.Decision{ID: "d1", Outcome: "4 brokers are needed"}
 	d.Requirement.Brokers, d.Recommended = 4, 4
 	if err := p.WriteStatus(ctx, seen[0], kube.StatusOf(d, seen[0].Generation)); err != nil {
 		return err

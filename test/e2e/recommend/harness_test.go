@@ -13,7 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -140,7 +141,7 @@ spec:
 }
 
 // once runs controller --once and reads its Decision.
-func (b *bed) once(policy string) controller.Decision {
+func (b *bed) once(policy string) decision.Decision {
 	b.t.Helper()
 	r := b.Run(b.ctx, b.t, "controller", "--once", "--policy", policy, "--output", "json")
 	if r.Exit != 0 {
@@ -149,9 +150,9 @@ func (b *bed) once(policy string) controller.Decision {
 	return b.decision(r.Stdout)
 }
 
-func (b *bed) decision(raw []byte) controller.Decision {
+func (b *bed) decision(raw []byte) decision.Decision {
 	b.t.Helper()
-	var d controller.Decision
+	var d decision.Decision
 	if err := json.NewDecoder(bytes.NewReader(raw)).Decode(&d); err != nil {
 		b.t.Fatalf("reading the decision: %v\n%.2000s", err, raw)
 	}

@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/decision"
+
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -93,8 +94,8 @@ func testRecommendation(t *testing.T, b *bed) {
 			t.Logf("%s: %d brokers, %s %s", c.Name, c.Brokers, c.Formula, c.Unknown)
 		}
 	}
-	if !slices.ContainsFunc(d.Proposals, func(p controller.Proposal) bool {
-		return p.Kind == controller.ScaleBrokers && p.From == 3 && p.To == want
+	if !slices.ContainsFunc(d.Proposals, func(p decision.Proposal) bool {
+		return p.Kind == decision.ScaleBrokers && p.From == 3 && p.To == want
 	}) {
 		t.Errorf("the proposals are %+v, want one from 3 to %d brokers", d.Proposals, want)
 	}
@@ -156,17 +157,17 @@ func testPrometheusStops(t *testing.T, b *bed) {
 	journal := filepath.Join(b.Dir, "journal.jsonl")
 	policy := b.policy("  gates: {staleAfter: 10s}\n  journal: {path: " + journal + "}\n")
 	p := b.Tidetable(t, "controller", nil, "controller", "--policy", policy, "--listen", "127.0.0.1:0")
-	decisions := func() []controller.Decision {
+	decisions := func() []decision.Decision {
 		t.Helper()
 		raw, err := os.ReadFile(journal)
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
-		var out []controller.Decision
+		var out []decision.Decision
 		for line := range bytes.Lines(raw) {
 			var entry struct {
 				Kind string
-				Data controller.Decision
+				Data decision.Decision
 			}
 			// The last line may be half written yet; other kinds have other data.
 			if json.Unmarshal(line, &entry) == nil && entry.Kind == "decision" {
@@ -175,9 +176,9 @@ func testPrometheusStops(t *testing.T, b *bed) {
 		}
 		return out
 	}
-	wait := func(what string, check func(controller.Decision) error) controller.Decision {
+	wait := func(what string, check func(decision.Decision) error) decision.Decision {
 		t.Helper()
-		var last controller.Decision
+		var last decision.Decision
 		if err := testbed.Poll(b.ctx, what, 500*time.Millisecond, func(context.Context) error {
 			if !p.Running() {
 				return &testbed.Fatal{Err: fmt.Errorf("the controller ended with %d, see %s", p.ExitCode(), p.Log)}
@@ -193,7 +194,7 @@ func testPrometheusStops(t *testing.T, b *bed) {
 		}
 		return last
 	}
-	before := wait("a decision with Prometheus", func(d controller.Decision) error {
+	before := wait("a decision with Prometheus", func(d decision.Decision) error {
 		if d.Requirement.Brokers != brokersByHand(peak) {
 			return fmt.Errorf("it requires %d brokers", d.Requirement.Brokers)
 		}
@@ -207,7 +208,7 @@ func testPrometheusStops(t *testing.T, b *bed) {
 		"broker_bytes_in", "broker_bytes_out", "broker_cpu", "broker_replication_in", "broker_replication_out",
 		"broker_request_handler_idle", "topic_bytes_in", "topic_bytes_out",
 	}
-	after := wait("a decision that names the missing signals", func(d controller.Decision) error {
+	after := wait("a decision that names the missing signals", func(d decision.Decision) error {
 		for _, name := range missing {
 			if !slices.ContainsFunc(d.Seen.Stale, func(s cluster.StaleSignal) bool { return s.Signal == name && s.Reason != "" }) {
 				return fmt.Errorf("%s is not among the stale signals %+v", name, d.Seen.Stale)

@@ -1,7 +1,8 @@
-// Package controller is the loop: observe, forecast, size, decide, gate, act,
-// record. It knows interfaces only, so that the simulator can give it a world
-// and a clock of its own: what you simulate is what you run.
-package controller
+// Package decision is the vocabulary below the loop: what one round saw,
+// expected, needs, proposed, was allowed, did, and how that is told. It knows
+// no loop, so that whoever only reads decisions (the journal, the page, the
+// program's metrics, Alertmanager) depends on these values alone.
+package decision
 
 import (
 	"time"
@@ -10,6 +11,9 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/rebalance"
 )
+
+// Version is the version of Decision that is written.
+const Version = 1
 
 // Decision is the one value that runs through the house: what was seen, what
 // was forecast, what is required, what is proposed, what every gate said, what
@@ -136,6 +140,9 @@ type ForecastSummary struct {
 	Curve []CurvePoint `json:"curve,omitempty"`
 }
 
+// ClusterSubject is the subject of forecasts of the whole cluster.
+const ClusterSubject = "cluster"
+
 // CurvePoint is a forecast's low, middle and high at one time.
 type CurvePoint struct {
 	Time time.Time `json:"time"`
@@ -198,4 +205,37 @@ type Action struct {
 	At       time.Time `json:"at"`
 	Done     string    `json:"done"`
 	Error    string    `json:"error,omitempty"`
+}
+
+// PastScale is a change of size that was made.
+type PastScale struct {
+	Kind     ProposalKind `json:"kind"`
+	Target   string       `json:"target"`
+	From     int          `json:"from"`
+	To       int          `json:"to"`
+	At       time.Time    `json:"at"`
+	Ended    time.Time    `json:"ended,omitzero"` // of an operation that took time
+	Reactive bool         `json:"reactive,omitempty"`
+	// Cancelled is true of an operation that was taken back.
+	Cancelled bool `json:"cancelled,omitempty"`
+	// Consumed and Lag are what the group did then, so that a scale-out that
+	// did not help is noticed.
+	Consumed float64 `json:"consumedRecordsPerSecond,omitempty"`
+	Lag      int64   `json:"lagRecords,omitempty"`
+}
+
+// Allowed tells whether every gate allowed proposal i, and otherwise which
+// stood in the way; a refusal is told before a hold.
+func Allowed(verdicts []Verdict, i int) (ok bool, against Verdict) {
+	ok = true
+	for _, v := range verdicts {
+		if v.Proposal != i || v.Ruling == Allow {
+			continue
+		}
+		if ok || v.Ruling == Refuse && against.Ruling != Refuse {
+			against = v
+		}
+		ok = false
+	}
+	return ok, against
 }

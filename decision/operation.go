@@ -1,4 +1,4 @@
-package controller
+package decision
 
 import (
 	"slices"
@@ -56,16 +56,14 @@ type Operation struct {
 	HotPlans int  `json:"hotPlans,omitempty"`
 }
 
-// in tells whether the operation removes brokers.
-func (o *Operation) in() bool { return o.Kind == ScaleBrokers && o.To < o.From }
+// In tells whether the operation removes brokers.
+func (o *Operation) In() bool { return o.Kind == ScaleBrokers && o.To < o.From }
 
-// out tells whether the operation adds brokers.
-func (o *Operation) out() bool { return o.Kind == ScaleBrokers && o.To > o.From }
+// Out tells whether the operation adds brokers.
+func (o *Operation) Out() bool { return o.Kind == ScaleBrokers && o.To > o.From }
 
-// tryAtOnce lets the next plan be made without waiting.
-func (o *Operation) tryAtOnce(now time.Time) { o.Tried = now.AddDate(-1, 0, 0) }
-
-func (o Operation) clone() Operation {
+// Clone shares nothing with o.
+func (o Operation) Clone() Operation {
 	o.Brokers = slices.Clone(o.Brokers)
 	o.Before = slices.Clone(o.Before)
 	return o

@@ -1,4 +1,4 @@
-package controller
+package decision
 
 import (
 	"cmp"
@@ -69,7 +69,7 @@ func Concerns(d Decision) []Concern {
 			Detail: fmt.Sprintf("the rebalance is %s after %d of %d moves: %s", m.State, m.MovesDone, m.MovesTotal, m.Why)})
 	}
 	if o := d.Operation; o != nil && (o.Phase == Draining && o.Blocked != "" || o.Phase == Proving && o.Note != "") {
-		all = append(all, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: orElse(o.Blocked, o.Note)})
+		all = append(all, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: cmp.Or(o.Blocked, o.Note)})
 	}
 	slices.SortStableFunc(all, func(a, b Concern) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Gate, b.Gate))

@@ -1,6 +1,7 @@
-package controller
+package decision
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -19,7 +20,7 @@ func Explain(w io.Writer, d Decision) error {
 	e := &explainer{}
 	e.line("%s", d.Outcome)
 	e.line("")
-	e.line("%s  policy %s, mode %s, cluster %s  (%s)", d.Time.UTC().Format("2006-01-02 15:04:05 MST"), orElse(d.Policy, "without a name"), d.Mode, orElse(d.ClusterID, "unknown"), d.Reason)
+	e.line("%s  policy %s, mode %s, cluster %s  (%s)", d.Time.UTC().Format("2006-01-02 15:04:05 MST"), cmp.Or(d.Policy, "without a name"), d.Mode, cmp.Or(d.ClusterID, "unknown"), d.Reason)
 	e.seen(d.Seen)
 	e.expected(d)
 	e.required(d)
@@ -64,7 +65,7 @@ func (e *explainer) expected(d Decision) {
 	for _, f := range d.Forecasts {
 		subject := strings.TrimSpace(f.Signal + " " + f.Subject)
 		if len(f.Quantiles) == 0 {
-			e.line("  %s: %s", subject, orElse(f.Why, "no forecast"))
+			e.line("  %s: %s", subject, cmp.Or(f.Why, "no forecast"))
 			continue
 		}
 		var q []string
@@ -76,12 +77,12 @@ func (e *explainer) expected(d Decision) {
 		for _, k := range q {
 			parts = append(parts, k+" "+amount(f.Quantiles[k], f.Unit))
 		}
-		e.line("  %s: %s now; at most, within %s: %s", subject, amount(f.Now, f.Unit), round(f.LeadTime), strings.Join(parts, ", "))
+		e.line("  %s: %s now; at most, within %s: %s", subject, amount(f.Now, f.Unit), Rounded(f.LeadTime), strings.Join(parts, ", "))
 		if !f.PeakAt.IsZero() {
 			e.line("    highest at %s, by %s", f.PeakAt.UTC().Format("2006-01-02 15:04 MST"), f.Model)
 		}
 		if !f.Trusted {
-			e.line("    not trusted: %s", orElse(f.Why, "no reason was given"))
+			e.line("    not trusted: %s", cmp.Or(f.Why, "no reason was given"))
 		}
 	}
 	for _, a := range d.Accuracy {
@@ -110,7 +111,7 @@ func (e *explainer) required(d Decision) {
 	}
 	e.head("Needed")
 	e.line("  %s", r.Explain())
-	e.line("  headroom: %s; lead time of one more broker: %s; looked ahead: %s", r.Headroom, round(r.LeadTime), round(d.Horizon))
+	e.line("  headroom: %s; lead time of one more broker: %s; looked ahead: %s", r.Headroom, Rounded(r.LeadTime), Rounded(d.Horizon))
 	for _, c := range r.Constraints {
 		e.line("  %s", constraint(c, r.Bottleneck))
 	}
@@ -149,7 +150,7 @@ func (e *explainer) proposed(d Decision) {
 		if p.Reactive {
 			kind = " (reactive)"
 		}
-		e.line("  %s%s: %s", verb(p), kind, p.Why)
+		e.line("  %s%s: %s", p.Words(), kind, p.Why)
 		allowed := 0
 		for _, v := range d.Verdicts {
 			switch {
@@ -167,7 +168,7 @@ func (e *explainer) proposed(d Decision) {
 		e.line("    %d gates allow it", allowed)
 	}
 	if op := d.Operation; op != nil {
-		e.line("  in flight: %s", describe(*op))
+		e.line("  in flight: %s", op.Words())
 	}
 }
 

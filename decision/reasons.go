@@ -1,4 +1,4 @@
-package controller
+package decision
 
 // The reasons a Decision can carry: stable words for status, events and
 // whoever counts them.
