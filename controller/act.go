@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -93,7 +94,7 @@ func (t *tick) scaleConsumers(ctx context.Context, p decision.Proposal) (string,
 	if err := t.c.save(ctx); err != nil {
 		return "", err
 	}
-	if err := s.Set(ctx, Scale{Replicas: p.To}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: p.To}); err != nil {
 		return "", fmt.Errorf("scaling %s: %w", p.Target, err)
 	}
 	return "scaled group " + p.Group + fmt.Sprintf(" from %d to %d replicas", p.From, p.To), nil

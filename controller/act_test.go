@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
@@ -33,7 +34,7 @@ func (w *fakeWorld) loop(t *testing.T, p policy.Policy) *controller.Controller {
 	t.Helper()
 	c, err := controller.New(controller.Config{
 		Policy: p, Observer: w, History: w, Forecaster: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
-		Scalers: map[string]controller.Scaler{"StatefulSet/kafka": w},
+		Scalers: map[string]actuators.Scaler{"StatefulSet/kafka": w},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -306,7 +307,7 @@ func TestFenceStopsEveryWrite(t *testing.T) {
 	w.rate = 6e6
 	c, err := controller.New(controller.Config{
 		Policy: actPolicy(), Observer: w, History: w, Forecaster: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
-		Scalers: map[string]controller.Scaler{"StatefulSet/kafka": w},
+		Scalers: map[string]actuators.Scaler{"StatefulSet/kafka": w},
 		Fence:   func(context.Context) error { return fmt.Errorf("somebody else leads") },
 	})
 	if err != nil {
@@ -324,7 +325,7 @@ func TestBrokersKeptForWantOfAForecastAreSaidToBeKept(t *testing.T) {
 	w := newFakeWorld(8, 6, 12)
 	c, err := controller.New(controller.Config{
 		Policy: actPolicy(), Observer: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
-		Scalers: map[string]controller.Scaler{"StatefulSet/kafka": w},
+		Scalers: map[string]actuators.Scaler{"StatefulSet/kafka": w},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
@@ -25,7 +26,7 @@ type Config struct {
 	Forecaster forecast.Forecaster
 	Planner    Planner
 	// Scalers by target: see BrokerTarget and ConsumerTarget.
-	Scalers   map[string]Scaler
+	Scalers   map[string]actuators.Scaler
 	Mover     Mover
 	Admin     BrokerAdmin
 	Gates     []Gate
@@ -209,7 +210,7 @@ type tick struct {
 
 	demand    capacity.Demand // now
 	facts     capacity.Facts
-	scales    map[string]Scale
+	scales    map[string]actuators.Scale
 	needNow   int // brokers that all there is needs as it is
 	loadNeeds int // of them, those that the load itself needs
 	predicted predicted

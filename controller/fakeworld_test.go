@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/forecast"
@@ -181,17 +182,17 @@ func (w *fakeWorld) Forecast(_ context.Context, s metrics.Series, h forecast.Hor
 	return p, nil
 }
 
-func (w *fakeWorld) Current(context.Context) (controller.Scale, error) {
+func (w *fakeWorld) Current(context.Context) (actuators.Scale, error) {
 	ready := 0
 	for _, b := range w.brokers {
 		if b.alive {
 			ready++
 		}
 	}
-	return controller.Scale{Replicas: w.want, Ready: ready}, w.call(func() error { return nil })
+	return actuators.Scale{Replicas: w.want, Ready: ready}, w.call(func() error { return nil })
 }
 
-func (w *fakeWorld) Set(_ context.Context, want controller.Scale) error {
+func (w *fakeWorld) Set(_ context.Context, want actuators.Scale) error {
 	return w.call(func() error {
 		if want.Replicas < w.want && len(w.stale) > 0 {
 			w.fail("scaled in on stale signals")

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
@@ -46,7 +47,7 @@ func (t *tick) stale(signal, reason string) {
 }
 
 func (t *tick) readScales(ctx context.Context) {
-	t.scales = make(map[string]Scale, len(t.c.cfg.Scalers))
+	t.scales = make(map[string]actuators.Scale, len(t.c.cfg.Scalers))
 	for _, key := range t.targets() {
 		s := t.c.cfg.Scalers[key]
 		if s == nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
@@ -18,7 +19,7 @@ import (
 const retryPlan = time.Minute
 
 func (t *tick) scaling(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
-	if err := t.c.cfg.Scalers[op.Target].Set(ctx, Scale{Replicas: op.To}); err != nil {
+	if err := t.c.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To}); err != nil {
 		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
 	}
 	return decision.Joining, nil
@@ -265,7 +266,7 @@ func (t *tick) shrinking(ctx context.Context, op *decision.Operation) (decision.
 // letGo lowers the replicas: only here, and only after the proof has been
 // given again in this very tick, for the very brokers that the workload will
 // let go.
-func (t *tick) letGo(ctx context.Context, op *decision.Operation, scale Scale) (decision.Phase, error) {
+func (t *tick) letGo(ctx context.Context, op *decision.Operation, scale actuators.Scale) (decision.Phase, error) {
 	if !scale.Delegated {
 		leaving, err := t.leaving(ctx, op)
 		if err != nil {
@@ -287,7 +288,7 @@ func (t *tick) letGo(ctx context.Context, op *decision.Operation, scale Scale) (
 		op.Note = t.notFresh
 		return op.Phase, nil
 	}
-	if err := t.c.cfg.Scalers[op.Target].Set(ctx, Scale{Replicas: op.To}); err != nil {
+	if err := t.c.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To}); err != nil {
 		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
 	}
 	op.Note = fmt.Sprintf("waiting until brokers %v are gone", op.Brokers)
@@ -338,7 +339,7 @@ func phaseWhile(lasts bool, op *decision.Operation) decision.Phase {
 func (t *tick) leaving(ctx context.Context, op *decision.Operation) ([]int, error) {
 	s := t.c.cfg.Scalers[op.Target]
 	for s != nil {
-		if l, ok := s.(Leaver); ok {
+		if l, ok := s.(actuators.Leaver); ok {
 			ids, err := l.Leaving(ctx, op.To)
 			if err != nil {
 				return nil, fmt.Errorf("asking which brokers would leave %s: %w", op.Target, err)
@@ -346,7 +347,7 @@ func (t *tick) leaving(ctx context.Context, op *decision.Operation) ([]int, erro
 			slices.Sort(ids)
 			return ids, nil
 		}
-		u, ok := s.(Unwrapper)
+		u, ok := s.(actuators.Unwrapper)
 		if !ok {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
@@ -54,7 +55,7 @@ func sizedGroup(t *testing.T, current int, f forecast.Forecaster) (to int) {
 	p.Spec.Consumers = []policy.Consumer{{Group: "billing", Target: policy.Target{Kind: "Deployment", Name: "billing"}, PerReplica: 1000}}
 	d, err := newLoop(t, Config{
 		Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: f, Clock: &testClock{start},
-		Scalers: map[string]Scaler{ConsumerTarget(p.Spec.Consumers[0]): &fixedScaler{current}},
+		Scalers: map[string]actuators.Scaler{ConsumerTarget(p.Spec.Consumers[0]): &fixedScaler{current}},
 	}).Tick(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +90,7 @@ func TestGroupIsSizedForWhatTheForecastWantsSoon(t *testing.T) {
 
 type fixedScaler struct{ n int }
 
-func (s *fixedScaler) Current(context.Context) (Scale, error) {
-	return Scale{Replicas: s.n, Ready: s.n}, nil
+func (s *fixedScaler) Current(context.Context) (actuators.Scale, error) {
+	return actuators.Scale{Replicas: s.n, Ready: s.n}, nil
 }
-func (*fixedScaler) Set(context.Context, Scale) error { return nil }
+func (*fixedScaler) Set(context.Context, actuators.Scale) error { return nil }

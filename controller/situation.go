@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
@@ -22,7 +23,7 @@ type Situation struct {
 	Observations []decision.Observation
 	Operation    *decision.Operation // in flight, or nil
 	Past         []decision.PastScale
-	Scales       map[string]Scale // by target; absent when it could not be read
+	Scales       map[string]actuators.Scale // by target; absent when it could not be read
 	// Windows are the policy's, compiled once.
 	Windows, MoveWindows policy.Windows
 	// Needs is the need's recent history, by target.

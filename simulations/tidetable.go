@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
@@ -134,7 +135,7 @@ func (l *loop) Tick(ctx context.Context, w *world.World) error {
 
 func (l *loop) build(w *world.World) error {
 	spec := l.doc.Spec
-	scalers := map[string]controller.Scaler{controller.BrokerTarget(spec): world.BrokerScaler{World: w}}
+	scalers := map[string]actuators.Scaler{controller.BrokerTarget(spec): world.BrokerScaler{World: w}}
 	for i := range w.Groups() {
 		name := w.Group(i).Spec.Name
 		for _, c := range spec.Consumers {

@@ -7,41 +7,41 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/actuators"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators/workload"
 )
 
 // Scaler sets the replicas of one workload.
 type Scaler struct {
-	Client actuators.Client
-	Target actuators.Target
+	Client workload.Client
+	Target workload.Target
 }
 
 // Current reads what is wanted and what is ready, and whether an autoscaler
 // stands in the way.
-func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
+func (s Scaler) Current(ctx context.Context) (actuators.Scale, error) {
 	scale, err := s.Client.Current(ctx, s.Target)
 	if err != nil {
 		return scale, err
 	}
 	owner, err := s.Client.OwnerOf(ctx, s.Target)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	if owner != nil {
-		scale.Conflict = actuators.OwnedError{Target: s.Target, By: *owner}.Error()
+		scale.Conflict = workload.OwnedError{Target: s.Target, By: *owner}.Error()
 	}
 	return scale, nil
 }
 
 // Set scales, unless an HPA or a ScaledObject owns the workload: then it
-// answers an actuators.OwnedError.
-func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
+// answers an workload.OwnedError.
+func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 	owner, err := s.Client.OwnerOf(ctx, s.Target)
 	if err != nil {
 		return err // who owns it is unknown, so nothing is written
 	}
 	if owner != nil {
-		return actuators.OwnedError{Target: s.Target, By: *owner}
+		return workload.OwnedError{Target: s.Target, By: *owner}
 	}
 	return s.Client.SetScale(ctx, s.Target, want.Replicas)
 }

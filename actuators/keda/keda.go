@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tidetable/tidetable/actuators"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators/workload"
 )
 
 // pausedScaleIn is KEDA's annotation that keeps it from scaling in.
@@ -19,20 +19,20 @@ const pausedScaleIn = "autoscaling.keda.sh/paused-scale-in"
 
 // Scaler sets spec.minReplicaCount of one ScaledObject.
 type Scaler struct {
-	Client       actuators.Client
-	ScaledObject actuators.Target
-	Workload     actuators.Target
+	Client       workload.Client
+	ScaledObject workload.Target
+	Workload     workload.Target
 	Now          func() time.Time
 	HoldFloor    time.Duration
 }
 
-func (s Scaler) floor() actuators.Floor {
-	return actuators.Floor{Client: s.Client, Target: s.ScaledObject, Field: []string{"spec", "minReplicaCount"}, Default: 0}
+func (s Scaler) floor() workload.Floor {
+	return workload.Floor{Client: s.Client, Target: s.ScaledObject, Field: []string{"spec", "minReplicaCount"}, Default: 0}
 }
 
 // Current reads the floor as what is wanted, and how many replicas are ready:
 // what the autoscaler adds above the floor is its own affair.
-func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
+func (s Scaler) Current(ctx context.Context) (actuators.Scale, error) {
 	return s.floor().Current(ctx, s.Workload)
 }
 
@@ -43,7 +43,7 @@ func (s Scaler) Refresh(ctx context.Context) error {
 
 // Set raises the floor to the wanted replicas, or gives the original back when
 // no more than that is wanted.
-func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
+func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 	return s.floor().Raise(ctx, want.Replicas, s.Now().Add(s.HoldFloor))
 }
 
@@ -61,7 +61,7 @@ func (s Scaler) HoldScaleIn(ctx context.Context, hold bool) error {
 		value = `"true"`
 	}
 	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%s}}}`, pausedScaleIn, value)
-	_, err = r.Patch(ctx, s.ScaledObject.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: actuators.FieldManager})
+	_, err = r.Patch(ctx, s.ScaledObject.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: workload.FieldManager})
 	if err != nil {
 		return fmt.Errorf("pausing the scale-in of %s: %w", s.ScaledObject, err)
 	}

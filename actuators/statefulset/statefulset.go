@@ -8,32 +8,32 @@ import (
 	"fmt"
 
 	"github.com/tidetable/tidetable/actuators"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators/workload"
 )
 
 // Scaler sets the replicas of one StatefulSet of brokers.
 type Scaler struct {
-	Client actuators.Client
-	Target actuators.Target
+	Client workload.Client
+	Target workload.Target
 	// IDOffset is what is added to a pod's ordinal to get the broker's id.
 	IDOffset int
 }
 
 // Current reads what is wanted and what is ready.
-func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
+func (s Scaler) Current(ctx context.Context) (actuators.Scale, error) {
 	return s.Client.Current(ctx, s.Target)
 }
 
 // Set scales. A scale-in is refused where it would destroy data: a claim policy
 // of whenScaled: Delete removes the leaving broker's volume, and with it the
 // way back.
-func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
+func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 	o, err := s.Client.Get(ctx, s.Target)
 	if err != nil {
 		return err
 	}
-	now, _ := actuators.Int(o, "spec", "replicas")
-	if want.Replicas < now && actuators.Text(o, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") == "Delete" {
+	now, _ := workload.Int(o, "spec", "replicas")
+	if want.Replicas < now && workload.Text(o, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") == "Delete" {
 		return fmt.Errorf("scaling in %s: its persistentVolumeClaimRetentionPolicy.whenScaled is Delete, which destroys the broker's data; set it to Retain", s.Target)
 	}
 	owner, err := s.Client.OwnerOf(ctx, s.Target)
@@ -41,7 +41,7 @@ func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
 		return err
 	}
 	if owner != nil {
-		return actuators.OwnedError{Target: s.Target, By: *owner}
+		return workload.OwnedError{Target: s.Target, By: *owner}
 	}
 	return s.Client.SetScale(ctx, s.Target, want.Replicas)
 }
@@ -70,11 +70,11 @@ func (s Scaler) size(ctx context.Context) (replicas, firstID int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	n, ok := actuators.Int(o, "spec", "replicas")
+	n, ok := workload.Int(o, "spec", "replicas")
 	if !ok {
 		n = 1 // Kubernetes' default
 	}
-	start, _ := actuators.Int(o, "spec", "ordinals", "start")
+	start, _ := workload.Int(o, "spec", "ordinals", "start")
 	return n, start + s.IDOffset, nil
 }
 

@@ -20,7 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/tidetable/tidetable/actuators"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators/workload"
 )
 
 // Annotations and labels of Strimzi's that this package reads.
@@ -32,29 +32,29 @@ const (
 
 // Scaler sets the replicas of one KafkaNodePool.
 type Scaler struct {
-	Client actuators.Client
-	Target actuators.Target
+	Client workload.Client
+	Target workload.Target
 }
 
 // Current reads what is wanted, and how many node ids the operator has made.
-func (s Scaler) Current(ctx context.Context) (controller.Scale, error) {
+func (s Scaler) Current(ctx context.Context) (actuators.Scale, error) {
 	n, _, err := s.Client.Scale(ctx, s.Target)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	pool, err := s.Client.Get(ctx, s.Target)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	delegated, err := s.Delegated(ctx)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
-	return controller.Scale{Replicas: n, Ready: len(nodeIDs(pool)), Held: actuators.Held(pool), Delegated: delegated}, nil
+	return actuators.Scale{Replicas: n, Ready: len(nodeIDs(pool)), Held: workload.Held(pool), Delegated: delegated}, nil
 }
 
 // Set scales a pool whose only role is broker: controllers are never scaled.
-func (s Scaler) Set(ctx context.Context, want controller.Scale) error {
+func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 	pool, err := s.Client.Get(ctx, s.Target)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (s Scaler) RebalanceState(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return actuators.Text(kafka, "status", "autoRebalance", "state"), nil
+	return workload.Text(kafka, "status", "autoRebalance", "state"), nil
 }
 
 // RevertsThrottles tells whether Strimzi's Topic Operator would undo throttles
@@ -149,7 +149,7 @@ func (s Scaler) kafka(ctx context.Context) (*unstructured.Unstructured, error) {
 	if name == "" {
 		return nil, fmt.Errorf("finding the Kafka of %s: it has no %s label", s.Target, clusterLabel)
 	}
-	return s.Client.Get(ctx, actuators.Target{Kind: "Kafka", Namespace: s.Target.Namespace, Name: name})
+	return s.Client.Get(ctx, workload.Target{Kind: "Kafka", Namespace: s.Target.Namespace, Name: name})
 }
 
 func nodeIDs(pool *unstructured.Unstructured) []int {

@@ -20,6 +20,7 @@ import (
 	"github.com/tidetable/tidetable/actuators/keda"
 	"github.com/tidetable/tidetable/actuators/statefulset"
 	"github.com/tidetable/tidetable/actuators/strimzi"
+	"github.com/tidetable/tidetable/actuators/workload"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/internal/kube"
@@ -169,7 +170,7 @@ func (r *kubernetesRun) equip(cfg *controller.Config, p policy.Policy, o kube.Ob
 		cfg.Approvals = annotated
 	}
 	scalers, floors := r.scalers(p)
-	cfg.Scalers = map[string]controller.Scaler{}
+	cfg.Scalers = map[string]actuators.Scaler{}
 	for key, s := range scalers {
 		cfg.Scalers[key] = kube.FencedScaler{Scaler: s, Fence: fence}
 	}
@@ -183,9 +184,9 @@ type floor interface {
 }
 
 // scalers makes the scaler of each of the policy's targets, by the loop's keys.
-func (r *kubernetesRun) scalers(p policy.Policy) (map[string]controller.Scaler, []floor) {
-	client := actuators.Client{Dynamic: r.clients.Dynamic, Mapper: r.clients.Mapper}
-	out := map[string]controller.Scaler{}
+func (r *kubernetesRun) scalers(p policy.Policy) (map[string]actuators.Scaler, []floor) {
+	client := workload.Client{Dynamic: r.clients.Dynamic, Mapper: r.clients.Mapper}
+	out := map[string]actuators.Scaler{}
 	var floors []floor
 	if t := p.Spec.Brokers.Target; t.Name != "" {
 		out[controller.BrokerTarget(p.Spec)] = brokerScaler(client, r.target(p, t))
@@ -201,15 +202,15 @@ func (r *kubernetesRun) scalers(p policy.Policy) (map[string]controller.Scaler, 
 	return out, floors
 }
 
-func (r *kubernetesRun) target(p policy.Policy, t policy.Target) actuators.Target {
+func (r *kubernetesRun) target(p policy.Policy, t policy.Target) workload.Target {
 	ns := t.Namespace
 	if ns == "" {
 		ns = p.Metadata.Namespace
 	}
-	return actuators.Target{Group: t.Group(), Kind: t.Kind, Namespace: ns, Name: t.Name}
+	return workload.Target{Group: t.Group(), Kind: t.Kind, Namespace: ns, Name: t.Name}
 }
 
-func brokerScaler(c actuators.Client, t actuators.Target) controller.Scaler {
+func brokerScaler(c workload.Client, t workload.Target) actuators.Scaler {
 	switch t.Kind {
 	case "StatefulSet":
 		return statefulset.Scaler{Client: c, Target: t}
@@ -223,13 +224,13 @@ func brokerScaler(c actuators.Client, t actuators.Target) controller.Scaler {
 // consumerScaler finds at each call who owns the workload: an autoscaler that
 // is installed or removed meanwhile changes the way, not the wish.
 type consumerScaler struct {
-	client actuators.Client
-	target actuators.Target
+	client workload.Client
+	target workload.Target
 	via    string
 	hold   time.Duration
 }
 
-func (s *consumerScaler) scaler(ctx context.Context) (controller.Scaler, error) {
+func (s *consumerScaler) scaler(ctx context.Context) (actuators.Scaler, error) {
 	if s.via == "scale" {
 		return deployment.Scaler{Client: s.client, Target: s.target}, nil
 	}
@@ -237,8 +238,8 @@ func (s *consumerScaler) scaler(ctx context.Context) (controller.Scaler, error) 
 	if err != nil {
 		return nil, err
 	}
-	at := func(kind string) actuators.Target {
-		return actuators.Target{Kind: kind, Namespace: s.target.Namespace, Name: owner.Name}
+	at := func(kind string) workload.Target {
+		return workload.Target{Kind: kind, Namespace: s.target.Namespace, Name: owner.Name}
 	}
 	switch {
 	case owner == nil && s.via == "floor":
@@ -253,16 +254,16 @@ func (s *consumerScaler) scaler(ctx context.Context) (controller.Scaler, error) 
 }
 
 // Current reads the workload's size, or its floor.
-func (s *consumerScaler) Current(ctx context.Context) (controller.Scale, error) {
+func (s *consumerScaler) Current(ctx context.Context) (actuators.Scale, error) {
 	by, err := s.scaler(ctx)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	return by.Current(ctx)
 }
 
 // Set sets the workload's size, or its floor.
-func (s *consumerScaler) Set(ctx context.Context, want controller.Scale) error {
+func (s *consumerScaler) Set(ctx context.Context, want actuators.Scale) error {
 	by, err := s.scaler(ctx)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
@@ -42,7 +43,7 @@ func calm() controller.Situation {
 	return controller.Situation{
 		Now: now, Policy: &p, Snapshot: &s, Requirement: &capacity.Requirement{Brokers: 4, Complete: true},
 		Forecasts: []decision.ForecastSummary{{Subject: decision.ClusterSubject, Trusted: true}, {Subject: "billing", Trusted: true}},
-		Scales:    map[string]controller.Scale{kafka: {Replicas: 6, Ready: 6}, "Deployment/billing": {Replicas: 4, Ready: 4}},
+		Scales:    map[string]actuators.Scale{kafka: {Replicas: 6, Ready: 6}, "Deployment/billing": {Replicas: 4, Ready: 4}},
 		Needs:     map[string]controller.NeedWindow{kafka: {Highest: 4, Since: long}, "Deployment/billing": {Highest: 2, Since: long}},
 	}
 }
@@ -91,7 +92,7 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{Bounds{}, "minimum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 }, rulings{"in": refuse, "shrink": refuse}},
 		{Bounds{}, "maximum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 }, rulings{"out": refuse, "surge": refuse, "grow": refuse}},
 		{BrokersReady{}, "fenced", func(s *controller.Situation) { s.Snapshot.Brokers[2].State = cluster.BrokerFenced }, rulings{"out": hold, "in": hold, "balance": hold}},
-		{BrokersReady{}, "pod missing", func(s *controller.Situation) { s.Scales[kafka] = controller.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{BrokersReady{}, "pod missing", func(s *controller.Situation) { s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
 		{Budget{}, "spent", func(s *controller.Situation) {
 			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 2, ConsumerActions: 1}
 			s.Past = []decision.PastScale{
@@ -119,7 +120,7 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 			s.Policy.Metadata.Annotations = map[string]string{controller.Annotation: "upgrade"}
 		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
 		{HoldByHand{}, "workload", func(s *controller.Situation) {
-			s.Scales["Deployment/billing"] = controller.Scale{Replicas: 4, Held: "debugging"}
+			s.Scales["Deployment/billing"] = actuators.Scale{Replicas: 4, Held: "debugging"}
 		}, rulings{"grow": hold, "shrink": hold}},
 		{Ineffective{}, "consumers wait for something else", func(s *controller.Situation) {
 			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 100, Lag: 900}}
@@ -133,7 +134,7 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{MaxStep{}, "too far", func(s *controller.Situation) { s.Policy.Spec.Brokers.MaxStep = 0 }, rulings{"out": refuse, "surge": refuse, "in": refuse}},
 		{OneOperation{}, "in flight", func(s *controller.Situation) { s.Operation = &decision.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
 		{Ownership{}, "an HPA", func(s *controller.Situation) {
-			s.Scales["Deployment/billing"] = controller.Scale{Replicas: 4, Conflict: "HorizontalPodAutoscaler billing"}
+			s.Scales["Deployment/billing"] = actuators.Scale{Replicas: 4, Conflict: "HorizontalPodAutoscaler billing"}
 		}, rulings{"grow": refuse, "shrink": refuse}},
 		{Ownership{}, "unreadable", func(s *controller.Situation) {
 			delete(s.Scales, kafka)

@@ -19,7 +19,7 @@ const module = "github.com/tidetable/tidetable/"
 var leaves = []string{"internal/browsertest", "internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
 
 // domain is what an adapter may know.
-var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "decision", "controller", "controller/gates"}
+var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "decision", "actuators", "controller", "controller/gates"}
 
 // mayImport is the house's table: a room, and the rooms it may know. A room
 // that ends in /... stands for every folder below it.
@@ -37,15 +37,16 @@ var mayImport = []struct {
 	{"capacity/outlook", []string{"cluster", "metrics", "capacity"}},
 	{"policy", []string{"cluster", "capacity"}},
 	{"decision", []string{"cluster", "metrics", "capacity", "rebalance"}},
-	{"controller", []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance", "decision"}},
-	{"controller/gates", []string{"cluster", "metrics", "forecast", "capacity", "policy", "rebalance", "decision", "controller"}},
+	{"controller", []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance", "decision", "actuators"}},
+	{"controller/gates", []string{"cluster", "metrics", "forecast", "capacity", "policy", "rebalance", "decision", "actuators", "controller"}},
 	{"internal/browsertest", nil},
 	{"internal/files", nil},
 	{"internal/report", nil},
 	{"internal/shareddata", nil},
 	{"internal/strictyaml", nil},
 	{"metrics/...", domain},
-	{"actuators/...", append([]string{"actuators"}, domain...)},
+	{"actuators", nil},
+	{"actuators/...", append([]string{"actuators", "actuators/workload"}, domain...)},
 	{"rebalance/execute/...", domain},
 	{"internal/...", domain},
 	{"simulations/...", append([]string{"simulations/..."}, domain...)},

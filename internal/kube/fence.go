@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/rebalance"
 )
@@ -49,12 +50,12 @@ func (f *Fence) Check() error {
 
 // FencedScaler checks the fence before each write.
 type FencedScaler struct {
-	controller.Scaler
+	actuators.Scaler
 	Fence *Fence
 }
 
 // Set scales if this process leads.
-func (s FencedScaler) Set(ctx context.Context, want controller.Scale) error {
+func (s FencedScaler) Set(ctx context.Context, want actuators.Scale) error {
 	if err := s.Fence.Check(); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (s FencedScaler) Set(ctx context.Context, want controller.Scale) error {
 }
 
 // Unwrap gives the scaler behind the fence.
-func (s FencedScaler) Unwrap() controller.Scaler { return s.Scaler }
+func (s FencedScaler) Unwrap() actuators.Scaler { return s.Scaler }
 
 // FencedMover checks the fence before each write.
 type FencedMover struct {

@@ -10,15 +10,15 @@ import (
 
 	"k8s.io/client-go/kubernetes/fake"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators"
 )
 
 type countingScaler struct{ sets int }
 
-func (s *countingScaler) Current(context.Context) (controller.Scale, error) {
-	return controller.Scale{}, nil
+func (s *countingScaler) Current(context.Context) (actuators.Scale, error) {
+	return actuators.Scale{}, nil
 }
-func (s *countingScaler) Set(context.Context, controller.Scale) error { s.sets++; return nil }
+func (s *countingScaler) Set(context.Context, actuators.Scale) error { s.sets++; return nil }
 
 func TestZeroFenceRefuses(t *testing.T) {
 	if err := new(Fence).Check(); !errors.Is(err, ErrNotLeader) {
@@ -32,11 +32,11 @@ func TestLeaderThatWasPausedPastItsLeaseCannotWrite(t *testing.T) {
 	s := &countingScaler{}
 	fenced := FencedScaler{Scaler: s, Fence: f}
 	f.Renewed(now)
-	if err := fenced.Set(t.Context(), controller.Scale{Replicas: 4}); err != nil {
+	if err := fenced.Set(t.Context(), actuators.Scale{Replicas: 4}); err != nil {
 		t.Fatalf("a leader's write: %v", err)
 	}
 	now = now.Add(LeaseDuration) // SIGSTOP, another takes over, SIGCONT
-	if err := fenced.Set(t.Context(), controller.Scale{Replicas: 5}); !errors.Is(err, ErrNotLeader) {
+	if err := fenced.Set(t.Context(), actuators.Scale{Replicas: 5}); !errors.Is(err, ErrNotLeader) {
 		t.Errorf("a paused leader's write: %v", err)
 	}
 	if s.sets != 1 {

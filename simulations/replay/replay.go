@@ -12,6 +12,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/forecast"
@@ -206,7 +207,7 @@ func loop(w *world.World, s Settings) (func(context.Context) error, error) {
 	consumer := d.Spec.Consumers[0]
 	cfg := controller.Config{
 		Policy: d, Observer: w, History: w, Clock: w, NoCurves: true,
-		Scalers: map[string]controller.Scaler{controller.ConsumerTarget(consumer): world.GroupScaler{World: w}},
+		Scalers: map[string]actuators.Scaler{controller.ConsumerTarget(consumer): world.GroupScaler{World: w}},
 	}
 	if s.Forecaster != nil {
 		cfg.Forecaster = s.Forecaster()

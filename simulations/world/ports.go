@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/rebalance"
@@ -20,13 +21,13 @@ var (
 type BrokerScaler struct{ World *World }
 
 // Current is its size.
-func (s BrokerScaler) Current(context.Context) (controller.Scale, error) {
+func (s BrokerScaler) Current(context.Context) (actuators.Scale, error) {
 	have, alive := s.World.Brokers()
-	return controller.Scale{Replicas: have, Ready: alive}, nil
+	return actuators.Scale{Replicas: have, Ready: alive}, nil
 }
 
 // Set asks for a size.
-func (s BrokerScaler) Set(_ context.Context, want controller.Scale) error {
+func (s BrokerScaler) Set(_ context.Context, want actuators.Scale) error {
 	return s.World.SetBrokers(want.Replicas, "loop")
 }
 
@@ -37,13 +38,13 @@ type GroupScaler struct {
 }
 
 // Current is its size.
-func (s GroupScaler) Current(context.Context) (controller.Scale, error) {
+func (s GroupScaler) Current(context.Context) (actuators.Scale, error) {
 	g := s.World.Group(s.Group)
-	return controller.Scale{Replicas: g.Want, Ready: g.Ready}, nil
+	return actuators.Scale{Replicas: g.Want, Ready: g.Ready}, nil
 }
 
 // Set asks for a size.
-func (s GroupScaler) Set(_ context.Context, want controller.Scale) error {
+func (s GroupScaler) Set(_ context.Context, want actuators.Scale) error {
 	return s.World.SetConsumers(s.Group, want.Replicas, "loop")
 }
 

@@ -14,13 +14,13 @@ import (
 	"github.com/tidetable/tidetable/actuators/keda"
 	"github.com/tidetable/tidetable/actuators/statefulset"
 	"github.com/tidetable/tidetable/actuators/strimzi"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators/workload"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
 const podTemplate = `{metadata: {labels: {app: x}}, spec: {containers: [{name: c, image: none}]}}`
 
-func workload(kind, name, more string) string {
+func newWorkload(kind, name, more string) string {
 	return "apiVersion: apps/v1\nkind: " + kind + "\nmetadata: {name: " + name + ", namespace: kafka}\n" +
 		"spec: {selector: {matchLabels: {app: x}}, template: " + podTemplate + more + "}"
 }
@@ -32,7 +32,7 @@ func hpaFor(name, target, spec string) string {
 
 func replicas(t *testing.T, f *fixture, ctx context.Context, kind, name string) int {
 	t.Helper()
-	n, _ := actuators.Int(f.get(ctx, t, kind, name), "spec", "replicas")
+	n, _ := workload.Int(f.get(ctx, t, kind, name), "spec", "replicas")
 	return n
 }
 
@@ -47,13 +47,13 @@ func TestWorkloadsAreScaledOnARealAPI(t *testing.T) {
 }
 
 func testStatefulSet(ctx context.Context, t *testing.T, f *fixture) {
-	f.mustApply(ctx, t, workload("StatefulSet", "kafka", ", serviceName: kafka, replicas: 3"))
+	f.mustApply(ctx, t, newWorkload("StatefulSet", "kafka", ", serviceName: kafka, replicas: 3"))
 	s := statefulset.Scaler{Client: f.client(), Target: f.target("StatefulSet", "kafka"), IDOffset: 10}
 	joining, err := s.Joining(ctx, 5)
 	if err != nil || !slices.Equal(joining, []int{13, 14}) {
 		t.Errorf("joining = %v, %v", joining, err)
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 5}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 5}); err != nil {
 		t.Fatal(err)
 	}
 	now, err := s.Current(ctx)
@@ -65,7 +65,7 @@ func testStatefulSet(ctx context.Context, t *testing.T, f *fixture) {
 		t.Errorf("leaving = %v, %v", leaving, err)
 	}
 	before := f.get(ctx, t, "StatefulSet", "kafka").GetGeneration()
-	if err := s.Set(ctx, controller.Scale{Replicas: 5}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 5}); err != nil {
 		t.Fatal(err)
 	}
 	if after := f.get(ctx, t, "StatefulSet", "kafka").GetGeneration(); after != before {
@@ -74,30 +74,30 @@ func testStatefulSet(ctx context.Context, t *testing.T, f *fixture) {
 }
 
 func testVolumesStay(ctx context.Context, t *testing.T, f *fixture) {
-	f.mustApply(ctx, t, workload("StatefulSet", "careless", ", serviceName: kafka, replicas: 3, persistentVolumeClaimRetentionPolicy: {whenScaled: Delete, whenDeleted: Retain}"))
+	f.mustApply(ctx, t, newWorkload("StatefulSet", "careless", ", serviceName: kafka, replicas: 3, persistentVolumeClaimRetentionPolicy: {whenScaled: Delete, whenDeleted: Retain}"))
 	s := statefulset.Scaler{Client: f.client(), Target: f.target("StatefulSet", "careless")}
-	err := s.Set(ctx, controller.Scale{Replicas: 2})
+	err := s.Set(ctx, actuators.Scale{Replicas: 2})
 	if err == nil || !strings.Contains(err.Error(), "whenScaled") {
 		t.Errorf("scaling in = %v", err)
 	}
 	if n := replicas(t, f, ctx, "StatefulSet", "careless"); n != 3 {
 		t.Errorf("it has %d replicas, want 3", n)
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 4}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 4}); err != nil {
 		t.Errorf("scaling out: %v", err)
 	}
 }
 
 func testOwned(ctx context.Context, t *testing.T, f *fixture) {
-	f.mustApply(ctx, t, workload("Deployment", "owned", ", replicas: 2"))
-	f.mustApply(ctx, t, workload("Deployment", "free", ", replicas: 2"))
+	f.mustApply(ctx, t, newWorkload("Deployment", "owned", ", replicas: 2"))
+	f.mustApply(ctx, t, newWorkload("Deployment", "free", ", replicas: 2"))
 	f.mustApply(ctx, t, hpaFor("owner", "owned", "minReplicas: 2, maxReplicas: 10"))
-	var owned actuators.OwnedError
-	err := deployment.Scaler{Client: f.client(), Target: f.target("Deployment", "owned")}.Set(ctx, controller.Scale{Replicas: 5})
+	var owned workload.OwnedError
+	err := deployment.Scaler{Client: f.client(), Target: f.target("Deployment", "owned")}.Set(ctx, actuators.Scale{Replicas: 5})
 	if !errors.As(err, &owned) || owned.By.Name != "owner" {
 		t.Errorf("scaling an owned workload = %v", err)
 	}
-	if err := (deployment.Scaler{Client: f.client(), Target: f.target("Deployment", "free")}).Set(ctx, controller.Scale{Replicas: 5}); err != nil {
+	if err := (deployment.Scaler{Client: f.client(), Target: f.target("Deployment", "free")}).Set(ctx, actuators.Scale{Replicas: 5}); err != nil {
 		t.Errorf("scaling a free workload: %v", err)
 	}
 	if n := replicas(t, f, ctx, "Deployment", "free"); n != 5 {
@@ -106,7 +106,7 @@ func testOwned(ctx context.Context, t *testing.T, f *fixture) {
 }
 
 func testFloor(ctx context.Context, t *testing.T, f *fixture) {
-	f.mustApply(ctx, t, workload("Deployment", "billing", ", replicas: 2"))
+	f.mustApply(ctx, t, newWorkload("Deployment", "billing", ", replicas: 2"))
 	f.mustApply(ctx, t, hpaFor("billing", "billing", "minReplicas: 2, maxReplicas: 10"))
 	now := time.Now()
 	s := hpa.Scaler{
@@ -114,10 +114,10 @@ func testFloor(ctx context.Context, t *testing.T, f *fixture) {
 		Now: func() time.Time { return now }, HoldFloor: 10 * time.Minute,
 	}
 	floor := func() int {
-		n, _ := actuators.Int(f.get(ctx, t, "HorizontalPodAutoscaler", "billing"), "spec", "minReplicas")
+		n, _ := workload.Int(f.get(ctx, t, "HorizontalPodAutoscaler", "billing"), "spec", "minReplicas")
 		return n
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 6}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 6}); err != nil {
 		t.Fatal(err)
 	}
 	if floor() != 6 {
@@ -133,10 +133,10 @@ func testFloor(ctx context.Context, t *testing.T, f *fixture) {
 	if err != nil {
 		t.Error(err)
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 7}); err != nil || floor() != 7 {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 7}); err != nil || floor() != 7 {
 		t.Fatalf("raising it again: %v, floor %d", err, floor())
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 11}); err == nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 11}); err == nil {
 		t.Error("a floor above the maximum was taken")
 	}
 	if expired, err := s.Expire(ctx); err != nil || expired {
@@ -146,20 +146,20 @@ func testFloor(ctx context.Context, t *testing.T, f *fixture) {
 	if expired, err := s.Expire(ctx); err != nil || !expired || floor() != 2 {
 		t.Errorf("after its time: expired %v, %v, floor %d, want 2", expired, err, floor())
 	}
-	if a := f.get(ctx, t, "HorizontalPodAutoscaler", "billing").GetAnnotations(); a[actuators.FloorUntil] != "" || a[actuators.FloorOriginal] != "" {
+	if a := f.get(ctx, t, "HorizontalPodAutoscaler", "billing").GetAnnotations(); a[workload.FloorUntil] != "" || a[workload.FloorOriginal] != "" {
 		t.Errorf("our annotations are still there: %v", a)
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 1}); err != nil || floor() != 2 {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 1}); err != nil || floor() != 2 {
 		t.Errorf("a floor under the original: %v, floor %d, want 2", err, floor())
 	}
 }
 
 func testKEDA(ctx context.Context, t *testing.T, f *fixture) {
-	f.mustApply(ctx, t, workload("Deployment", "keda", ", replicas: 2"))
+	f.mustApply(ctx, t, newWorkload("Deployment", "keda", ", replicas: 2"))
 	f.mustApply(ctx, t, "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: keda, namespace: kafka}\nspec: {scaleTargetRef: {name: keda}, minReplicaCount: 1, maxReplicaCount: 10, triggers: [{type: kafka}]}")
 	f.mustApply(ctx, t, hpaFor("keda-hpa-keda", "keda", "minReplicas: 1, maxReplicas: 10"))
 	theirs := hpa.Scaler{Client: f.client(), HPA: f.target("HorizontalPodAutoscaler", "keda-hpa-keda"), Workload: f.target("Deployment", "keda"), Now: time.Now, HoldFloor: time.Minute}
-	if err := theirs.Set(ctx, controller.Scale{Replicas: 4}); err == nil {
+	if err := theirs.Set(ctx, actuators.Scale{Replicas: 4}); err == nil {
 		t.Error("KEDA's own HPA was written to")
 	}
 	owner, err := f.client().OwnerOf(ctx, f.target("Deployment", "keda"))
@@ -167,10 +167,10 @@ func testKEDA(ctx context.Context, t *testing.T, f *fixture) {
 		t.Errorf("owner = %v, %v; want the ScaledObject", owner, err)
 	}
 	s := keda.Scaler{Client: f.client(), ScaledObject: f.target("ScaledObject", "keda"), Workload: f.target("Deployment", "keda"), Now: time.Now, HoldFloor: time.Minute}
-	if err := s.Set(ctx, controller.Scale{Replicas: 4}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 4}); err != nil {
 		t.Fatal(err)
 	}
-	if n, _ := actuators.Int(f.get(ctx, t, "ScaledObject", "keda"), "spec", "minReplicaCount"); n != 4 {
+	if n, _ := workload.Int(f.get(ctx, t, "ScaledObject", "keda"), "spec", "minReplicaCount"); n != 4 {
 		t.Errorf("the floor is %d, want 4", n)
 	}
 	for _, hold := range []bool{true, false} {
@@ -200,13 +200,13 @@ func testStrimzi(ctx context.Context, t *testing.T, f *fixture) {
 	if ids, err := s.Leaving(ctx, 2); err != nil || !slices.Equal(ids, []int{7}) {
 		t.Errorf("leaving = %v, %v; want the highest of the pool", ids, err)
 	}
-	if err := s.Set(ctx, controller.Scale{Replicas: 4}); err != nil {
+	if err := s.Set(ctx, actuators.Scale{Replicas: 4}); err != nil {
 		t.Fatal(err)
 	}
 	if n := replicas(t, f, ctx, "KafkaNodePool", "brokers"); n != 4 {
 		t.Errorf("the pool has %d replicas, want 4", n)
 	}
-	if err := (strimzi.Scaler{Client: f.client(), Target: f.target("KafkaNodePool", "controllers")}).Set(ctx, controller.Scale{Replicas: 5}); err == nil {
+	if err := (strimzi.Scaler{Client: f.client(), Target: f.target("KafkaNodePool", "controllers")}).Set(ctx, actuators.Scale{Replicas: 5}); err == nil {
 		t.Error("a pool of controllers was scaled")
 	}
 	if on, err := s.Delegated(ctx); err != nil || on {

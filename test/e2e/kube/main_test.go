@@ -18,7 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
-	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/actuators/workload"
 	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
@@ -60,12 +60,12 @@ func (f *fixture) clients(t *testing.T, cfg *rest.Config) *kube.Clients {
 	return c
 }
 
-func (f *fixture) client() actuators.Client {
-	return actuators.Client{Dynamic: f.admin.Dynamic, Mapper: f.admin.Mapper}
+func (f *fixture) client() workload.Client {
+	return workload.Client{Dynamic: f.admin.Dynamic, Mapper: f.admin.Mapper}
 }
 
-func (f *fixture) target(kind, name string) actuators.Target {
-	return actuators.Target{Kind: kind, Namespace: f.namespace, Name: name}
+func (f *fixture) target(kind, name string) workload.Target {
+	return workload.Target{Kind: kind, Namespace: f.namespace, Name: name}
 }
 
 // waitServed waits until the API server serves a kind.
@@ -74,7 +74,7 @@ func (f *fixture) waitServed(ctx context.Context, t *testing.T, kindAndGroup str
 	kind, group, _ := strings.Cut(kindAndGroup, ".")
 	err := testbed.Poll(ctx, kind+" to be served", 200*time.Millisecond, func(ctx context.Context) error {
 		f.admin.Mapper.Reset()
-		r, err := f.client().Resource(actuators.Target{Group: group, Kind: kind, Namespace: f.namespace})
+		r, err := f.client().Resource(workload.Target{Group: group, Kind: kind, Namespace: f.namespace})
 		if err != nil {
 			return err
 		}

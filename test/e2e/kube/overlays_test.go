@@ -17,7 +17,7 @@ import (
 	"github.com/tidetable/tidetable/actuators/keda"
 	"github.com/tidetable/tidetable/actuators/statefulset"
 	"github.com/tidetable/tidetable/actuators/strimzi"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators/workload"
 	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
@@ -50,9 +50,9 @@ func (f *fixture) forbidden(t *testing.T) []string {
 // refused to it.
 func TestEachOverlaysRightsAreEnoughForItsModeAndNoMore(t *testing.T) {
 	ctx, f := start(t)
-	f.mustApply(ctx, t, workload("StatefulSet", "kafka", ", serviceName: kafka, replicas: 3"))
-	f.mustApply(ctx, t, workload("Deployment", "billing", ", replicas: 2"))
-	f.mustApply(ctx, t, workload("Deployment", "scaled", ", replicas: 2"))
+	f.mustApply(ctx, t, newWorkload("StatefulSet", "kafka", ", serviceName: kafka, replicas: 3"))
+	f.mustApply(ctx, t, newWorkload("Deployment", "billing", ", replicas: 2"))
+	f.mustApply(ctx, t, newWorkload("Deployment", "scaled", ", replicas: 2"))
 	f.mustApply(ctx, t, "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {name: scaled, namespace: kafka}\nspec: {scaleTargetRef: {name: scaled}, minReplicaCount: 1, maxReplicaCount: 10, triggers: [{type: kafka}]}")
 	f.mustApply(ctx, t, "apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {name: claims, namespace: kafka}\nspec: {}")
 	f.mustApply(ctx, t, "apiVersion: kafka.strimzi.io/v1\nkind: KafkaNodePool\nmetadata: {name: brokers, namespace: kafka, labels: {strimzi.io/cluster: claims}}\nspec: {replicas: 3, roles: [broker]}")
@@ -71,8 +71,8 @@ func TestEachOverlaysRightsAreEnoughForItsModeAndNoMore(t *testing.T) {
 	}
 
 	f.install(ctx, t, "recommend")
-	ours := actuators.Client{Dynamic: c.Dynamic, Mapper: c.Mapper}
-	scalers := map[string]controller.Scaler{
+	ours := workload.Client{Dynamic: c.Dynamic, Mapper: c.Mapper}
+	scalers := map[string]actuators.Scaler{
 		"statefulset": statefulset.Scaler{Client: ours, Target: f.target("StatefulSet", "kafka")},
 		"deployment":  deployment.Scaler{Client: ours, Target: f.target("Deployment", "billing")},
 		"strimzi":     strimzi.Scaler{Client: ours, Target: f.target("KafkaNodePool", "brokers")},
@@ -89,16 +89,16 @@ func TestEachOverlaysRightsAreEnoughForItsModeAndNoMore(t *testing.T) {
 		t.Errorf("recommend was refused: %v", refused[before:])
 	}
 	for name, s := range scalers {
-		if err := s.Set(ctx, controller.Scale{Replicas: 5}); err == nil {
+		if err := s.Set(ctx, actuators.Scale{Replicas: 5}); err == nil {
 			t.Errorf("recommend's account may scale the %s", name)
 		}
 	}
 
 	f.install(ctx, t, "act")
-	awaitRights(ctx, t, func() error { return scalers["statefulset"].Set(ctx, controller.Scale{Replicas: 4}) })
+	awaitRights(ctx, t, func() error { return scalers["statefulset"].Set(ctx, actuators.Scale{Replicas: 4}) })
 	before = len(f.forbidden(t))
 	for name, s := range scalers {
-		if err := s.Set(ctx, controller.Scale{Replicas: 5}); err != nil {
+		if err := s.Set(ctx, actuators.Scale{Replicas: 5}); err != nil {
 			t.Errorf("act cannot scale the %s: %v", name, err)
 		}
 	}
@@ -189,11 +189,11 @@ func watchesAndWrites(ctx context.Context, f *fixture, c *kube.Clients, logger *
 		if len(events.Items) == 0 {
 			return errors.New("no event yet")
 		}
-		o, err := f.client().Get(ctx, actuators.Target{Group: policy.Group, Kind: policy.Kind, Namespace: f.namespace, Name: "p"})
+		o, err := f.client().Get(ctx, workload.Target{Group: policy.Group, Kind: policy.Kind, Namespace: f.namespace, Name: "p"})
 		if err != nil {
 			return err
 		}
-		if n, _ := actuators.Int(o, "status", "want"); n != 4 {
+		if n, _ := workload.Int(o, "status", "want"); n != 4 {
 			return errors.New("no status yet")
 		}
 		return nil

@@ -1,8 +1,8 @@
-// Package actuators holds what every actuator needs to scale a workload on a
+// Package workload holds what every actuator needs to scale a workload on a
 // Kubernetes API: finding the object whatever version serves it, reading and
 // writing its scale subresource, and telling who else owns it. One folder below
-// it is one kind of workload; each implements controller.Scaler.
-package actuators
+// it is one kind of workload; each implements actuators.Scaler.
+package workload
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators"
 )
 
 // FieldManager is the name under which tidetable owns fields.
@@ -168,16 +168,16 @@ func Ready(o *unstructured.Unstructured) int {
 }
 
 // Current is Scale and Ready as the controller wants them.
-func (c Client) Current(ctx context.Context, t Target) (controller.Scale, error) {
+func (c Client) Current(ctx context.Context, t Target) (actuators.Scale, error) {
 	n, _, err := c.Scale(ctx, t)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	o, err := c.Get(ctx, t)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
-	return controller.Scale{Replicas: n, Ready: Ready(o), Held: Held(o), Conflict: conflict(o)}, nil
+	return actuators.Scale{Replicas: n, Ready: Ready(o), Held: Held(o), Conflict: conflict(o)}, nil
 }
 
 // HoldAnnotation on a workload, or on a policy, keeps tidetable's hands off it;

@@ -1,4 +1,4 @@
-package actuators
+package workload
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/actuators"
 )
 
 // Annotations that say whose floor it is, until when it holds, and what was
@@ -72,20 +72,20 @@ func (f Floor) Raise(ctx context.Context, n int, until time.Time) error {
 }
 
 // Current is the bound as the wanted replicas, beside the workload's ready ones.
-func (f Floor) Current(ctx context.Context, workload Target) (controller.Scale, error) {
+func (f Floor) Current(ctx context.Context, workload Target) (actuators.Scale, error) {
 	now, _, o, err := f.Read(ctx)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	w, err := f.Client.Get(ctx, workload)
 	if err != nil {
-		return controller.Scale{}, err
+		return actuators.Scale{}, err
 	}
 	held := Held(o)
 	if held == "" {
 		held = Held(w)
 	}
-	return controller.Scale{Replicas: now, Ready: Ready(w), Held: held}, nil
+	return actuators.Scale{Replicas: now, Ready: Ready(w), Held: held}, nil
 }
 
 // Refresh moves the end of a floor of ours; where there is none it does nothing.
