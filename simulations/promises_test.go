@@ -103,7 +103,7 @@ func (c *promises) watch(t *testing.T, w *world.World, tick func(context.Context
 	t.Helper()
 	for w.Now().Before(p.EndTime()) && !t.Failed() {
 		brokers, replicas := brokersOf(w), w.Group(0).Want
-		stale, _ := w.MetricsDown()
+		stale := w.MetricsDown()
 		if !w.LoopDown() {
 			if err := tick(t.Context(), w); err != nil {
 				t.Fatal(err)
@@ -144,7 +144,7 @@ func nothingLost(t *testing.T, w *world.World) {
 	if off := v.RecordsIn - v.RecordsConsumed - w.Group(0).Lag; off > 1e-6*v.RecordsIn || off < -1e-6*v.RecordsIn {
 		t.Errorf("%g records are neither read nor lag", off)
 	}
-	s, err := w.Observe(t.Context())
+	s, err := w.Observer().Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func (k *keeper) point(w *world.World) {
 	for i := range s.Heat {
 		v := -1.0
 		if i < have {
-			v = min(w.Broker(i).Utilisation, 2)
+			v = min(w.Utilisation(i), 2)
 		}
 		s.Heat[i] = append(s.Heat[i], v)
 	}

@@ -174,7 +174,7 @@ func watch(t *testing.T, run int, w *world.World, pol interface {
 	t.Helper()
 	for w.Now().Before(p.EndTime()) {
 		before, replicas := brokersOf(w), w.Group(0).Want
-		stale, _ := w.MetricsDown()
+		stale := w.MetricsDown()
 		if !w.LoopDown() {
 			if err := pol.Tick(context.Background(), w); err != nil {
 				t.Fatal(err)
@@ -189,7 +189,7 @@ func watch(t *testing.T, run int, w *world.World, pol interface {
 		}
 		w.Step()
 	}
-	s, err := w.Observe(context.Background())
+	s, err := w.Observer().Observe(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -145,7 +145,7 @@ func (l *loop) build(w *world.World) error {
 		}
 	}
 	cfg := controller.Config{
-		Policy: l.doc, Observer: w, History: w, Planner: &patientPlanner{w: w}, Scalers: scalers,
+		Policy: l.doc, Observer: w.Observer(), History: w.History(), Planner: &patientPlanner{w: w}, Scalers: scalers,
 		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
 	}
 	if l.greedy {

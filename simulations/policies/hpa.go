@@ -64,7 +64,7 @@ func (*HPA) Name() string { return "hpa-cpu" }
 
 // Tick is one round over all workloads.
 func (h *HPA) Tick(_ context.Context, w *world.World) error {
-	if down, _ := w.MetricsDown(); down {
+	if w.MetricsDown() {
 		return nil // the HPA keeps its size while it has no metrics
 	}
 	if h.groups == nil {
@@ -114,7 +114,7 @@ func (k *KEDA) Tick(_ context.Context, w *world.World) error {
 		k.groups = make([]autoscaler, w.Groups())
 		k.static.plan(w)
 	}
-	if down, _ := w.MetricsDown(); down {
+	if w.MetricsDown() {
 		return k.static.op.tick(w, k.static.brokers, "static peak")
 	}
 	for i := range k.groups {

@@ -58,7 +58,7 @@ func (o *Oracle) Tick(_ context.Context, w *world.World) error {
 	if have, _ := w.Brokers(); n < have {
 		n = min(have, o.in.at(w.Now()))
 	}
-	n = max(n, w.BrokersFor(world.Demand{Disk: w.DiskUsed()}, 1, o.opts.DiskFill))
+	n = max(n, w.Sizing().Brokers(world.Footprint{Disk: w.Sizing().DiskUsed()}, 1, o.opts.DiskFill))
 	return o.op.tick(w, o.opts.brokers(w, n), "foresight")
 }
 
@@ -70,15 +70,15 @@ func (o *Oracle) look(w *world.World) {
 		need := make([]int, n)
 		g := w.Group(i)
 		for j := range need {
-			need[j] = ConsumersFor(w.RecordsAt(i, w.Now().Add(time.Duration(j)*step)), g.Spec.PerReplica*oracleConsumers, g.Partitions)
+			need[j] = ConsumersFor(w.Sizing().Records(i, w.Now().Add(time.Duration(j)*step)), g.Spec.PerReplica*oracleConsumers, g.Partitions)
 		}
 		o.need = append(o.need, ahead(w.Now(), step, need, c.Times.ConsumerStart+step))
 	}
 	span := c.Times.PodStart + c.Times.BrokerJoin + o.fill(w)
 	out, in := make([]int, n), make([]int, n)
 	for j := range out {
-		d := w.Rates(w.Now().Add(time.Duration(j) * step))
-		out[j], in[j] = w.BrokersFor(d, oracleBrokers, 1), w.BrokersFor(d, oracleDraining, 1)
+		d := w.Sizing().Rates(w.Now().Add(time.Duration(j) * step))
+		out[j], in[j] = w.Sizing().Brokers(d, oracleBrokers, 1), w.Sizing().Brokers(d, oracleDraining, 1)
 	}
 	o.out, o.in = ahead(w.Now(), step, out, span), ahead(w.Now(), step, in, span)
 }
@@ -91,7 +91,7 @@ func (o *Oracle) fill(w *world.World) time.Duration {
 	if c.Throttle <= 0 {
 		return 0
 	}
-	return min(time.Duration(2*w.DiskUsed()/float64(have+1)/float64(c.Throttle)*float64(time.Second)), 24*time.Hour)
+	return min(time.Duration(2*w.Sizing().DiskUsed()/float64(have+1)/float64(c.Throttle)*float64(time.Second)), 24*time.Hour)
 }
 
 // ahead turns a need into the highest need of the next span.

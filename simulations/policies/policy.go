@@ -55,7 +55,7 @@ func (o Options) WithDefaults() Options {
 }
 
 func (o Options) brokers(w *world.World, n int) int {
-	return min(max(n, o.MinBrokers, w.MinBrokers()), o.MaxBrokers)
+	return min(max(n, o.MinBrokers, w.Sizing().MinBrokers()), o.MaxBrokers)
 }
 
 // replicas bounds a group's replicas by its policy and by its partitions.

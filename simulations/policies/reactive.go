@@ -27,8 +27,7 @@ func (r *Reactive) Tick(_ context.Context, w *world.World) error {
 		r.want, _ = w.Brokers()
 		r.slow.span = r.opts.ScaleInAfter
 	}
-	down, _ := w.MetricsDown()
-	if !down && w.Now().Sub(w.Config().Start)%r.opts.Interval < w.TickLength() {
+	if !w.MetricsDown() && w.Now().Sub(w.Config().Start)%r.opts.Interval < w.TickLength() {
 		for i := range w.Groups() {
 			g := w.Group(i)
 			n := replicas(g, ceil(g.Arrives/(r.opts.TargetUtilisation*g.Spec.PerReplica)))
@@ -37,7 +36,7 @@ func (r *Reactive) Tick(_ context.Context, w *world.World) error {
 			}
 		}
 		have, _ := w.Brokers()
-		n := r.opts.brokers(w, w.BrokersFor(w.Measured(), r.opts.TargetUtilisation, r.opts.DiskFill))
+		n := r.opts.brokers(w, w.Sizing().Brokers(w.Sizing().Measured(), r.opts.TargetUtilisation, r.opts.DiskFill))
 		highest := r.slow.highest(w.Now(), n)
 		r.want = n
 		if n < have {

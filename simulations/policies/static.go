@@ -37,17 +37,17 @@ func (s *Static) Tick(_ context.Context, w *world.World) error {
 
 func (s *Static) plan(w *world.World) {
 	s.replicas = make([]int, w.Groups())
-	var peak world.Demand
+	var peak world.Footprint
 	step := max(5*time.Minute, w.TickLength())
 	for t := w.Now(); !t.After(s.opts.End); t = t.Add(step) {
-		d := w.Rates(t)
+		d := w.Sizing().Rates(t)
 		peak.In, peak.Out = max(peak.In, d.In), max(peak.Out, d.Out)
 		peak.CPU, peak.DiskWrite = max(peak.CPU, d.CPU), max(peak.DiskWrite, d.DiskWrite)
 		for i := range s.replicas {
 			g := w.Group(i)
-			s.replicas[i] = max(s.replicas[i], replicas(g, ceil(w.RecordsAt(i, t)/(s.opts.TargetUtilisation*g.Spec.PerReplica))))
+			s.replicas[i] = max(s.replicas[i], replicas(g, ceil(w.Sizing().Records(i, t)/(s.opts.TargetUtilisation*g.Spec.PerReplica))))
 		}
 	}
-	peak.Disk = w.DiskUsed()
-	s.brokers = s.opts.brokers(w, w.BrokersFor(peak, s.opts.TargetUtilisation, s.opts.DiskFill))
+	peak.Disk = w.Sizing().DiskUsed()
+	s.brokers = s.opts.brokers(w, w.Sizing().Brokers(peak, s.opts.TargetUtilisation, s.opts.DiskFill))
 }

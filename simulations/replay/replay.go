@@ -206,7 +206,7 @@ func loop(w *world.World, s Settings) (func(context.Context) error, error) {
 	d := Policy(s)
 	consumer := d.Spec.Consumers[0]
 	cfg := controller.Config{
-		Policy: d, Observer: w, History: w, Clock: w, NoCurves: true,
+		Policy: d, Observer: w.Observer(), History: w.History(), Clock: w, NoCurves: true,
 		Scalers: map[string]actuators.Scaler{controller.ConsumerTarget(consumer): world.GroupScaler{World: w}},
 	}
 	if s.Forecaster != nil {

@@ -16,11 +16,11 @@ func TestReaderBehindThePageCacheLoadsTheDisks(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Step()
-	before := w.brokers[0].use.disk - w.brokers[0].use.in
+	before := w.place.brokers[0].use.disk - w.place.brokers[0].use.in
 	for range 120 {
 		w.Step()
 	}
-	if after := w.brokers[0].use.disk - w.brokers[0].use.in; before != 0 || after <= 0 {
-		t.Errorf("reads from disk are %g B/s at first and %g B/s with a lag of %.0f s, want none and some", before, after, w.groups[0].lagSeconds)
+	if after := w.place.brokers[0].use.disk - w.place.brokers[0].use.in; before != 0 || after <= 0 {
+		t.Errorf("reads from disk are %g B/s at first and %g B/s with a lag of %.0f s, want none and some", before, after, w.consumers.groups[0].lagSeconds)
 	}
 }

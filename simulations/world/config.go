@@ -139,36 +139,3 @@ type Event struct {
 	Group  int
 	Shape  cluster.Capacity
 }
-
-// How much CPU bytes cost: one core carries 5 MiB/s in or 15 MiB/s out
-// (docs/formulas.md; the priors of Netflix's service-capacity-modeling).
-const (
-	coresPerByteIn  = 1 / (5.0 * 1024 * 1024)
-	coresPerByteOut = 1 / (15.0 * 1024 * 1024)
-	// bulkShare of that is what a byte of a move or of catch-up costs: few large
-	// fetches instead of many small requests. It is an assumption.
-	bulkShare = 0.25
-)
-
-const (
-	// logResolution is how finely retention is followed: segments roll, and
-	// data leaves, in steps at least as coarse.
-	logResolution = 10 * time.Minute
-	// deliveryTimeout is how long a producer keeps what is not acknowledged
-	// (delivery.timeout.ms defaults to two minutes); then it is rejected.
-	deliveryTimeout = 2 * time.Minute
-	// serviceTime of a produce request on an idle broker; p99 of M/M/1 is
-	// ln(100)·service/(1−u).
-	serviceTime = 2 * time.Millisecond
-	// pageCacheShare is the share of a broker's memory that caches the log.
-	pageCacheShare = 0.5
-	// The mover looks every five seconds (rebalance/execute). A plan takes seven
-	// looks however little it copies: to set throttles, submit, see the copies
-	// done, elect leaders in two rounds, verify every move and clean up. After the
-	// last copy of a large one there are five to come.
-	moverShortest = 7 * 5 * time.Second
-	moverSettles  = 5 * 5 * time.Second
-	// flowsPerBroker bounds the partitions that move into, or out of, one
-	// broker at a time.
-	flowsPerBroker = 8
-)

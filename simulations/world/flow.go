@@ -6,21 +6,34 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// flow carries one tick of traffic: what every broker is asked for, what it
-// can serve, what producers have to keep, and how long requests wait.
-func (w *World) flow() {
-	m := Minute{Time: w.now}
+// traffic carries what producers send to the brokers, and keeps what they do
+// not accept until the delivery timeout.
+type traffic struct {
+	place    *placement
+	load     *load
+	totals   *Totals
+	stranded []float64 // bytes by class that wait for a partition to come back
+	backlogs bool      // some broker, or nowhere, has a backlog
+}
+
+// flow carries one tick of dt seconds: what every broker is asked for, what it
+// can serve, what producers have to keep, and how long requests wait. Cold is
+// what lagging readers read from disks, in bytes per second.
+func (f *traffic) flow(dt, cold float64) Minute {
+	var m Minute
 	alive, cpuShare := 0, 0.0
-	cold := w.coldReadsEach()
-	for i := range w.brokers {
-		b := &w.brokers[i]
+	if cold != 0 {
+		cold /= float64(max(len(f.place.brokers.alive()), 1))
+	}
+	for i := range f.place.brokers {
+		b := &f.place.brokers[i]
 		if b.state != cluster.BrokerAlive {
 			b.use, b.served = use{}, 0
 			continue
 		}
-		b.load(w.p, cold)
+		b.carry(f.load.bytes, cold)
 		if b.queued || b.use.u > 1 {
-			w.backlogs = true
+			f.backlogs = true
 		}
 		alive++
 		if b.shape.CPUCores > 0 {
@@ -31,175 +44,108 @@ func (w *World) flow() {
 		m.Overload = m.Overload || b.use.u > 1
 	}
 	m.MeanCPU = ratio(cpuShare, float64(alive))
-	for k, p := range w.p {
-		offered := w.total[k] * p
+	for k, p := range f.load.bytes {
+		offered := f.place.total[k] * p
 		m.BytesIn += offered
-		w.Totals.Offered += offered * w.dt
-		if w.nowhere[k] > 0 || w.stranded[k] > 0 {
-			w.backlogs = true
+		f.totals.Offered += offered * dt
+		if f.place.nowhere[k] > 0 || f.stranded[k] > 0 {
+			f.backlogs = true
 		}
 	}
-	m.Offline = w.faults.partitionsDown
-	if w.backlogs {
-		w.deliverSlowly()
-	} else {
-		for k := range w.classes {
-			w.classes[k].write(w.p[k] * w.dt)
-			w.Totals.Accepted += w.total[k] * w.p[k] * w.dt
-		}
+	m.Offline = f.place.offline
+	if f.backlogs {
+		f.deliverSlowly(dt)
+		return m
 	}
-	w.seen = m
-}
-
-// load sets what the broker is asked for by its partitions and moves.
-func (b *broker) load(p []float64, cold float64) {
-	in, out, cpu := 0.0, 0.0, 0.0
-	rowIn, rowOut, rowCPU := b.in[:len(p)], b.out[:len(p)], b.cpu[:len(p)]
-	for k, v := range p {
-		in += rowIn[k] * v
-		out += rowOut[k] * v
-		cpu += rowCPU[k] * v
+	for k, p := range f.load.bytes {
+		f.place.logs[k].write(p * dt)
+		f.totals.Accepted += f.place.total[k] * p * dt
 	}
-	write := in + cold
-	if b.moveIn > 0 || b.moveOut > 0 {
-		in += b.moveIn
-		out += b.moveOut
-		write += b.moveIn + b.moveOut // what is copied away is old, so it is read from the disk
-		cpu += bulkShare * (b.moveIn*coresPerByteIn + b.moveOut*coresPerByteOut)
-	}
-	u, name := 0.0, "cpu"
-	consider := func(load, limit float64, resource string) {
-		if limit > 0 && load > u*limit {
-			u, name = load/limit, resource
-		}
-	}
-	consider(cpu, float64(b.shape.CPUCores), "cpu")
-	consider(in, float64(b.shape.NetworkInBytesPerSecond)*b.netFactor, "network-in")
-	consider(out, float64(b.shape.NetworkOutBytesPerSecond)*b.netFactor, "network-out")
-	consider(write, float64(b.shape.DiskBytesPerSecond)*b.diskFactor, "disk-bandwidth")
-	if b.netFactor == 0 && in+out > 0 {
-		u, name = math.Inf(1), "network-in"
-	}
-	b.use = use{in: in, out: out, cpu: cpu, disk: write, u: u, resource: name, p99: waiting(u), moveIn: b.moveIn}
-	b.served = 1
-	if u > 1 {
-		b.served = 1 / u
-	}
-}
-
-// waiting is the 99th percentile of the time in an M/M/1 system at
-// utilisation u, in seconds. From 0.99 on it is what the queue of a delivery
-// timeout allows.
-func waiting(u float64) float64 {
-	const p99 = 4.605170185988092 // ln 100
-	service := serviceTime.Seconds()
-	if u < 0.99 {
-		return p99 * service / (1 - u)
-	}
-	return math.Min(p99*service/0.01*(1+100*(u-0.99)), deliveryTimeout.Seconds())
+	return m
 }
 
 // deliverSlowly is the tick while somebody cannot be served in full: what is
 // not accepted waits at the producers until the delivery timeout.
-func (w *World) deliverSlowly() {
-	w.backlogs = false
-	keep := deliveryTimeout.Seconds()
-	alive := w.aliveBrokers()
-	for k := range w.classes {
-		p := w.p[k]
+func (f *traffic) deliverSlowly(dt float64) {
+	f.backlogs = false
+	alive := f.place.brokers.alive()
+	for k, p := range f.load.bytes {
 		accepted := 0.0
-		w.stranded[k] += math.Max(w.nowhere[k], 0) * p * w.dt
-		if w.nowhere[k] <= 0 && len(alive) > 0 {
-			for _, i := range alive { // back online: the rest goes where leaders are
-				w.brokers[i].queue[k] += w.stranded[k] / float64(len(alive))
-			}
-			w.stranded[k] = 0
-		} else if most := w.nowhere[k] * p * keep; w.stranded[k] > most {
-			w.Totals.Rejected += w.stranded[k] - most
-			w.stranded[k] = most
-		}
-		if w.stranded[k] > 0 {
-			w.backlogs = true
-		}
-		for i := range w.brokers {
-			b := &w.brokers[i]
+		f.strand(k, alive, dt)
+		for i := range f.place.brokers {
+			b := &f.place.brokers[i]
 			if b.state == cluster.BrokerAlive {
-				accepted += w.drain(b, k, p, keep)
+				took, rejected := b.drain(k, p, dt)
+				accepted += took
+				f.totals.Rejected += rejected
 			}
 		}
-		w.Totals.Accepted += accepted
-		if w.total[k] > 0 {
-			w.classes[k].write(accepted / w.total[k])
+		f.totals.Accepted += accepted
+		if f.place.total[k] > 0 {
+			f.place.logs[k].write(accepted / f.place.total[k])
 		}
 	}
-	for i := range w.brokers {
-		b := &w.brokers[i]
+	for i := range f.place.brokers {
+		b := &f.place.brokers[i]
 		b.queued = false
 		for _, q := range b.queue {
 			b.queued = b.queued || q > 0
 		}
-		w.backlogs = w.backlogs || b.queued
+		f.backlogs = f.backlogs || b.queued
 	}
 }
 
-// drain serves one class's demand and backlog on a broker, and returns the
-// bytes accepted. Spare capacity drains the backlog.
-func (w *World) drain(b *broker, k int, p, keep float64) float64 {
+// strand keeps what is for partitions that nobody leads, and gives it to the
+// alive brokers once all are led again.
+func (f *traffic) strand(k int, alive []int, dt float64) {
+	p, nowhere := f.load.bytes[k], f.place.nowhere[k]
+	f.stranded[k] += math.Max(nowhere, 0) * p * dt
+	if nowhere <= 0 && len(alive) > 0 {
+		for _, i := range alive { // back online: the rest goes where leaders are
+			f.place.brokers[i].queue[k] += f.stranded[k] / float64(len(alive))
+		}
+		f.stranded[k] = 0
+	} else if most := nowhere * p * deliveryTimeout.Seconds(); f.stranded[k] > most {
+		f.totals.Rejected += f.stranded[k] - most
+		f.stranded[k] = most
+	}
+	if f.stranded[k] > 0 {
+		f.backlogs = true
+	}
+}
+
+// leave strands what producers hold for a broker that is no longer there.
+func (f *traffic) leave(b *broker) {
+	for k, q := range b.queue {
+		f.stranded[k] += q
+		b.queue[k] = 0
+	}
+}
+
+// drain serves one class's demand and backlog on the broker for dt seconds, and
+// returns the bytes accepted and those given up. Spare capacity drains the
+// backlog.
+func (b *broker) drain(k int, p, dt float64) (took, rejected float64) {
 	rate := math.Max(b.lead[k], 0) * p
-	have := rate*w.dt + b.queue[k]
-	can := rate * w.dt
+	have := rate*dt + b.queue[k]
+	can := rate * dt
 	switch {
 	case b.use.u > 1:
 		can *= b.served
 	case b.use.u > 0:
-		can /= math.Max(b.use.u, 0.05)
+		can /= math.Max(b.use.u, leastUse)
 	default:
 		can = have
 	}
 	if rate == 0 {
 		can = have // its leaders left; whoever leads now takes the rest
 	}
-	took := math.Min(have, can)
+	took = math.Min(have, can)
 	rest := have - took
-	if most := rate * keep; rest > most && rate > 0 {
-		w.Totals.Rejected += rest - most
+	if most := rate * deliveryTimeout.Seconds(); rest > most && rate > 0 {
+		rejected = rest - most
 		rest = most
 	}
 	b.queue[k] = rest
-	return took
-}
-
-func (w *World) aliveBrokers() []int {
-	var out []int
-	for i := range w.brokers {
-		if w.brokers[i].state == cluster.BrokerAlive {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
-// coldReadsEach is what lagging readers read from each broker's disk: what has
-// left the page cache. A reader further behind than the cache lasts reads all
-// of it from disk (Cloudera's page-cache seconds, docs/formulas.md).
-func (w *World) coldReadsEach() float64 {
-	if w.coldReads == 0 {
-		return 0
-	}
-	return w.coldReads / float64(max(len(w.aliveBrokers()), 1))
-}
-
-// cacheSeconds is how far back the page caches of all alive brokers reach.
-func (w *World) cacheSeconds() float64 {
-	memory, in := 0.0, 0.0
-	for i := range w.brokers {
-		if b := &w.brokers[i]; b.state == cluster.BrokerAlive {
-			memory += float64(b.shape.MemoryBytes)
-			in += b.use.in
-		}
-	}
-	if memory == 0 || in == 0 {
-		return math.Inf(1) // not known: taken to be enough
-	}
-	return pageCacheShare * memory / in
+	return took, rejected
 }

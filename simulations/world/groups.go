@@ -3,8 +3,18 @@ package world
 import (
 	"fmt"
 	"math"
-	"time"
 )
+
+// consumers are the groups, what they read, and how far behind they are.
+type consumers struct {
+	groups []group
+	place  *placement
+	load   *load
+	totals *Totals
+	time   *timeline
+	times  Times
+	cold   float64 // bytes per second that they read from disks in the last tick
+}
 
 type group struct {
 	spec   GroupSpec
@@ -40,69 +50,53 @@ type member struct {
 	lag    float64
 }
 
-func (w *World) addGroups() {
-	w.groups = make([]group, len(w.cfg.Groups))
-	for i, s := range w.cfg.Groups {
-		g := &w.groups[i]
+func (c *consumers) add(specs []GroupSpec) {
+	c.groups = make([]group, len(specs))
+	for i, s := range specs {
+		g := &c.groups[i]
 		g.spec, g.want, g.calm = s, max(s.Replicas, 1), true
 		for _, t := range s.Topics {
-			tp := &w.topics[t]
+			tp := &c.place.topics[t]
 			for j := range tp.spec.Partitions {
 				id := tp.first + int32(j)
-				g.parts = append(g.parts, groupPart{part: id, class: tp.class, rate: w.parts[id].share / tp.messageBytes})
+				g.parts = append(g.parts, groupPart{part: id, class: tp.class, rate: c.place.parts[id].share / tp.messageBytes})
 			}
 		}
 		g.ready = g.want
-		if s.From.After(w.start) {
-			w.pending.add(s.From, happening{kind: hapEvent, event: Event{Kind: GroupStarts, At: s.From.Sub(w.start), Group: i}})
+		if s.From.After(c.time.start) {
+			c.time.pending.add(s.From, happening{kind: hapEvent, event: Event{Kind: GroupStarts, At: s.From.Sub(c.time.start), Group: i}})
 			continue
 		}
 		g.on = true
 		for _, t := range s.Topics {
-			w.topics[t].readers++
+			c.place.topics[t].readers++
 		}
-		w.assign(g)
+		g.assign(len(c.load.classes))
 	}
 }
 
-// groupStarts lets a group read from now on. It starts at the end of its logs.
-func (w *World) groupStarts(i int) {
-	g := &w.groups[i]
+// start lets a group read from now on. It starts at the end of its logs.
+func (c *consumers) start(i int) {
+	g := &c.groups[i]
 	g.on = true
-	reads := map[int32]bool{}
-	for _, t := range g.spec.Topics {
-		reads[int32(t)] = true
-	}
-	for j := range w.parts {
-		if reads[w.parts[j].topic] {
-			w.weigh(&w.parts[j], -1)
-		}
-	}
-	for _, t := range g.spec.Topics {
-		w.topics[t].readers++
-	}
-	for j := range w.parts {
-		if reads[w.parts[j].topic] {
-			w.weigh(&w.parts[j], 1)
-		}
-	}
-	w.assign(g)
+	c.place.read(g.spec.Topics)
+	g.assign(len(c.load.classes))
 }
 
 // assign spreads the group's partitions over its ready replicas, in turn, as
 // the round-robin assignor does. Lag stays with its partition.
-func (w *World) assign(g *group) {
+func (g *group) assign(classes int) {
 	if !g.calm {
 		g.keepLag()
 	}
 	n := min(g.ready, len(g.parts))
-	g.member, g.most = resized(g.member, n), resized(g.most, len(w.classes))
-	g.sum, g.weights = resized(g.sum, len(w.classes)), resized(g.weights, n*len(w.classes))
+	g.member, g.most = resized(g.member, n), resized(g.most, classes)
+	g.sum, g.weights = resized(g.sum, classes), resized(g.weights, n*classes)
 	if n == 0 {
 		return // every partition keeps its own lag until somebody reads it
 	}
 	for i := range g.member {
-		g.member[i].weight = g.weights[i*len(w.classes) : (i+1)*len(w.classes)]
+		g.member[i].weight = g.weights[i*classes : (i+1)*classes]
 	}
 	i := 0
 	for j := range g.parts {
@@ -153,62 +147,69 @@ func resized[T any](s []T, n int) []T {
 }
 
 // consume lets every group read for one tick.
-func (w *World) consume() {
-	served := w.servedShare()
-	w.coldReads = 0
-	for i := range w.groups {
-		g := &w.groups[i]
-		if !g.on {
-			continue
+func (c *consumers) consume() {
+	served := c.place.brokers.servedShare()
+	c.cold = 0
+	for i := range c.groups {
+		if g := &c.groups[i]; g.on {
+			c.read(g, served)
 		}
-		w.consumeGroup(g, served)
 	}
 }
 
-// servedShare is how much of what consumers ask for brokers can give them.
-func (w *World) servedShare() float64 {
-	sum, n := 0.0, 0.0
-	for i := range w.brokers {
-		if w.brokers[i].use.in > 0 || w.brokers[i].use.out > 0 {
-			sum += w.brokers[i].served
-			n++
-		}
-	}
-	if n == 0 {
-		return 1
-	}
-	return sum / n
-}
-
-func (w *World) consumeGroup(g *group, served float64) {
-	heaviest := 0.0
-	for k, p := range w.r {
-		heaviest += g.most[k] * p
-	}
-	arrives := 0.0
-	if g.calm && g.pause == 0 && served == 1 && heaviest <= g.spec.PerReplica && len(g.member) > 0 {
-		for k := range w.r {
-			arrives += g.sum[k] * w.r[k]
-		}
-		g.arrives, g.consumed, g.lag, g.lagSeconds = arrives, arrives, 0, 0
-		w.Totals.RecordsIn += arrives * w.dt
-		w.Totals.RecordsConsumed += arrives * w.dt
+// read lets a group read for one tick, of which brokers serve a share.
+func (c *consumers) read(g *group, served float64) {
+	rates, dt := c.load.records, c.time.dt
+	if g.calm && g.pause == 0 && served == 1 && g.heaviest(rates) <= g.spec.PerReplica && len(g.member) > 0 {
+		g.keepUp(rates)
+		c.totals.RecordsIn += g.arrives * dt
+		c.totals.RecordsConsumed += g.arrives * dt
 		return
 	}
-	awake := math.Max(0, 1-g.pause/w.dt)
-	g.pause = math.Max(0, g.pause-w.dt)
-	consumed, lag, worst := 0.0, 0.0, 0.0
-	can := g.spec.PerReplica * awake * served * w.dt
+	awake := math.Max(0, 1-g.pause/dt)
+	g.pause = math.Max(0, g.pause-dt)
+	consumed := g.workOff(rates, g.spec.PerReplica*awake*served*dt, dt)
+	g.calm = g.lag == 0
+	// No cache is shorter than a minute.
+	if g.lagSeconds > shortestCache.Seconds() && g.lagSeconds > c.place.brokers.cacheSeconds() {
+		c.cold += consumed / dt * c.place.topics[g.spec.Topics[0]].messageBytes
+	}
+	c.totals.RecordsIn += g.arrives * dt
+	c.totals.RecordsConsumed += consumed
+}
+
+// heaviest is what the busiest member would have to read, at most.
+func (g *group) heaviest(rates []float64) float64 {
+	sum := 0.0
+	for k, p := range rates {
+		sum += g.most[k] * p
+	}
+	return sum
+}
+
+// keepUp is a tick in which every member reads all that arrives.
+func (g *group) keepUp(rates []float64) {
+	arrives := 0.0
+	for k := range rates {
+		arrives += g.sum[k] * rates[k]
+	}
+	g.arrives, g.consumed, g.lag, g.lagSeconds = arrives, arrives, 0, 0
+}
+
+// workOff is a tick of dt seconds in which every member reads what it can, in
+// records, and the rest stays as lag. It returns the records that were read.
+func (g *group) workOff(rates []float64, can, dt float64) float64 {
+	arrives, consumed, lag, worst := 0.0, 0.0, 0.0, 0.0
 	for i := range g.member {
 		m := &g.member[i]
 		rate := 0.0
-		for k, p := range w.r {
+		for k, p := range rates {
 			rate += m.weight[k] * p
 		}
-		have := m.lag + rate*w.dt
+		have := m.lag + rate*dt
 		took := math.Min(have, can)
 		m.lag = have - took
-		if m.lag < 1e-6 {
+		if m.lag < noLag {
 			m.lag = 0
 		}
 		arrives += rate
@@ -217,23 +218,18 @@ func (w *World) consumeGroup(g *group, served float64) {
 		worst = math.Max(worst, age(m.lag, rate, g.spec.PerReplica))
 	}
 	if len(g.member) == 0 {
-		arrives, lag, worst = w.unread(g)
+		arrives, lag, worst = g.unread(rates, dt)
 	}
-	g.arrives, g.consumed, g.lag, g.lagSeconds = arrives, consumed/w.dt, lag, worst
-	g.calm = lag == 0
-	if worst > 60 && worst > w.cacheSeconds() { // no cache is shorter than a minute
-		w.coldReads += consumed / w.dt * w.topics[g.spec.Topics[0]].messageBytes
-	}
-	w.Totals.RecordsIn += arrives * w.dt
-	w.Totals.RecordsConsumed += consumed
+	g.arrives, g.consumed, g.lag, g.lagSeconds = arrives, consumed/dt, lag, worst
+	return consumed
 }
 
 // unread lets lag grow in a group that has nobody.
-func (w *World) unread(g *group) (arrives, lag, worst float64) {
+func (g *group) unread(rates []float64, dt float64) (arrives, lag, worst float64) {
 	for j := range g.parts {
 		p := &g.parts[j]
-		rate := p.rate * w.r[p.class]
-		p.lag += rate * w.dt
+		rate := p.rate * rates[p.class]
+		p.lag += rate * dt
 		arrives += rate
 		lag += p.lag
 		worst = math.Max(worst, age(p.lag, rate, g.spec.PerReplica))
@@ -247,58 +243,49 @@ func age(lag, rate, perReplica float64) float64 {
 	if lag <= 0 {
 		return 0
 	}
-	return lag / math.Max(rate, math.Max(perReplica*0.01, 1e-9))
+	return lag / math.Max(rate, math.Max(perReplica*idleReader, leastRate))
 }
 
 // uncommitted is how many seconds of its reading a group has not committed, on
 // average.
 func (g *group) uncommitted() float64 { return g.spec.CommitInterval.Seconds() / 2 }
 
-// SetConsumers asks for n replicas of a group's workload. New ones are ready
-// after the start time; taken ones leave at once. Either way the group stands
-// still while it rebalances.
-func (w *World) SetConsumers(i, n int, why string) error {
-	if i < 0 || i >= len(w.groups) {
-		return fmt.Errorf("scaling group %d: it does not exist", i)
+// scale asks for n replicas of a group's workload and returns how many were
+// asked for before. New ones are ready after the start time; taken ones leave at
+// once. Either way the group stands still while it rebalances.
+func (c *consumers) scale(i, n int) (was int, err error) {
+	if i < 0 || i >= len(c.groups) {
+		return 0, fmt.Errorf("scaling group %d: it does not exist", i)
 	}
-	g := &w.groups[i]
+	g := &c.groups[i]
 	if n < 0 {
-		return fmt.Errorf("scaling group %s: %d replicas", g.spec.Name, n)
+		return 0, fmt.Errorf("scaling group %s: %d replicas", g.spec.Name, n)
 	}
-	if n == g.want {
-		return nil
-	}
-	w.act(g.spec.Name, g.want, n, why)
-	up := n > g.want
+	was = g.want
 	g.want = n
-	if up {
-		w.pending.add(w.now.Add(w.cfg.Times.ConsumerStart), happening{kind: hapConsumers, id: i, n: n})
-		return nil
+	switch {
+	case n > was:
+		c.time.in(c.times.ConsumerStart, happening{kind: hapConsumers, id: i, n: n})
+	case n < was && g.ready > n:
+		c.rebalance(g, n)
 	}
-	if g.ready > n {
-		w.rebalance(g, n)
-	}
-	return nil
+	return was, nil
 }
 
-// consumersReady brings a group up to n, unless it was scaled in meanwhile.
-func (w *World) consumersReady(i, n int) {
-	g := &w.groups[i]
-	if w.faults.pods > 0 {
-		w.pending.add(w.now.Add(time.Minute), happening{kind: hapConsumers, id: i, n: n})
-		return
-	}
+// ready brings a group up to n, unless it was scaled in meanwhile.
+func (c *consumers) ready(i, n int) {
+	g := &c.groups[i]
 	if n = min(n, g.want); n > g.ready {
-		w.rebalance(g, n)
+		c.rebalance(g, n)
 	}
 }
 
-func (w *World) rebalance(g *group, ready int) {
+func (c *consumers) rebalance(g *group, ready int) {
 	g.ready = ready
 	if !g.on {
 		return
 	}
-	w.assign(g)
-	g.pause += w.cfg.Times.RebalancePause.Seconds()
+	g.assign(len(c.load.classes))
+	g.pause += c.times.RebalancePause.Seconds()
 	g.calm = false
 }

@@ -65,11 +65,11 @@ func meddle(w *World, rng *rand.Rand) {
 	case 3:
 		if busy, _ := w.Moving(); !busy {
 			have, _ := w.Brokers()
-			_ = w.Move(w.PlanSpread(max(w.MinBrokers(), have-rng.IntN(2))))
+			_ = w.Move(w.PlanSpread(max(w.Sizing().MinBrokers(), have-rng.IntN(2))))
 		}
 	case 4:
 		if rng.IntN(5) == 0 {
-			w.cancel()
+			w.moves.cancel()
 		}
 	}
 }
@@ -114,12 +114,12 @@ func checkInvariants(t *testing.T, w *World) {
 		}
 	}
 	waiting := 0.0
-	for k := range w.classes {
-		waiting += w.stranded[k]
-		for i := range w.brokers {
-			waiting += w.brokers[i].queue[k]
+	for k := range w.load.classes {
+		waiting += w.traffic.stranded[k]
+		for i := range w.place.brokers {
+			waiting += w.place.brokers[i].queue[k]
 		}
-		c := &w.classes[k]
+		c := &w.place.logs[k]
 		near("stored + deleted of a class", c.stored+c.deleted, c.written, c.written)
 		if c.stored < -1 {
 			t.Errorf("a class stores %g bytes", c.stored)
@@ -127,7 +127,7 @@ func checkInvariants(t *testing.T, w *World) {
 	}
 	near("bytes accepted + rejected + waiting", w.Totals.Accepted+w.Totals.Rejected+waiting, w.Totals.Offered, w.Totals.Offered)
 	lag := 0.0
-	for i := range w.groups {
+	for i := range w.consumers.groups {
 		v := w.Group(i)
 		if v.Lag < 0 || v.LagSeconds < 0 || math.IsNaN(v.Lag) {
 			t.Errorf("group lag is %g records, %g s", v.Lag, v.LagSeconds)
@@ -140,18 +140,18 @@ func checkInvariants(t *testing.T, w *World) {
 
 func checkPlacement(t *testing.T, w *World, near func(string, float64, float64, float64)) {
 	t.Helper()
-	lead := make([][]float64, len(w.brokers))
-	holds := make([]int, len(w.brokers))
+	lead := make([][]float64, len(w.place.brokers))
+	holds := make([]int, len(w.place.brokers))
 	for i := range lead {
-		lead[i] = make([]float64, len(w.classes))
+		lead[i] = make([]float64, len(w.load.classes))
 	}
-	for i := range w.parts {
-		p := &w.parts[i]
-		if len(p.replicas) != w.topics[p.topic].spec.ReplicationFactor {
+	for i := range w.place.parts {
+		p := &w.place.parts[i]
+		if len(p.replicas) != w.place.topics[p.topic].spec.ReplicationFactor {
 			t.Errorf("partition %d has %d replicas: one was lost", i, len(p.replicas))
 		}
 		for j, r := range p.replicas {
-			if int(r) >= len(w.brokers) {
+			if int(r) >= len(w.place.brokers) {
 				t.Errorf("partition %d has a replica on broker %d, which is gone", i, r)
 				return
 			}
@@ -163,11 +163,11 @@ func checkPlacement(t *testing.T, w *World, near func(string, float64, float64, 
 		if p.leader < 0 {
 			continue
 		}
-		if !w.inSync(p, p.leader) || w.brokers[p.leader].state != cluster.BrokerAlive {
+		if !p.inSync(p.leader) || w.place.brokers[p.leader].state != cluster.BrokerAlive {
 			t.Errorf("partition %d is led by broker %d, which is out of sync or dead", i, p.leader)
 		}
 		if p.writable {
-			lead[p.leader][w.topics[p.topic].class] += p.share
+			lead[p.leader][w.place.topics[p.topic].class] += p.share
 		}
 	}
 	for _, m := range append(slices.Clone(w.moves.active), w.moves.waiting...) {
@@ -175,13 +175,13 @@ func checkPlacement(t *testing.T, w *World, near func(string, float64, float64, 
 			holds[a]++
 		}
 	}
-	for i := range w.brokers {
-		b := &w.brokers[i]
+	for i := range w.place.brokers {
+		b := &w.place.brokers[i]
 		if b.holds != holds[i] {
 			t.Errorf("broker %d is said to hold %d replicas, it holds %d", i, b.holds, holds[i])
 		}
 		for k := range lead[i] {
-			near("load led by a broker", b.lead[k], lead[i][k], w.total[k])
+			near("load led by a broker", b.lead[k], lead[i][k], w.place.total[k])
 		}
 		if b.copied < -1 || math.IsNaN(b.copied) {
 			t.Errorf("broker %d has %g bytes of copies", i, b.copied)

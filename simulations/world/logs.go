@@ -5,18 +5,33 @@ import (
 	"time"
 )
 
-// fillLogs fills the topics with what their retention held before the start:
-// the profile's own past where it has one, else its first day over again.
-func (w *World) fillLogs() {
-	for i := range w.classes {
-		c := &w.classes[i]
-		p := w.cfg.Profiles[c.profile]
+// classLog is what one unit of a class has on disk.
+type classLog struct {
+	retention time.Duration
+	cap       float64 // bytes per unit that retention.bytes allows; +Inf is without bound
+	written   float64 // bytes per unit accepted since the start
+	deleted   float64
+	stored    float64
+	ring      []float64 // written, at every logResolution
+	head      int
+	filled    int
+}
+
+// logs follows what is on disk, by class.
+type logs []classLog
+
+// fill fills them with what their retention held before the start: the
+// profile's own past where it has one, else its first day over again.
+func (l logs) fill(from *load, start time.Time) {
+	for k := range l {
+		c := &l[k]
+		p := from.profiles[from.classes[k].profile]
 		n := max(int(c.retention/logResolution), 1)
 		c.ring = make([]float64, n)
-		day := p.Mean(w.start, w.start.Add(24*time.Hour))
+		day := p.Mean(start, start.Add(24*time.Hour))
 		sum := 0.0
 		for j := range c.ring {
-			at := w.start.Add(-time.Duration(n-j) * logResolution)
+			at := start.Add(-time.Duration(n-j) * logResolution)
 			rate := day
 			if !at.Before(p.Start) {
 				rate = p.At(at)
@@ -29,32 +44,12 @@ func (w *World) fillLogs() {
 		c.stored = math.Min(sum-c.ring[0], c.cap)
 		c.deleted = sum - c.stored
 	}
-	for i := range w.topics {
-		t := &w.topics[i]
-		if t.spec.Young && t.spec.SizeBytes > 0 {
-			w.classes[t.class].begin(t.spec.SizeBytes / t.spec.Scale)
-		}
-		unit := w.classes[t.class].stored
-		if t.spec.SizeBytes <= 0 || unit <= 0 {
-			continue
-		}
-		for j := range t.spec.Partitions {
-			share := 1 / float64(t.spec.Partitions)
-			switch {
-			case t.spec.Sizes != nil:
-				share = t.spec.Sizes[j]
-			case t.spec.Shares != nil:
-				share = t.spec.Shares[j]
-			}
-			w.parts[int(t.first)+j].bytes = share * t.spec.SizeBytes / unit
-		}
-	}
 }
 
-// rollLogs notes what was written, and deletes what is past its retention.
-func (w *World) rollLogs() {
-	for i := range w.classes {
-		c := &w.classes[i]
+// roll notes what was written, and deletes what is past its retention.
+func (l logs) roll() {
+	for k := range l {
+		c := &l[k]
 		n := len(c.ring)
 		oldest := c.ring[c.head]
 		if c.filled < n {
@@ -68,7 +63,7 @@ func (w *World) rollLogs() {
 }
 
 // trim deletes what was written before the mark, and what is over the size.
-func (c *class) trim(mark float64) {
+func (c *classLog) trim(mark float64) {
 	kept := math.Min(c.written-mark, c.cap)
 	if gone := c.stored - kept; gone > 0 {
 		c.deleted += gone
@@ -78,7 +73,7 @@ func (c *class) trim(mark float64) {
 
 // write adds accepted bytes per unit. What retention.bytes does not allow goes
 // at once: brokers look for it every few minutes.
-func (c *class) write(bytes float64) {
+func (c *classLog) write(bytes float64) {
 	c.written += bytes
 	c.stored += bytes
 	if over := c.stored - c.cap; over > 0 {
@@ -88,7 +83,7 @@ func (c *class) write(bytes float64) {
 }
 
 // begin lets the logs have no more than so many bytes per unit yet.
-func (c *class) begin(bytes float64) {
+func (c *classLog) begin(bytes float64) {
 	if bytes >= c.stored {
 		return
 	}
@@ -99,7 +94,7 @@ func (c *class) begin(bytes float64) {
 }
 
 // scaleRetention changes how long the class keeps data from now on.
-func (c *class) scaleRetention(factor float64) {
+func (c *classLog) scaleRetention(factor float64) {
 	c.retention = time.Duration(float64(c.retention) * factor)
 	n := max(int(c.retention/logResolution), 1)
 	ring := make([]float64, n)

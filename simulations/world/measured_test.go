@@ -47,7 +47,7 @@ func near(t *testing.T, what string, got, want float64) {
 
 func topicNow(t *testing.T, w *World) (bytes, records, size float64) {
 	t.Helper()
-	s, err := w.Observe(context.Background())
+	s, err := w.Observer().Observe(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestMeasuredRatesAreBehindByHalfOfTheirRange(t *testing.T) {
 	near(t, "bytes in", bytes, 1000*3596)
 	near(t, "records in", records, 3596.0*3596/3600)
 	for signal, want := range map[metrics.Signal]float64{metrics.TopicBytesIn: 1000 * 3594, metrics.TopicMessagesIn: 3594.0 * 3594 / 3600} {
-		h, err := w.History(context.Background(), signal, metrics.Window{From: start.Add(-time.Minute), To: start, Step: 10 * time.Second})
+		h, err := w.History().History(context.Background(), signal, metrics.Window{From: start.Add(-time.Minute), To: start, Step: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +105,7 @@ func TestLagIsWhatWasReadAndNotCommitted(t *testing.T) {
 	if g.LagSeconds != 0 {
 		t.Errorf("nothing waits, and the oldest record is %g s old", g.LagSeconds)
 	}
-	s, err := w.Observe(context.Background())
+	s, err := w.Observer().Observe(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,14 +120,14 @@ func TestLagIsWhatWasReadAndNotCommitted(t *testing.T) {
 
 func TestAPlanTakesTheMoverSevenLooks(t *testing.T) {
 	w := risen(t, nil)
-	p := w.parts[0]
+	p := w.place.parts[0]
 	to := []int{int(p.replicas[0]), 3 - int(p.replicas[0]) - int(p.replicas[1])}
 	m := Mover{w}
 	if err := m.Start(context.Background(), rebalance.Plan{Moves: []cluster.Move{{Topic: "orders", Partition: 0, To: to}}}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 36 {
-		if state := w.progress().State; (state == "moving") != (i < 35) {
+		if state := w.moves.progress().State; (state == "moving") != (i < 35) {
 			t.Fatalf("after %d s the mover says %q", i, state)
 		}
 		w.Step()

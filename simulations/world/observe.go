@@ -9,52 +9,63 @@ import (
 	"github.com/tidetable/tidetable/metrics"
 )
 
-// snapshotter keeps the parts of a snapshot that change seldom between two
-// observations: a partition's lists are made anew only when they changed.
-type snapshotter struct {
+// Observer is what the production loop sees: the cluster as Kafka and Prometheus
+// would describe it. It makes anew only what changed since it looked last.
+type Observer struct {
+	clusterID string
+	scrape    time.Duration
+	place     *placement
+	load      *load
+	consumers *consumers
+	moves     *reassignments
+	faults    *faults
+	time      *timeline
+
 	topics []cluster.Topic
 	groups []cluster.Group
-	dirty  []bool // by partition
 }
 
-// Observe is what the production loop sees: the cluster as Kafka and
-// Prometheus would describe it. While Prometheus is out, what it measures is
+// Observe describes the cluster. While Prometheus is out, what it measures is
 // missing and named as stale. The snapshot is valid until the next Observe.
-func (w *World) Observe(context.Context) (cluster.Snapshot, error) {
-	down, since := w.MetricsDown()
-	s := cluster.Snapshot{Version: cluster.SnapshotVersion, TakenAt: w.now, ClusterID: w.cfg.ClusterID}
-	s.Brokers = w.observeBrokers(down)
-	w.observeTopics(down)
-	w.observeGroups(down)
-	s.Topics, s.Groups = w.shot.topics, w.shot.groups
-	for _, m := range append(w.moves.active, w.moves.waiting...) {
-		p := &w.parts[m.part]
-		t := &w.topics[p.topic]
+func (o *Observer) Observe(context.Context) (cluster.Snapshot, error) {
+	down := o.faults.metrics > 0
+	s := cluster.Snapshot{Version: cluster.SnapshotVersion, TakenAt: o.time.now, ClusterID: o.clusterID}
+	s.Brokers = o.observeBrokers(down)
+	o.observeTopics(down)
+	o.observeGroups()
+	s.Topics, s.Groups = o.topics, o.groups
+	for _, m := range append(o.moves.active, o.moves.waiting...) {
+		p := &o.place.parts[m.part]
+		t := &o.place.topics[p.topic]
 		s.Reassignments = append(s.Reassignments, cluster.Reassignment{
 			Topic: t.spec.Name, Partition: int(m.part - t.first), Replicas: ints(m.to), Adding: ints(m.adding),
 		})
 	}
 	if down {
 		for _, signal := range []metrics.Signal{metrics.BrokerCPU, metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn} {
-			s.Stale = append(s.Stale, cluster.StaleSignal{Signal: string(signal), Reason: "Prometheus does not answer", LastSeen: since})
+			s.Stale = append(s.Stale, cluster.StaleSignal{
+				Signal: string(signal), Reason: "Prometheus does not answer", LastSeen: o.faults.metricsSince,
+			})
 		}
 	}
 	return s, nil
 }
 
-func (w *World) observeBrokers(down bool) []cluster.Broker {
-	out := make([]cluster.Broker, 0, len(w.brokers))
-	usage := make([]cluster.Usage, len(w.brokers))
-	for i := range w.brokers {
-		b := &w.brokers[i]
+func (o *Observer) observeBrokers(down bool) []cluster.Broker {
+	out := make([]cluster.Broker, 0, len(o.place.brokers))
+	usage := make([]cluster.Usage, len(o.place.brokers))
+	for i := range o.place.brokers {
+		b := &o.place.brokers[i]
 		if b.state == cluster.BrokerFenced {
 			continue // it has not registered yet
 		}
 		k := cluster.Broker{ID: b.id, Zone: b.zone, State: b.state, Capacity: b.shape}
 		if !down && b.state == cluster.BrokerAlive {
 			usage[i] = cluster.Usage{
-				CPUCores: cluster.Cores(b.use.cpu), NetworkInBytesPerSecond: cluster.BytesPerSecond(b.use.in), NetworkOutBytesPerSecond: cluster.BytesPerSecond(b.use.out),
-				DiskBytes: cluster.Bytes(w.diskUsed(b)), RequestHandlerIdle: cluster.Ratio(max(0, 1-b.use.u)),
+				CPUCores:                 cluster.Cores(b.use.cpu),
+				NetworkInBytesPerSecond:  cluster.BytesPerSecond(b.use.in),
+				NetworkOutBytesPerSecond: cluster.BytesPerSecond(b.use.out),
+				DiskBytes:                cluster.Bytes(o.place.diskUsed(b)), RequestHandlerIdle: cluster.Ratio(max(0, 1-b.use.u)),
 			}
 			k.Usage = &usage[i]
 		}
@@ -63,26 +74,25 @@ func (w *World) observeBrokers(down bool) []cluster.Broker {
 	return out
 }
 
-func (w *World) observeTopics(down bool) {
-	s := &w.shot
-	if s.topics == nil {
-		w.firstTopics()
+func (o *Observer) observeTopics(down bool) {
+	if o.topics == nil {
+		o.firstTopics()
 	}
-	for i := range w.topics {
-		t := &w.topics[i]
-		rate, records := w.measured(t.class)
+	for i := range o.place.topics {
+		t := &o.place.topics[i]
+		rate, records := o.measured(t.class)
 		if down {
 			rate, records = 0, 0
 		}
 		readers := float64(t.readers)
-		stored := w.classes[t.class].stored
-		list := s.topics[i].Partitions
+		stored := o.place.logs[t.class].stored
+		list := o.topics[i].Partitions
 		for j := range list {
 			id := int(t.first) + j
-			p := &w.parts[id]
+			p := &o.place.parts[id]
 			q := &list[j]
-			if s.dirty[id] {
-				s.dirty[id] = false
+			if o.place.dirty[id] {
+				o.place.dirty[id] = false
 				q.Replicas, q.ISR, q.Leader = ints(p.replicas), p.inSyncIDs(), int(p.leader)
 			}
 			in := p.share * rate
@@ -96,84 +106,58 @@ func (w *World) observeTopics(down bool) {
 	}
 }
 
-// measured is the demand of one unit of a class as its rates show it, in bytes
+// measured is what one unit of a class sends as its rates show it, in bytes
 // and in what counts records.
-func (w *World) measured(class int) (rate, records float64) {
-	late := w.behind(0)
+func (o *Observer) measured(class int) (rate, records float64) {
+	late := behind(o.scrape, 0)
 	if late == 0 {
-		return w.p[class], w.r[class]
+		return o.load.bytes[class], o.load.records[class]
 	}
-	at := w.now.Add(-late)
-	return w.cfg.Profiles[w.classes[class].profile].At(at), w.recordDemand(class, at)
+	at := o.time.now.Add(-late)
+	return o.load.bytesAt(class, at), o.load.recordsAt(class, at)
 }
 
-func (w *World) firstTopics() {
-	s := &w.shot
-	s.topics = make([]cluster.Topic, len(w.topics))
-	for i := range w.topics {
-		t := &w.topics[i]
+func (o *Observer) firstTopics() {
+	o.topics = make([]cluster.Topic, len(o.place.topics))
+	for i := range o.place.topics {
+		t := &o.place.topics[i]
 		config := map[string]string{
 			"min.insync.replicas": strconv.Itoa(max(t.spec.MinISR, 1)),
-			"retention.ms":        strconv.FormatInt(w.classes[t.class].retention.Milliseconds(), 10),
-			"segment.bytes":       "1048576", // the world rolls its logs finely
+			"retention.ms":        strconv.FormatInt(o.place.logs[t.class].retention.Milliseconds(), 10),
+			"segment.bytes":       observedSegment, // the world rolls its logs finely
 		}
 		if t.spec.RetentionBytes > 0 {
 			config["retention.bytes"] = strconv.FormatInt(int64(t.spec.RetentionBytes), 10)
 		}
-		s.topics[i] = cluster.Topic{Name: t.spec.Name, Config: config, Partitions: make([]cluster.Partition, t.spec.Partitions)}
-		for j := range s.topics[i].Partitions {
-			s.topics[i].Partitions[j].Partition = j
+		o.topics[i] = cluster.Topic{Name: t.spec.Name, Config: config, Partitions: make([]cluster.Partition, t.spec.Partitions)}
+		for j := range o.topics[i].Partitions {
+			o.topics[i].Partitions[j].Partition = j
 		}
 	}
-	for i := range s.dirty {
-		s.dirty[i] = true
+	for i := range o.place.dirty {
+		o.place.dirty[i] = true
 	}
 }
 
-func (p *partition) inSyncIDs() []int {
-	out := make([]int, 0, len(p.replicas))
-	if p.leader < 0 {
-		return out
+// observeGroups needs no Prometheus: lag and positions come from Kafka itself.
+func (o *Observer) observeGroups() {
+	if o.groups == nil {
+		o.firstGroups()
 	}
-	for i, r := range p.replicas {
-		if p.isr&(1<<i) != 0 {
-			out = append(out, int(r))
-		}
-	}
-	return out
-}
-
-func (w *World) observeGroups(down bool) {
-	s := &w.shot
-	if s.groups == nil {
-		s.groups = make([]cluster.Group, len(w.groups))
-		for i := range w.groups {
-			g := &w.groups[i]
-			s.groups[i] = cluster.Group{Name: g.spec.Name, ZonesOfMembers: map[string]int{}, Partitions: make([]cluster.GroupPartition, len(g.parts))}
-			for j := range g.parts {
-				t := &w.topics[w.parts[g.parts[j].part].topic]
-				s.groups[i].Partitions[j] = cluster.GroupPartition{Topic: t.spec.Name, Partition: int(g.parts[j].part - t.first)}
-			}
-		}
-	}
-	for i := range w.groups {
-		g := &w.groups[i]
-		out := &s.groups[i]
+	for i := range o.consumers.groups {
+		g := &o.consumers.groups[i]
+		out := &o.groups[i]
 		out.Members, out.State = len(g.member), "Stable"
 		if !g.on || len(g.member) == 0 {
 			out.State = "Empty"
 		}
 		if g.calm && g.on {
-			for j := range g.parts {
-				rate := g.parts[j].rate * w.r[g.parts[j].class]
-				out.Partitions[j].Lag = int64(rate * g.uncommitted())
-				out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(rate)
-			}
+			o.observeCalm(g, out)
 			continue
 		}
-		ratioOf := ratio(g.consumed, g.arrives)
+		consumed := ratio(g.consumed, g.arrives)
 		for m := range g.member {
-			w.observeMember(g, m, out, ratioOf)
+			o.observeMember(g, m, out, consumed)
 		}
 		if len(g.member) == 0 {
 			for j := range g.parts {
@@ -181,11 +165,34 @@ func (w *World) observeGroups(down bool) {
 			}
 		}
 	}
-	_ = down // lag and positions come from Kafka itself, not from Prometheus
+}
+
+func (o *Observer) firstGroups() {
+	o.groups = make([]cluster.Group, len(o.consumers.groups))
+	for i := range o.consumers.groups {
+		g := &o.consumers.groups[i]
+		o.groups[i] = cluster.Group{
+			Name: g.spec.Name, ZonesOfMembers: map[string]int{}, Partitions: make([]cluster.GroupPartition, len(g.parts)),
+		}
+		for j := range g.parts {
+			t := &o.place.topics[o.place.parts[g.parts[j].part].topic]
+			o.groups[i].Partitions[j] = cluster.GroupPartition{Topic: t.spec.Name, Partition: int(g.parts[j].part - t.first)}
+		}
+	}
+}
+
+// observeCalm describes a group that reads all that arrives: its lag is what it
+// has not committed yet.
+func (o *Observer) observeCalm(g *group, out *cluster.Group) {
+	for j := range g.parts {
+		rate := g.parts[j].rate * o.load.records[g.parts[j].class]
+		out.Partitions[j].Lag = int64(rate * g.uncommitted())
+		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(rate)
+	}
 }
 
 // observeMember shares the i-th member's lag over its partitions by their rates.
-func (w *World) observeMember(g *group, i int, out *cluster.Group, consumedShare float64) {
+func (o *Observer) observeMember(g *group, i int, out *cluster.Group, consumedShare float64) {
 	n := len(g.member)
 	total, count := 0.0, 0
 	for j := i; j < len(g.parts); j += n {
@@ -194,11 +201,8 @@ func (w *World) observeMember(g *group, i int, out *cluster.Group, consumedShare
 	}
 	for j := i; j < len(g.parts); j += n {
 		p := &g.parts[j]
-		consumed := p.rate * w.r[p.class] * consumedShare
+		consumed := p.rate * o.load.records[p.class] * consumedShare
 		out.Partitions[j].Lag = int64(g.member[i].lag*g.shareOf(j, total, count) + consumed*g.uncommitted())
 		out.Partitions[j].ConsumedPerSecond = cluster.MessagesPerSecond(consumed)
 	}
 }
-
-// outage is a stretch of time whose measurements are missing.
-type outage struct{ from, to time.Time }

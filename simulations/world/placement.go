@@ -6,123 +6,74 @@ import (
 	"slices"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/metrics"
 )
 
-const maxReplicas = 16 // bits of partition.isr
+// placement is the cluster's state: which partition is where, who leads it and
+// who is in sync, and what that comes to on every broker, by class.
+type placement struct {
+	brokers brokers
+	topics  []topic
+	parts   []partition
+	byTopic map[string]int
+	zoneNos map[string]int
+	logs    logs
 
-func (w *World) addTopics() error {
-	type key struct {
-		profile   int
-		retention int64
-		cap       float64
-		own       int // a young topic's logs are its own, as are records
-	}
-	classes := map[key]int{}
-	for i, s := range w.cfg.Topics {
-		if s.Profile < 0 || s.Profile >= len(w.cfg.Profiles) {
-			return fmt.Errorf("building topic %s: profile %d does not exist", s.Name, s.Profile)
-		}
-		if s.Partitions < 1 || s.ReplicationFactor < 1 || s.ReplicationFactor > maxReplicas {
-			return fmt.Errorf("building topic %s: %d partitions of %d replicas", s.Name, s.Partitions, s.ReplicationFactor)
-		}
-		unit := 0.0
-		if s.RetentionBytes > 0 && s.Scale > 0 {
-			unit = float64(s.RetentionBytes) * float64(s.Partitions) / s.Scale
-		}
-		k := key{s.Profile, int64(s.Retention), capOf(unit), 0}
-		if s.Young || s.Records > 0 {
-			k.own = i + 1
-		}
-		c, ok := classes[k]
-		if !ok {
-			c = len(w.classes)
-			classes[k] = c
-			w.classes = append(w.classes, class{profile: s.Profile, retention: s.Retention, cap: k.cap, records: s.Records, messageBytes: ratio(s.MessageBytes, s.Scale)})
-		}
-		t := topic{spec: s, class: c, first: int32(len(w.parts)), labels: metrics.Labels{"topic": s.Name}, messageBytes: s.MessageBytes}
-		if t.messageBytes <= 0 {
-			t.messageBytes = 1000
-		}
-		t.leaderCPU, t.followerCPU, t.readerCPU = s.LeaderCPU, s.FollowerCPU, 0
-		if s.LeaderCPU == 0 {
-			t.leaderCPU = coresPerByteIn + float64(s.ReplicationFactor-1)*coresPerByteOut
-			t.readerCPU = coresPerByteOut
-		}
-		if s.FollowerCPU == 0 {
-			t.followerCPU = coresPerByteIn
-		}
-		w.byTopic[s.Name] = i
-		if i == 0 {
-			w.leastReplicas = s.ReplicationFactor
-		}
-		w.leastReplicas, w.mostReplicas = min(w.leastReplicas, s.ReplicationFactor), max(w.mostReplicas, s.ReplicationFactor)
-		w.topics = append(w.topics, t)
-		for j := range s.Partitions {
-			share := 1 / float64(s.Partitions)
-			if s.Shares != nil {
-				share = s.Shares[j]
-			}
-			w.parts = append(w.parts, partition{id: int32(len(w.parts)), topic: int32(i), leader: -1, share: share * s.Scale, bytes: share * s.Scale})
-		}
-	}
-	return nil
+	nowhere []float64 // weight by class of partitions that cannot be written
+	total   []float64 // weight by class of all partitions
+	offline int       // partitions that cannot be written
+	// The replication factors that occur.
+	leastReplicas, mostReplicas int
+
+	changes int    // how often replicas or leaders have changed
+	dirty   []bool // by partition: changed since the last observation
 }
 
-func (w *World) addBroker(zone string, shape cluster.Capacity) *broker {
-	n := len(w.classes)
-	flat := make([]float64, 6*n)
-	b := broker{
-		id: len(w.brokers), zone: zone, shape: shape, state: cluster.BrokerFenced, diskFactor: 1, netFactor: 1, served: 1,
-		in: flat[0:n:n], out: flat[n : 2*n : 2*n], cpu: flat[2*n : 3*n : 3*n],
-		size: flat[3*n : 4*n : 4*n], lead: flat[4*n : 5*n : 5*n], queue: flat[5*n : 6*n : 6*n],
+func (s *placement) addBroker(zone string, shape cluster.Capacity) *broker {
+	if _, ok := s.zoneNos[zone]; !ok {
+		s.zoneNos[zone] = len(s.zoneNos)
 	}
-	if _, ok := w.zoneNos[zone]; !ok {
-		w.zoneNos[zone] = len(w.zoneNos)
-	}
-	b.zoneNo = w.zoneNos[zone]
-	w.brokers = append(w.brokers, b)
-	return &w.brokers[len(w.brokers)-1]
+	s.brokers = append(s.brokers, newBroker(len(s.brokers), zone, s.zoneNos[zone], shape, len(s.logs)))
+	return &s.brokers[len(s.brokers)-1]
 }
 
 // place puts every partition where its topic says, or spread over zones.
-func (w *World) place() error {
-	order, load := w.zoneOrder(), make([]float64, len(w.brokers))
-	for i := range w.parts {
-		p := &w.parts[i]
-		t := &w.topics[p.topic]
+func (s *placement) place() error {
+	order, load := s.zoneOrder(), make([]float64, len(s.brokers))
+	for i := range s.parts {
+		p := &s.parts[i]
+		t := &s.topics[p.topic]
 		j := i - int(t.first)
 		if t.spec.Replicas != nil {
 			for _, r := range t.spec.Replicas[j] {
-				if r < 0 || r >= len(w.brokers) {
+				if r < 0 || r >= len(s.brokers) {
 					return fmt.Errorf("placing %s-%d: broker %d does not exist", t.spec.Name, j, r)
 				}
 				p.replicas = append(p.replicas, int32(r))
 			}
 		} else {
-			p.replicas = w.spreadReplicas(order, i, t.spec.ReplicationFactor, load)
+			p.replicas = s.spreadReplicas(order, i, t.spec.ReplicationFactor, load)
 		}
 		if len(p.replicas) < t.spec.ReplicationFactor && t.spec.Replicas == nil || len(p.replicas) == 0 {
-			return fmt.Errorf("placing %s-%d: %d brokers cannot hold %d replicas", t.spec.Name, j, len(w.brokers), t.spec.ReplicationFactor)
+			return fmt.Errorf("placing %s-%d: %d brokers cannot hold %d replicas", t.spec.Name, j, len(s.brokers), t.spec.ReplicationFactor)
 		}
 		for _, r := range p.replicas {
 			load[r] += p.share
 		}
 		p.isr = 1<<len(p.replicas) - 1
 		p.leader = p.replicas[0]
-		w.total[t.class] += p.share
-		w.settle(p)
-		w.weigh(p, 1)
+		s.total[t.class] += p.share
+		s.leaderAndISR(p)
+		s.weigh(p, 1)
 	}
 	return nil
 }
 
 // zoneOrder lists brokers so that neighbours are in different zones.
-func (w *World) zoneOrder() []int32 {
+func (s *placement) zoneOrder() []int32 {
 	byZone := map[string][]int32{}
 	zones := []string{}
-	for i := range w.brokers {
-		z := w.brokers[i].zone
+	for i := range s.brokers {
+		z := s.brokers[i].zone
 		if byZone[z] == nil {
 			zones = append(zones, z)
 		}
@@ -130,7 +81,7 @@ func (w *World) zoneOrder() []int32 {
 	}
 	slices.Sort(zones)
 	var order []int32
-	for len(order) < len(w.brokers) {
+	for len(order) < len(s.brokers) {
 		for _, z := range zones {
 			if l := byZone[z]; len(l) > 0 {
 				order = append(order, l[0])
@@ -143,14 +94,14 @@ func (w *World) zoneOrder() []int32 {
 
 // spreadReplicas picks rf brokers for the i-th partition: leaders in turn, and
 // followers where least is, a zone each.
-func (w *World) spreadReplicas(order []int32, i, rf int, load []float64) []int32 {
+func (s *placement) spreadReplicas(order []int32, i, rf int, load []float64) []int32 {
 	picked := append(make([]int32, 0, rf), order[i%len(order)])
 	for len(picked) < min(rf, len(order)) {
 		best := int32(-1)
 		for pass := 0; pass < 2 && best < 0; pass++ {
 			for j := range order {
 				b := order[(i+j)%len(order)] // ties go to the next in turn
-				if slices.Contains(picked, b) || pass == 0 && w.zoneOf(picked, b) {
+				if slices.Contains(picked, b) || pass == 0 && s.zoneTaken(picked, -1, b) {
 					continue
 				}
 				if best < 0 || load[b] < load[best] {
@@ -163,9 +114,11 @@ func (w *World) spreadReplicas(order []int32, i, rf int, load []float64) []int32
 	return picked
 }
 
-func (w *World) zoneOf(picked []int32, b int32) bool {
-	for _, r := range picked {
-		if w.brokers[r].zoneNo == w.brokers[b].zoneNo {
+// zoneTaken tells whether a replica of the list, slot j aside, is in the
+// broker's zone.
+func (s *placement) zoneTaken(list []int32, j int, b int32) bool {
+	for i, r := range list {
+		if i != j && s.brokers[r].zoneNo == s.brokers[b].zoneNo {
 			return true
 		}
 	}
@@ -174,14 +127,14 @@ func (w *World) zoneOf(picked []int32, b int32) bool {
 
 // weigh adds (sign 1) or takes away (−1) what a partition costs its brokers.
 // A change is: weigh −1, change, weigh +1.
-func (w *World) weigh(p *partition, sign float64) {
-	w.shot.dirty[p.id] = true
-	t := &w.topics[p.topic]
+func (s *placement) weigh(p *partition, sign float64) {
+	s.dirty[p.id] = true
+	t := &s.topics[p.topic]
 	k := t.class
 	r := p.share * sign
 	followers := 0.0
 	for i, id := range p.replicas {
-		b := &w.brokers[id]
+		b := &s.brokers[id]
 		b.size[k] += p.bytes * sign
 		b.holds += int(sign)
 		if p.isr&(1<<i) == 0 || id == p.leader || !p.writable {
@@ -192,12 +145,12 @@ func (w *World) weigh(p *partition, sign float64) {
 		b.cpu[k] += r * t.followerCPU
 	}
 	if p.leader < 0 || !p.writable {
-		w.nowhere[k] += r
+		s.nowhere[k] += r
 	}
 	if p.leader < 0 {
 		return
 	}
-	b := &w.brokers[p.leader]
+	b := &s.brokers[p.leader]
 	b.leads += int(sign)
 	if !p.writable {
 		return
@@ -208,13 +161,14 @@ func (w *World) weigh(p *partition, sign float64) {
 	b.cpu[k] += r * (t.leaderCPU + float64(t.readers)*t.readerCPU)
 }
 
-// settle makes a partition's ISR, leader and writability follow from which of
-// its replicas are alive. In-sync replicas that died leave the ISR; the last
-// one stays in it, as in Kafka, so that nothing is lost by electing another.
-func (w *World) settle(p *partition) {
+// leaderAndISR makes a partition's ISR, leader and writability follow from
+// which of its replicas are alive. In-sync replicas that died leave the ISR;
+// the last one stays in it, as in Kafka, so that nothing is lost by electing
+// another.
+func (s *placement) leaderAndISR(p *partition) {
 	alive := uint16(0)
 	for i, id := range p.replicas {
-		if p.isr&(1<<i) != 0 && w.brokers[id].state == cluster.BrokerAlive {
+		if p.isr&(1<<i) != 0 && s.brokers[id].state == cluster.BrokerAlive {
 			alive |= 1 << i
 		}
 	}
@@ -224,7 +178,7 @@ func (w *World) settle(p *partition) {
 		return
 	}
 	p.isr = alive
-	if p.leader < 0 || !w.inSync(p, p.leader) {
+	if p.leader < 0 || !p.inSync(p.leader) {
 		for i, id := range p.replicas {
 			if alive&(1<<i) != 0 {
 				p.leader = id
@@ -236,26 +190,131 @@ func (w *World) settle(p *partition) {
 	for i := range p.replicas {
 		n += int(alive >> i & 1)
 	}
-	p.writable = n >= max(w.topics[p.topic].spec.MinISR, 1)
-}
-
-func (w *World) inSync(p *partition, id int32) bool {
-	for i, r := range p.replicas {
-		if r == id {
-			return p.isr&(1<<i) != 0
-		}
-	}
-	return false
+	p.writable = n >= max(s.topics[p.topic].spec.MinISR, 1)
 }
 
 // prefer makes the first replica the leader, if it is in sync.
-func (w *World) prefer(p *partition) {
-	if len(p.replicas) > 0 && p.isr&1 != 0 && w.brokers[p.replicas[0]].state == cluster.BrokerAlive {
+func (s *placement) prefer(p *partition) {
+	if len(p.replicas) > 0 && p.isr&1 != 0 && s.brokers[p.replicas[0]].state == cluster.BrokerAlive {
 		p.leader = p.replicas[0]
 	}
 }
 
-// stored is the size of one replica of a partition, in bytes.
-func (w *World) sizeOf(p *partition) float64 {
-	return math.Max(p.bytes*w.classes[w.topics[p.topic].class].stored, 0)
+// electPreferred gives every partition its preferred leader where that is in
+// sync.
+func (s *placement) electPreferred() {
+	for i := range s.parts {
+		p := &s.parts[i]
+		if p.leader == p.replicas[0] || p.isr&1 == 0 {
+			continue
+		}
+		s.weigh(p, -1)
+		s.prefer(p)
+		s.weigh(p, 1)
+	}
+}
+
+// brokerChanged lets every partition that has a replica on the broker follow
+// its state. It costs the partitions there are, once per change of state.
+func (s *placement) brokerChanged(id int32) {
+	for i := range s.parts {
+		p := &s.parts[i]
+		if !p.holds(id) {
+			continue
+		}
+		s.weigh(p, -1)
+		s.leaderAndISR(p)
+		s.weigh(p, 1)
+	}
+	s.recount()
+}
+
+// inSyncAgain puts the broker's replicas back in sync.
+func (s *placement) inSyncAgain(id int32) {
+	for i := range s.parts {
+		p := &s.parts[i]
+		for j, r := range p.replicas {
+			if r != id || p.leader < 0 {
+				continue
+			}
+			s.weigh(p, -1)
+			p.isr |= 1 << j
+			s.leaderAndISR(p)
+			s.weigh(p, 1)
+		}
+	}
+	s.recount()
+}
+
+// reassign gives a partition a new replica list and elects its first. What was
+// copied in full is in sync.
+func (s *placement) reassign(p *partition, to []int32) {
+	s.weigh(p, -1)
+	isr := uint16(0)
+	for i, r := range to {
+		if s.brokers[r].state != cluster.BrokerAlive {
+			continue
+		}
+		if !p.holds(r) || p.inSync(r) {
+			isr |= 1 << i
+		}
+	}
+	p.replicas, p.isr, p.moving = to, isr, false
+	s.leaderAndISR(p)
+	s.prefer(p)
+	s.weigh(p, 1)
+	s.changes++
+	if s.offline > 0 {
+		s.recount()
+	}
+}
+
+// read adds a reader to topics.
+func (s *placement) read(topics []int) {
+	reads := map[int32]bool{}
+	for _, t := range topics {
+		reads[int32(t)] = true
+	}
+	for j := range s.parts {
+		if reads[s.parts[j].topic] {
+			s.weigh(&s.parts[j], -1)
+		}
+	}
+	for _, t := range topics {
+		s.topics[t].readers++
+	}
+	for j := range s.parts {
+		if reads[s.parts[j].topic] {
+			s.weigh(&s.parts[j], 1)
+		}
+	}
+}
+
+// recount notes which partitions cannot be written, and takes rounding out of
+// the sums that decide about it.
+func (s *placement) recount() {
+	s.changes++
+	clear(s.nowhere)
+	s.offline = 0
+	for i := range s.parts {
+		p := &s.parts[i]
+		if p.leader < 0 || !p.writable {
+			s.offline++
+			s.nowhere[s.topics[p.topic].class] += p.share
+		}
+	}
+}
+
+// sizeOf is the size of one replica of a partition, in bytes.
+func (s *placement) sizeOf(p *partition) float64 {
+	return math.Max(p.bytes*s.logs[s.topics[p.topic].class].stored, 0)
+}
+
+// diskUsed is what a broker stores, in bytes.
+func (s *placement) diskUsed(b *broker) float64 {
+	sum := b.copied
+	for k := range s.logs {
+		sum += b.size[k] * s.logs[k].stored
+	}
+	return max(sum, 0)
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/tidetable/tidetable/rebalance"
 )
 
-// World is what the production loop observes and asks for history and time.
+// What the production loop observes, and asks for history and time.
 var (
-	_ controller.Observer = (*World)(nil)
-	_ controller.History  = (*World)(nil)
+	_ controller.Observer = (*Observer)(nil)
+	_ controller.History  = (*History)(nil)
 	_ controller.Clock    = (*World)(nil)
 )
 
@@ -60,29 +60,30 @@ func (m Mover) Start(_ context.Context, p rebalance.Plan) error {
 }
 
 // Progress is how far the moves are.
-func (m Mover) Progress(context.Context) (rebalance.Progress, error) { return m.World.progress(), nil }
+func (m Mover) Progress(context.Context) (rebalance.Progress, error) {
+	return m.World.moves.progress(), nil
+}
 
 // Cancel drops what is not finished.
 func (m Mover) Cancel(context.Context) error {
-	m.World.cancel()
+	m.World.moves.cancel()
 	return nil
 }
 
-func (w *World) progress() rebalance.Progress {
-	v := &w.moves
+func (r *reassignments) progress() rebalance.Progress {
 	p := rebalance.Progress{
-		State: "idle", BytesTotal: cluster.Bytes(v.total), BytesMoved: cluster.Bytes(v.moved),
-		MovesTotal: v.count, MovesDone: v.done, Rate: cluster.BytesPerSecond(v.rate),
+		State: "idle", BytesTotal: cluster.Bytes(r.total), BytesMoved: cluster.Bytes(r.moved),
+		MovesTotal: r.count, MovesDone: r.done, Rate: cluster.BytesPerSecond(r.rate),
 	}
 	switch {
-	case v.busy():
+	case r.busy():
 		p.State = "moving"
-		if _, left := w.Moving(); v.rate > 0 {
-			p.ETA = seconds(left / v.rate)
+		if r.rate > 0 {
+			p.ETA = seconds(r.left() / r.rate)
 		}
-	case w.now.Before(v.settled):
+	case r.time.now.Before(r.over):
 		p.State = "moving" // the leaders are elected, and all is looked at again
-	case v.count > 0:
+	case r.count > 0:
 		p.State = "done"
 	}
 	return p
@@ -103,10 +104,10 @@ func (Admin) Unregister(context.Context, []int) error { return nil }
 // Empty tells whether the brokers hold nothing.
 func (a Admin) Empty(_ context.Context, ids []int) (empty bool, why string, err error) {
 	for _, id := range ids {
-		if id < 0 || id >= len(a.World.brokers) {
+		if id < 0 || id >= len(a.World.place.brokers) {
 			continue
 		}
-		if n := a.World.brokers[id].holds; n > 0 {
+		if n := a.World.place.brokers[id].holds; n > 0 {
 			return false, fmt.Sprintf("broker %d still holds %d replicas", id, n), nil
 		}
 	}

@@ -12,25 +12,28 @@ import (
 // policies that bring no planner of their own.
 func (w *World) PlanSpread(keep int) []cluster.Move {
 	var out []cluster.Move
-	for _, x := range w.spread(keep) {
-		p := &w.parts[x.part]
-		t := &w.topics[p.topic]
-		out = append(out, cluster.Move{Topic: t.spec.Name, Partition: int(x.part - t.first), From: ints(p.replicas), To: ints(x.to), SizeBytes: cluster.Bytes(w.sizeOf(p))})
+	for _, x := range spread(&w.place, &w.load, keep) {
+		p := &w.place.parts[x.part]
+		t := &w.place.topics[p.topic]
+		out = append(out, cluster.Move{
+			Topic: t.spec.Name, Partition: int(x.part - t.first), From: ints(p.replicas), To: ints(x.to),
+			SizeBytes: cluster.Bytes(w.place.sizeOf(p)),
+		})
 	}
 	return out
 }
 
 // Spread plans like PlanSpread, and starts the moves.
-func (w *World) Spread(keep int) error { return w.submit(w.spread(keep)) }
+func (w *World) Spread(keep int) error { return w.moves.submit(spread(&w.place, &w.load, keep)) }
 
-func (w *World) spread(keep int) []wish {
-	s := spreader{w: w, keep: keep, score: make([]float64, len(w.brokers)), weight: make([]float64, len(w.parts))}
+func spread(place *placement, load *load, keep int) []wish {
+	s := spreader{place: place, load: load, keep: keep, score: make([]float64, len(place.brokers)), weight: make([]float64, len(place.parts))}
 	s.prepare()
 	if s.alive == 0 {
 		return nil
 	}
 	s.drain()
-	for range 3 { // one replica of a partition at a time, so a few rounds
+	for range evenRounds {
 		if !s.even() {
 			break
 		}
@@ -40,7 +43,8 @@ func (w *World) spread(keep int) []wish {
 }
 
 type spreader struct {
-	w      *World
+	place  *placement
+	load   *load
 	keep   int
 	alive  int
 	score  []float64 // by broker
@@ -50,24 +54,23 @@ type spreader struct {
 }
 
 func (s *spreader) prepare() {
-	w := s.w
-	s.to = make([][]int32, len(w.parts))
+	s.to = make([][]int32, len(s.place.parts))
 	size, rate := 0.0, 0.0
-	for i := range w.parts {
-		p := &w.parts[i]
-		size += w.sizeOf(p)
-		rate += p.share * w.p[w.topics[p.topic].class]
+	for i := range s.place.parts {
+		p := &s.place.parts[i]
+		size += s.place.sizeOf(p)
+		rate += s.rate(p)
 	}
 	total := 0.0
-	for i := range w.parts {
-		p := &w.parts[i]
-		s.weight[i] = ratio(w.sizeOf(p), size) + ratio(p.share*w.p[w.topics[p.topic].class], rate)
+	for i := range s.place.parts {
+		p := &s.place.parts[i]
+		s.weight[i] = ratio(s.place.sizeOf(p), size) + ratio(s.rate(p), rate)
 		for _, r := range p.replicas {
 			s.score[r] += s.weight[i]
 			total += s.weight[i]
 		}
 	}
-	for i := range w.brokers {
+	for i := range s.place.brokers {
 		if s.receives(int32(i)) {
 			s.alive++
 		}
@@ -76,7 +79,7 @@ func (s *spreader) prepare() {
 }
 
 func (s *spreader) receives(b int32) bool {
-	return int(b) < s.keep && s.w.brokers[b].state == cluster.BrokerAlive
+	return int(b) < s.keep && s.place.brokers[b].state == cluster.BrokerAlive
 }
 
 // receiver is the least loaded broker that may take slot j of a replica list;
@@ -84,9 +87,9 @@ func (s *spreader) receives(b int32) bool {
 func (s *spreader) receiver(list []int32, j int) int32 {
 	best, bestScore := int32(-1), 0.0
 	for pass := 0; pass < 2 && best < 0; pass++ {
-		for i := range s.w.brokers {
+		for i := range s.place.brokers {
 			b := int32(i)
-			if !s.receives(b) || slices.Contains(list, b) || (pass == 0 && s.zoneTaken(list, j, b)) {
+			if !s.receives(b) || slices.Contains(list, b) || (pass == 0 && s.place.zoneTaken(list, j, b)) {
 				continue
 			}
 			if best < 0 || s.score[b] < bestScore {
@@ -97,19 +100,15 @@ func (s *spreader) receiver(list []int32, j int) int32 {
 	return best
 }
 
-func (s *spreader) zoneTaken(list []int32, j int, b int32) bool {
-	for i, r := range list {
-		if i != j && s.w.brokers[r].zoneNo == s.w.brokers[b].zoneNo {
-			return true
-		}
-	}
-	return false
+// rate is what a partition's leader is sent now, in bytes per second.
+func (s *spreader) rate(p *partition) float64 {
+	return p.share * s.load.bytes[s.place.topics[p.topic].class]
 }
 
 // drain takes everything off the brokers that leave.
 func (s *spreader) drain() {
-	for i := range s.w.parts {
-		p := &s.w.parts[i]
+	for i := range s.place.parts {
+		p := &s.place.parts[i]
 		for j, r := range p.replicas {
 			if int(r) >= s.keep && !p.moving {
 				s.replace(i, j, s.receiver(s.list(i), j))
@@ -121,24 +120,23 @@ func (s *spreader) drain() {
 // even moves replicas from brokers above the mean to those below it, followers
 // rather than leaders, and tells whether it moved any.
 func (s *spreader) even() bool {
-	const tolerance = 0.03
 	moved := false
-	for i := range s.w.parts {
-		p := &s.w.parts[i]
+	for i := range s.place.parts {
+		p := &s.place.parts[i]
 		if p.moving || p.leader < 0 || s.to[i] != nil {
 			continue
 		}
 		list := s.list(i)
 		for j := len(list) - 1; j >= 0; j-- {
 			r := list[j]
-			if s.score[r] <= s.mean*(1+tolerance) {
+			if s.score[r] <= s.mean*(1+evenTolerance) {
 				continue
 			}
 			b := s.receiver(list, j)
-			if b < 0 || s.zoneTaken(list, j, b) && !s.zoneTaken(list, j, r) {
+			if b < 0 || s.place.zoneTaken(list, j, b) && !s.place.zoneTaken(list, j, r) {
 				continue
 			}
-			if s.score[b]+s.weight[i] < s.score[r] && s.score[b]+s.weight[i] <= s.mean*(1+tolerance) {
+			if s.score[b]+s.weight[i] < s.score[r] && s.score[b]+s.weight[i] <= s.mean*(1+evenTolerance) {
 				s.replace(i, j, b)
 				moved = true
 				break
@@ -151,21 +149,21 @@ func (s *spreader) even() bool {
 // lead picks, for every partition in turn, the replica whose broker leads
 // least: leadership costs nothing to move.
 func (s *spreader) lead() {
-	leads := make([]float64, len(s.w.brokers))
+	leads := make([]float64, len(s.place.brokers))
 	rate := func(i int) float64 {
-		p := &s.w.parts[i]
-		return p.share * s.w.p[s.w.topics[p.topic].class]
+		p := &s.place.parts[i]
+		return s.rate(p)
 	}
 	total := 0.0
-	for i := range s.w.parts {
+	for i := range s.place.parts {
 		leads[s.list(i)[0]] += rate(i)
 		total += rate(i)
 	}
 	mean := ratio(total, float64(s.alive))
-	for range 2 {
-		for i := range s.w.parts {
+	for range leadRounds {
+		for i := range s.place.parts {
 			list := s.list(i)
-			if s.w.parts[i].moving || leads[list[0]] <= mean*1.02 {
+			if s.place.parts[i].moving || leads[list[0]] <= mean*(1+leadTolerance) {
 				continue
 			}
 			best := 0
@@ -188,7 +186,7 @@ func (s *spreader) list(i int) []int32 {
 	if l := s.to[i]; l != nil {
 		return l
 	}
-	return s.w.parts[i].replicas
+	return s.place.parts[i].replicas
 }
 
 func (s *spreader) replace(i, j int, b int32) {
@@ -204,7 +202,7 @@ func (s *spreader) replace(i, j int, b int32) {
 // own is the partition's list, to be changed.
 func (s *spreader) own(i int) []int32 {
 	if s.to[i] == nil {
-		s.to[i] = slices.Clone(s.w.parts[i].replicas)
+		s.to[i] = slices.Clone(s.place.parts[i].replicas)
 	}
 	return s.to[i]
 }

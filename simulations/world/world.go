@@ -3,176 +3,36 @@ package world
 import (
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/metrics"
 )
 
-// World is a cluster in memory. It is not safe for concurrent use.
+// World is a cluster in memory. It is not safe for concurrent use. Its parts
+// stand on one another in this order, and none knows one below it:
+//
+//	timeline → load → placement with its logs → traffic, consumers
+//	→ reassignments, health with its faults → Observer, History, Sizing
 type World struct {
-	cfg     Config
-	start   time.Time
-	now     time.Time
-	tick    time.Duration
-	dt      float64 // seconds a tick
-	ticks   int
-	classes []class
-	p       []float64 // demand now of one unit of each class
-	r       []float64 // the same for what counts records: p, unless the size of messages drifts
-	drifts  bool
+	// Totals are what happened so far.
+	Totals Totals
 
-	brokers []broker
-	topics  []topic
-	parts   []partition
-	groups  []group
-	byTopic map[string]int
-	zoneNos map[string]int
-	inZone  []bool // by zone; see zoneStep
-	// The replication factors that occur.
-	leastReplicas, mostReplicas int
+	cfg       Config
+	time      timeline
+	load      load
+	place     placement
+	traffic   traffic
+	consumers consumers
+	moves     reassignments
+	faults    faults
+	health    health
+	observer  Observer
+	history   History
+	sizing    Sizing
 
-	nowhere  []float64 // weight by class of partitions that cannot be written
-	total    []float64 // weight by class of all partitions
-	stranded []float64 // bytes by class that wait for a partition to come back
-	backlogs bool      // some broker, or nowhere, has a backlog
-
-	pending  schedule
-	moves    moving
-	faults   faultState
-	catching int // brokers that catch up
-	extra    bool
-	units    []Demand // by class
-	unitsFor int
-	Totals   Totals
-	seen     Minute
-	actions  []ActionAt
-
-	coldReads float64 // bytes per second that readers took from disks in the last tick
-	shot      snapshotter
-	placed    int // how often the placement has changed
-	pasts     map[pastKey]*past
-	outages   []outage
-}
-
-// class is the topics that share a profile and a retention: one unit of it
-// carries the profile's demand. Logs are followed per class.
-type class struct {
-	profile   int
-	retention time.Duration
-	cap       float64 // bytes per unit that retention.bytes allows; +Inf is without bound
-	written   float64 // bytes per unit accepted since the start
-	deleted   float64
-	stored    float64
-	ring      []float64 // written, at every logResolution
-	head      int
-	filled    int
-	records   int // see TopicSpec.Records
-	// messageBytes is the mean size of the class's messages, where records are
-	// followed.
-	messageBytes float64
-}
-
-type broker struct {
-	id     int
-	zone   string
-	zoneNo int // equal for brokers of one zone
-	shape  cluster.Capacity
-	state  cluster.BrokerState // alive, dead; fenced while the pod starts
-	ready  time.Time
-	leads  int
-	holds  int // replicas, and copies under way
-	in     []float64
-	out    []float64
-	cpu    []float64
-	size   []float64
-	lead   []float64
-	queue  []float64 // bytes by class that producers still hold
-	queued bool
-
-	diskFactor, netFactor float64
-	diedAt                []float64 // written, by class, when it died
-	missing               float64   // bytes to catch up
-	moveIn, moveOut       float64   // bytes per second of moves and catch-up, now
-	flowsIn, flowsOut     int       // moves that copy to it and from it now
-	copied                float64   // bytes of copies not yet complete
-
-	use    use
-	served float64 // share of the demand served in the last tick
-}
-
-// use is what a broker carried in the last tick.
-type use struct {
-	in, out, cpu, disk float64 // bytes per second; cores
-	u                  float64 // the fullest resource, as a share
-	resource           string
-	p99                float64 // seconds
-	moveIn             float64 // the part of in that is moves and catch-up
-}
-
-type topic struct {
-	spec         TopicSpec
-	class        int
-	first        int32 // index of its partition 0
-	readers      int   // groups that read it now
-	labels       metrics.Labels
-	messageBytes float64
-	// cores per byte per second on the leader without its readers, each
-	// reader's, and a follower's.
-	leaderCPU, readerCPU, followerCPU float64
-}
-
-type partition struct {
-	id       int32
-	topic    int32
-	leader   int32 // −1: none
-	isr      uint16
-	writable bool
-	moving   bool
-	share    float64 // of the topic's load, times the topic's scale
-	bytes    float64 // of the topic's size, times the topic's scale
-	replicas []int32
-}
-
-// Totals are what a run adds up.
-type Totals struct {
-	BrokerSeconds     float64
-	ReplicaSeconds    float64
-	ViolationSeconds  float64
-	OverloadSeconds   float64
-	Actions           int
-	BytesMoved        float64
-	BytesCaughtUp     float64
-	Offered           float64 // bytes that producers had to send
-	Accepted          float64
-	Rejected          float64 // given up after the delivery timeout
-	RecordsIn         float64 // of every group's topics, while it reads
-	RecordsConsumed   float64
-	DiskByteSeconds   float64
-	CrossZoneBytes    float64
-	UnavailableSecond float64 // partition-seconds without a writable leader
-}
-
-// ActionAt is one change of size, with who was changed.
-type ActionAt struct {
-	Time     time.Time
-	Target   string
-	From, To int
-	Why      string
-}
-
-// Minute is what the last tick looked like.
-type Minute struct {
-	Time        time.Time
-	BytesIn     float64 // produced
-	Utilisation float64 // the fullest broker's
-	MeanCPU     float64 // of alive brokers, as a share
-	P99         float64 // seconds, the worst broker's
-	Overload    bool
-	Violation   bool
-	Offline     int
+	copying bool // data were copied in the last tick
+	seen    Minute
+	actions []ActionAt
 }
 
 // ErrHoldsData says that a broker cannot be taken away because it has replicas.
@@ -183,8 +43,6 @@ func New(cfg Config) (*World, error) {
 	if cfg.Tick <= 0 {
 		cfg.Tick = time.Minute
 	}
-	w := &World{cfg: cfg, start: cfg.Start, now: cfg.Start, tick: cfg.Tick, dt: cfg.Tick.Seconds(), byTopic: map[string]int{}, zoneNos: map[string]int{}}
-	w.faults.init()
 	if len(cfg.Brokers) == 0 {
 		return nil, errors.New("building the world: it has no brokers")
 	}
@@ -193,137 +51,221 @@ func New(cfg Config) (*World, error) {
 			return nil, fmt.Errorf("building the world: %w", err)
 		}
 	}
-	if err := w.addTopics(); err != nil {
+	w := &World{cfg: cfg, time: newTimeline(cfg.Start, cfg.Tick)}
+	w.place = placement{byTopic: map[string]int{}, zoneNos: map[string]int{}}
+	classes, err := w.place.addTopics(cfg.Topics, len(cfg.Profiles))
+	if err != nil {
 		return nil, err
 	}
-	w.nowhere = make([]float64, len(w.classes))
-	w.total = make([]float64, len(w.classes))
-	w.stranded = make([]float64, len(w.classes))
-	w.p = make([]float64, len(w.classes))
-	w.r = w.p
-	if w.drifts = slices.ContainsFunc(w.classes, func(c class) bool { return c.records > 0 }); w.drifts {
-		w.r = make([]float64, len(w.classes))
-	}
-	w.fillLogs()
+	w.load = newLoad(cfg.Profiles, classes)
+	w.assemble()
+	w.place.logs.fill(&w.load, cfg.Start)
+	w.place.sizeTopics()
 	for _, b := range cfg.Brokers {
-		w.addBroker(b.Zone, b.Capacity)
+		w.place.addBroker(b.Zone, b.Capacity).state = cluster.BrokerAlive
 	}
-	for i := range w.brokers {
-		w.brokers[i].state = cluster.BrokerAlive
-	}
-	w.addGroups()
-	w.shot.dirty = make([]bool, len(w.parts))
-	if err := w.place(); err != nil {
+	w.consumers.add(cfg.Groups)
+	if err := w.place.place(); err != nil {
 		return nil, err
 	}
 	for _, e := range cfg.Events {
-		w.pending.add(cfg.Start.Add(e.At), happening{kind: hapEvent, event: e})
+		w.time.pending.add(cfg.Start.Add(e.At), happening{kind: hapEvent, event: e})
 	}
-	w.demand()
+	w.load.set(w.time.now)
 	w.flow()
 	return w, nil
 }
 
-// Now is the world's time. It makes the world a controller.Clock.
-func (w *World) Now() time.Time { return w.now }
-
-// TickLength is the world's step.
-func (w *World) TickLength() time.Duration { return w.tick }
-
-// Seen is the last tick as it was measured.
-func (w *World) Seen() Minute { return w.seen }
-
-// Placements counts the changes of replicas and leaders so far.
-func (w *World) Placements() int { return w.placed }
-
-// Actions are the changes of size so far.
-func (w *World) Actions() []ActionAt { return w.actions }
+// assemble gives every part those that it stands on.
+func (w *World) assemble() {
+	n := len(w.load.classes)
+	w.place.nowhere, w.place.total = make([]float64, n), make([]float64, n)
+	w.place.dirty = make([]bool, len(w.place.parts))
+	w.faults.down = map[int]int{}
+	w.traffic = traffic{place: &w.place, load: &w.load, totals: &w.Totals, stranded: make([]float64, n)}
+	w.consumers = consumers{place: &w.place, load: &w.load, totals: &w.Totals, time: &w.time, times: w.cfg.Times}
+	w.moves = reassignments{place: &w.place, load: &w.load, totals: &w.Totals, time: &w.time, throttle: w.cfg.Throttle}
+	w.health = health{
+		place: &w.place, load: &w.load, traffic: &w.traffic, faults: &w.faults, time: &w.time, times: w.cfg.Times, totals: &w.Totals,
+	}
+	w.observer = Observer{
+		clusterID: w.cfg.ClusterID, scrape: w.cfg.Scrape, place: &w.place, load: &w.load, consumers: &w.consumers, moves: &w.moves,
+		faults: &w.faults, time: &w.time,
+	}
+	w.history = History{scrape: w.cfg.Scrape, place: &w.place, load: &w.load, faults: &w.faults, time: &w.time}
+	w.sizing = Sizing{place: &w.place, load: &w.load, consumers: &w.consumers}
+}
 
 // Step moves the world on by one tick.
 func (w *World) Step() {
-	w.now = w.now.Add(w.tick)
-	w.ticks++
-	w.happen()
-	w.demand()
-	if w.moves.busy() || w.catching > 0 || w.extra {
-		w.copyData()
+	w.time.now = w.time.now.Add(w.time.tick)
+	for h, ok := w.time.due(); ok; h, ok = w.time.due() {
+		w.happen(h)
 	}
+	w.load.set(w.time.now)
+	w.copyData()
 	w.flow()
-	w.consume()
+	w.consumers.consume()
 	w.account()
-	if w.now.Sub(w.start)%logResolution == 0 {
-		w.rollLogs()
+	if w.time.now.Sub(w.time.start)%logResolution == 0 {
+		w.place.logs.roll()
 	}
 }
 
-func (w *World) demand() {
-	for i := range w.classes {
-		w.p[i] = w.cfg.Profiles[w.classes[i].profile].At(w.now)
-	}
-	if !w.drifts {
+// copyData moves data for one tick, and takes the last tick's flows away.
+func (w *World) copyData() {
+	busy := w.moves.busy() || w.health.catching > 0
+	if !busy && !w.copying {
 		return
 	}
-	for i := range w.classes {
-		w.r[i] = w.recordDemand(i, w.now)
+	w.copying = busy
+	for i := range w.place.brokers {
+		w.place.brokers[i].moveIn, w.place.brokers[i].moveOut = 0, 0
+	}
+	w.moves.copyData()
+	w.health.catchUp()
+}
+
+func (w *World) flow() {
+	w.seen = w.traffic.flow(w.time.dt, w.consumers.cold)
+	w.seen.Time = w.time.now
+}
+
+func (w *World) happen(h happening) {
+	switch h.kind {
+	case hapEvent:
+		w.begin(h.event)
+	case hapEventEnds:
+		w.end(h.event)
+	case hapBrokerUp:
+		w.health.brokerUp(h.id)
+	case hapConsumers:
+		if w.faults.pods > 0 {
+			w.time.in(podRetry, h)
+			return
+		}
+		w.consumers.ready(h.id, h.n)
+	case hapElect:
+		w.place.electPreferred()
 	}
 }
 
-// recordDemand is the demand at t of one unit of a class, in bytes of its mean
-// message: what arrives in records is that over the mean.
-func (w *World) recordDemand(i int, t time.Time) float64 {
-	c := &w.classes[i]
-	if c.records > 0 {
-		return w.cfg.Profiles[c.records-1].At(t) * c.messageBytes
+func (w *World) begin(e Event) {
+	if e.For > 0 {
+		w.time.pending.add(w.time.start.Add(e.At+e.For), happening{kind: hapEventEnds, event: e})
 	}
-	return w.cfg.Profiles[c.profile].At(t)
+	switch e.Kind {
+	case BrokerDown, ZoneDown:
+		for _, i := range w.health.of(e) {
+			w.health.brokerDown(i)
+		}
+	case SlowDisk, NetworkCut:
+		for _, i := range w.health.of(e) {
+			w.place.brokers[i].slow(e.Kind, e.Factor)
+		}
+	case RetentionScale:
+		w.scaleRetention(e)
+	case GroupStarts:
+		w.consumers.start(e.Group)
+	case MachineChange:
+		w.cfg.NewShape = e.Shape
+	default:
+		w.faults.begin(e.Kind, w.time.now)
+	}
 }
 
-// account adds the tick to the totals.
-func (w *World) account() {
-	t := &w.Totals
-	t.BrokerSeconds += float64(len(w.brokers)) * w.dt
-	violation := w.seen.Offline > 0
-	if slo := w.cfg.SLO.ProduceP99.Seconds(); slo > 0 && w.seen.P99 > slo {
-		violation = true
+func (w *World) end(e Event) {
+	switch e.Kind {
+	case BrokerDown, ZoneDown:
+		for _, i := range w.health.of(e) {
+			w.health.faultOver(i)
+		}
+	case SlowDisk, NetworkCut:
+		for _, i := range w.health.of(e) {
+			w.place.brokers[i].slow(e.Kind, 1)
+		}
+	default:
+		w.faults.end(e.Kind, w.time.now)
 	}
-	for i := range w.groups {
-		g := &w.groups[i]
-		t.ReplicaSeconds += float64(g.want) * w.dt
-		if limit := g.spec.MaxLag.Seconds(); limit > 0 && g.lagSeconds > limit {
-			violation = true
+}
+
+// scaleRetention applies to whole classes: a class is the topics that share a
+// profile and a retention.
+func (w *World) scaleRetention(e Event) {
+	for k := range w.place.logs {
+		if e.Topic < 0 || w.place.topics[e.Topic].class == k {
+			w.place.logs[k].scaleRetention(e.Factor)
 		}
 	}
-	if w.seen.Overload {
-		t.OverloadSeconds += w.dt
+	w.observer.topics = nil // their configuration says the new retention
+}
+
+// SetBrokers asks for n brokers, as the replicas of a StatefulSet: new ones
+// take the next ordinals and zones in turn, and only the highest ordinals
+// leave. A broker that holds replicas is never taken away.
+func (w *World) SetBrokers(n int, why string) error {
+	if n < 1 {
+		return fmt.Errorf("scaling brokers to %d: at least one is needed", n)
 	}
-	if violation {
-		t.ViolationSeconds += w.dt
+	have := len(w.place.brokers)
+	for i := have - 1; i >= n; i-- {
+		if w.place.brokers[i].holds > 0 {
+			return fmt.Errorf("scaling brokers from %d to %d: broker %d: %w", have, n, i, ErrHoldsData)
+		}
 	}
-	w.seen.Violation = violation
-	t.UnavailableSecond += float64(w.seen.Offline) * w.dt
-	for i := range w.classes {
-		t.DiskByteSeconds += w.classes[i].stored * w.total[i] * w.dt
+	if n == have {
+		return nil
 	}
+	for i := n; i < have; i++ {
+		b := &w.place.brokers[i]
+		w.health.giveUpCatchUp(b)
+		w.traffic.leave(b)
+	}
+	if n < have {
+		w.place.brokers = w.place.brokers[:n]
+		w.faults.forget(n)
+	}
+	for i := have; i < n; i++ {
+		w.startBroker()
+	}
+	w.act("brokers", have, n, why)
+	return nil
+}
+
+func (w *World) startBroker() {
+	zone := ""
+	if len(w.cfg.Zones) > 0 {
+		zone = w.cfg.Zones[len(w.place.brokers)%len(w.cfg.Zones)]
+	}
+	b := w.place.addBroker(zone, w.cfg.NewShape)
+	b.ready = w.time.now.Add(w.cfg.Times.PodStart + w.cfg.Times.BrokerJoin)
+	w.time.pending.add(b.ready, happening{kind: hapBrokerUp, id: b.id})
+}
+
+// SetConsumers asks for n replicas of a group's workload. New ones are ready
+// after the start time; taken ones leave at once. Either way the group stands
+// still while it rebalances.
+func (w *World) SetConsumers(i, n int, why string) error {
+	was, err := w.consumers.scale(i, n)
+	if err != nil || was == n {
+		return err
+	}
+	w.act(w.consumers.groups[i].spec.Name, was, n, why)
+	return nil
+}
+
+// Move asks for moves. A move of a partition that is being moved is refused, as
+// is one to a broker that does not exist or would break the replica list; then
+// none of them is made.
+func (w *World) Move(moves []cluster.Move) error {
+	wishes, err := w.place.wishes(moves)
+	if err != nil {
+		return err
+	}
+	return w.moves.submit(wishes)
 }
 
 func (w *World) act(target string, from, to int, why string) {
 	w.Totals.Actions++
-	w.actions = append(w.actions, ActionAt{w.now, target, from, to, why})
+	w.actions = append(w.actions, ActionAt{w.time.now, target, from, to, why})
 }
-
-// Profile values are finite, so a class without traffic has a zero, not a NaN.
-func ratio(a, b float64) float64 {
-	if b <= 0 {
-		return 0
-	}
-	return a / b
-}
-
-func capOf(unit float64) float64 {
-	if unit <= 0 {
-		return math.Inf(1)
-	}
-	return unit
-}
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
