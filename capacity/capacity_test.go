@@ -43,26 +43,26 @@ func TestEachConstraintMatchesItsFormula(t *testing.T) {
 		name  string
 		want  int
 	}{
-		"network in":         {Model{Limits: limits}, nil, "network-in", 5},                                                  // 300 ÷ 70 = 4.29
-		"network out":        {Model{Limits: limits}, nil, "network-out", 6},                                                 // 100·(2+2) = 400 ÷ 70 = 5.7
-		"disk bandwidth":     {Model{Limits: limits}, nil, "disk-bandwidth", 3},                                              // 300 ÷ 140 = 2.1
-		"lagging readers":    {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.Catching = 200e6 }, "disk-bandwidth", 4}, // 500 ÷ 140 = 3.6
-		"cpu":                {Model{Limits: limits}, nil, "cpu", 3},                                                         // 12 ÷ 4.8 = 2.5
-		"cpu by priors":      {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 10},                   // 100/5.24 + 400/15.73 = 44.5 ÷ 4.8 = 9.3
-		"cpu staffing":       {Model{}, nil, "cpu", 2},                                                                       // 12 + √12 = 15.5 ÷ 8 = 1.9, and 12 ÷ 8 = 1.5
-		"storage":            {Model{Limits: limits}, nil, "storage", 3},                                                     // 2 TB ÷ 0.7 TB = 2.9
-		"storage, N-1":       {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "storage", 4},                          // and one to lose
-		"storage, zone":      {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "storage", 3},                            // a zone comes back
-		"partitions":         {Model{MaxReplicasPerBroker: 200}, nil, "partitions", 5},                                       // 900 ÷ 200 = 4.5
-		"replication":        {Model{}, nil, "replication", 3},                                                               // RF
-		"replication, N-2":   {Model{Survive: Loss{Brokers: 2}}, nil, "replication", 5},                                      // B − 2 ≥ 3
-		"one broker lost":    {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "network-out", 7},                      // 6 left of 7
-		"one zone of three":  {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "network-out", 9},                        // 6 left of 9: load × 3/2
-		"two zones of three": {Model{Limits: limits, Survive: Loss{Zones: 2}}, nil, "network-in", 15},                        // 5 left of 15
-		"zones not there":    {Model{Limits: limits, Survive: Loss{Zones: 3}}, nil, "network-out", 7},                        // one broker instead
-		"catch-up":           {Model{CatchUp: time.Hour, MoveRate: 100e6}, nil, "catch-up", 6},                               // 2 TB ÷ 0.36 TB = 5.6
-		"storage link":       {Model{Limits: limits, StorageNetwork: 80e6}, nil, "throughput", 6},                            // 300 ÷ 56 = 5.4
-		"a whole number":     {Model{}, func(d *Demand, _ *Facts) { d.Replicated = 300e6 }, "network-in", 3},                 // exactly 3 stay 3
+		"network in":         {Model{Limits: limits}, nil, "networkIn", 5},                                                  // 300 ÷ 70 = 4.29
+		"network out":        {Model{Limits: limits}, nil, "networkOut", 6},                                                 // 100·(2+2) = 400 ÷ 70 = 5.7
+		"disk bandwidth":     {Model{Limits: limits}, nil, "diskBandwidth", 3},                                              // 300 ÷ 140 = 2.1
+		"lagging readers":    {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.Catching = 200e6 }, "diskBandwidth", 4}, // 500 ÷ 140 = 3.6
+		"cpu":                {Model{Limits: limits}, nil, "cpu", 3},                                                        // 12 ÷ 4.8 = 2.5
+		"cpu by priors":      {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 10},                  // 100/5.24 + 400/15.73 = 44.5 ÷ 4.8 = 9.3
+		"cpu staffing":       {Model{}, nil, "cpu", 2},                                                                      // 12 + √12 = 15.5 ÷ 8 = 1.9, and 12 ÷ 8 = 1.5
+		"storage":            {Model{Limits: limits}, nil, "disk", 3},                                                       // 2 TB ÷ 0.7 TB = 2.9
+		"storage, N-1":       {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "disk", 4},                            // and one to lose
+		"storage, zone":      {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "disk", 3},                              // a zone comes back
+		"partitions":         {Model{MaxReplicasPerBroker: 200}, nil, "partitions", 5},                                      // 900 ÷ 200 = 4.5
+		"replication":        {Model{}, nil, "replication", 3},                                                              // RF
+		"replication, N-2":   {Model{Survive: Loss{Brokers: 2}}, nil, "replication", 5},                                     // B − 2 ≥ 3
+		"one broker lost":    {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "networkOut", 7},                      // 6 left of 7
+		"one zone of three":  {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "networkOut", 9},                        // 6 left of 9: load × 3/2
+		"two zones of three": {Model{Limits: limits, Survive: Loss{Zones: 2}}, nil, "networkIn", 15},                        // 5 left of 15
+		"zones not there":    {Model{Limits: limits, Survive: Loss{Zones: 3}}, nil, "networkOut", 7},                        // one broker instead
+		"catch-up":           {Model{CatchUp: time.Hour, MoveRate: 100e6}, nil, "catchUp", 6},                               // 2 TB ÷ 0.36 TB = 5.6
+		"storage link":       {Model{Limits: limits, StorageNetwork: 80e6}, nil, "throughput", 6},                           // 300 ÷ 56 = 5.4
+		"a whole number":     {Model{}, func(d *Demand, _ *Facts) { d.Replicated = 300e6 }, "networkIn", 3},                 // exactly 3 stay 3
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -79,10 +79,10 @@ func TestEachConstraintMatchesItsFormula(t *testing.T) {
 
 func TestBindingConstraintIsTheLargest(t *testing.T) {
 	r := Model{Limits: Limits{NetworkOut: 0.7}, Survive: Loss{Zones: 1}}.Size(demand(), facts())
-	if r.Brokers != 9 || r.Bottleneck != "network-out" || !r.Complete {
+	if r.Brokers != 9 || r.Bottleneck != "networkOut" || !r.Complete {
 		t.Errorf("%d brokers by %s, complete %v", r.Brokers, r.Bottleneck, r.Complete)
 	}
-	if !strings.Contains(r.Explain(), "9 brokers, bound by network-out") {
+	if !strings.Contains(r.Explain(), "9 brokers, bound by networkOut") {
 		t.Error(r.Explain())
 	}
 }
@@ -116,11 +116,11 @@ func TestUnknownIsNeverAZeroThatCounts(t *testing.T) {
 func TestAdviceNeverBinds(t *testing.T) {
 	d := demand()
 	r := Model{CacheSeconds: 1e9}.Size(d, facts())
-	if c := find(t, r, "page-cache"); !c.Advisory || c.Brokers <= r.Brokers {
+	if c := find(t, r, "pageCache"); !c.Advisory || c.Brokers <= r.Brokers {
 		t.Errorf("page cache %+v, requirement %d", c, r.Brokers)
 	}
 	// 0.6 × 32 GB ÷ (300 MB/s ÷ 6) = 384 s
-	if c := find(t, r, "page-cache"); math.Abs(c.PerBroker-384) > 1 {
+	if c := find(t, r, "pageCache"); math.Abs(c.PerBroker-384) > 1 {
 		t.Errorf("%.1f s of reads come from memory, want 384", c.PerBroker)
 	}
 }

@@ -7,6 +7,16 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
+// The constraints that are no resource's own; the others bear the resource's
+// name.
+const (
+	CatchUp     = "catchUp"
+	PageCache   = "pageCache"
+	Partitions  = "partitions"
+	Replication = "replication"
+	Throughput  = "throughput"
+)
+
 // constraints is every constraint there is, sorted by name. Adding one is a
 // function, a line here, and a row in docs/formulas.md.
 var constraints = []struct {
@@ -14,16 +24,16 @@ var constraints = []struct {
 	advisory bool
 	compute  func(*sizing) Constraint
 }{
-	{name: "catch-up", compute: catchUp},
-	{name: "cpu", compute: cpu},
-	{name: "disk-bandwidth", compute: diskBandwidth},
-	{name: "network-in", compute: networkIn},
-	{name: "network-out", compute: networkOut},
-	{name: "page-cache", advisory: true, compute: pageCache},
-	{name: "partitions", compute: partitions},
-	{name: "replication", compute: replication},
-	{name: "storage", compute: storage},
-	{name: "throughput", compute: throughput},
+	{name: CatchUp, compute: catchUp},
+	{name: string(cluster.CPU), compute: cpu},
+	{name: string(cluster.Disk), compute: storage},
+	{name: string(cluster.DiskBandwidth), compute: diskBandwidth},
+	{name: string(cluster.NetworkIn), compute: networkIn},
+	{name: string(cluster.NetworkOut), compute: networkOut},
+	{name: PageCache, advisory: true, compute: pageCache},
+	{name: Partitions, compute: partitions},
+	{name: Replication, compute: replication},
+	{name: Throughput, compute: throughput},
 }
 
 // networkIn: ΣW·RF / B ≤ u·nic_in (Cloudera; Netflix service-capacity-modeling).

@@ -5,6 +5,7 @@
 package capacity
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -12,7 +13,7 @@ import (
 
 // Constraint is one resource's answer: how many brokers it needs.
 type Constraint struct {
-	Name        string        `json:"name"`      // such as "network-out"; see docs/formulas.md
+	Name        string        `json:"name"`      // such as "networkOut"; see docs/formulas.md
 	Brokers     int           `json:"brokers"`   // needed, headroom included
 	Demand      float64       `json:"demand"`    // in Unit, over the whole cluster
 	PerBroker   float64       `json:"perBroker"` // what one broker may carry, in Unit
@@ -40,6 +41,41 @@ type Requirement struct {
 	Complete bool `json:"complete"`
 	// CrossZone is the traffic that crosses zones at the demand.
 	CrossZone CrossZoneBytes `json:"crossZone"`
+}
+
+// formerNames are the constraints' names before they were spelled as the
+// policy spells resources. They are read, never written.
+var formerNames = map[string]string{"catch-up": CatchUp, "page-cache": PageCache}
+
+// constraintNamed reads a constraint's name, former spellings included.
+func constraintNamed(name string) string {
+	if now, ok := formerNames[name]; ok {
+		return now
+	}
+	if r, ok := cluster.ResourceNamed(name); ok {
+		return string(r)
+	}
+	return name
+}
+
+// UnmarshalJSON reads a constraint, former spellings included.
+func (c *Constraint) UnmarshalJSON(text []byte) error {
+	type plain Constraint
+	if err := json.Unmarshal(text, (*plain)(c)); err != nil {
+		return err
+	}
+	c.Name = constraintNamed(c.Name)
+	return nil
+}
+
+// UnmarshalJSON reads a requirement, former spellings included.
+func (r *Requirement) UnmarshalJSON(text []byte) error {
+	type plain Requirement
+	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
+		return err
+	}
+	r.Bottleneck = constraintNamed(r.Bottleneck)
+	return nil
 }
 
 // ConsumerRequirement is the replicas one group needs.

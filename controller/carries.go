@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
 )
 
 // growing are the constraints whose demand grows in step with the load; what
 // is stored follows later, and partitions do not follow at all.
-var growing = []string{"cpu", "disk-bandwidth", "network-in", "network-out"}
+var growing = []string{string(cluster.CPU), string(cluster.DiskBandwidth), string(cluster.NetworkIn), string(cluster.NetworkOut)}
 
 // carries is how many times the demand of a requirement the brokers that are
 // alive carry, until the first constraint reaches the utilisation the policy

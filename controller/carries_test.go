@@ -10,7 +10,7 @@ import (
 
 func TestWhatIsCarriedIsBoundByTheFirstConstraintThatGrows(t *testing.T) {
 	cpu := capacity.Constraint{Name: "cpu", Demand: 30, PerBroker: 5}
-	out := capacity.Constraint{Name: "network-out", Demand: 400, PerBroker: 100}
+	out := capacity.Constraint{Name: "networkOut", Demand: 400, PerBroker: 100}
 	for name, c := range map[string]struct {
 		constraints []capacity.Constraint
 		want        float64

@@ -137,8 +137,8 @@ func TestRecommendsTheSizeThatTheFormulasGive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Requirement.Brokers != 9 || d.Requirement.Bottleneck != "network-in" || d.Recommended != 9 {
-		t.Errorf("requires %d by %s, recommends %d; want 9 by network-in\n%+v", d.Requirement.Brokers, d.Requirement.Bottleneck, d.Recommended, d.Requirement.Constraints)
+	if d.Requirement.Brokers != 9 || d.Requirement.Bottleneck != "networkIn" || d.Recommended != 9 {
+		t.Errorf("requires %d by %s, recommends %d; want 9 by networkIn\n%+v", d.Requirement.Brokers, d.Requirement.Bottleneck, d.Recommended, d.Requirement.Constraints)
 	}
 	if len(d.Proposals) != 1 || d.Proposals[0].To != 8 || d.Proposals[0].From != 6 {
 		t.Errorf("proposes %+v; want one step of two brokers", d.Proposals)

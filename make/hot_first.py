@@ -33,7 +33,7 @@ def main():
     print('|---|---|---|---|---|---|')
     for name, p, when in (('none', whole, 'before'), ('the first, small one', first, 'after'), ('the whole one', whole, 'after')):
         moved = 0 if when == 'before' else p['bytesToMove'] / 1e12
-        print('| %s | %.1f | %s |' % (name, moved, ' | '.join('%.2f' % p[when]['resources'][r]['max'] for r in ('cpu', 'nwOut', 'nwIn', 'disk'))))
+        print('| %s | %.1f | %s |' % (name, moved, ' | '.join('%.2f' % p[when]['resources'][r]['max'] for r in ('cpu', 'networkOut', 'networkIn', 'disk'))))
 
 
 main()

@@ -44,7 +44,7 @@ func TestEachGoalCountsWhatItSays(t *testing.T) {
 	if math.Abs(sum-1) > 1e-12 {
 		t.Errorf("the weights add up to %v", sum)
 	}
-	for name, at := range map[string]int{"cpu": cpuIndex, "nwIn": networkInIndex, "nwOut": networkOutIndex, "disk": diskIndex, "replicas": replicasIndex, "leaders": leadersIndex} {
+	for name, at := range map[string]int{"cpu": cpuIndex, "networkIn": networkInIndex, "networkOut": networkOutIndex, "disk": diskIndex, "replicas": replicasIndex, "leaders": leadersIndex} {
 		if goals[at].name != name {
 			t.Errorf("goal %d is %s, not %s", at, goals[at].name, name)
 		}
@@ -148,7 +148,7 @@ func TestTheWorstHourIsEvenNotOnlyTheMean(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := mustPlan(t, s, Options{Outlook: &o})
-	name := "nwOut@06:00–12:00"
+	name := "networkOut@06:00–12:00"
 	before, after := p.Before.Resources[name].MaxOverAvg, p.After.Resources[name].MaxOverAvg
 	if before < 1.7 || after > 1.15 {
 		t.Errorf("by day the busiest broker is %.2f of the average before and %.2f after", before, after)

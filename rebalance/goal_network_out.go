@@ -5,6 +5,6 @@ import "github.com/tidetable/tidetable/cluster"
 // networkOutGoal evens out sent bytes: the leader serves the consumers and one
 // copy to each follower.
 var networkOutGoal = goal{
-	name: "nwOut", unit: "bytesPerSecond", weight: 0.20, hard: true, rate: true,
+	name: string(cluster.NetworkOut), unit: "bytesPerSecond", weight: 0.20, hard: true, rate: true,
 	capacity: capacityOf(cluster.NetworkOut), follower: followerOf(cluster.NetworkOut), leader: leaderOf(cluster.NetworkOut),
 }

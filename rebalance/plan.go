@@ -9,9 +9,14 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
+// PlanVersion is the version of a plan's JSON. 1, which was not written out,
+// called the network nwIn and nwOut.
+const PlanVersion = 2
+
 // Plan is a set of moves, and what they do. Moves are sorted by topic and
 // partition; every one changes something.
 type Plan struct {
+	Version   int     `json:"version"` // PlanVersion
 	ClusterID string  `json:"clusterId"`
 	Before    Balance `json:"before"` // with the leaders of now
 	After     Balance `json:"after"`  // with the preferred leaders elected

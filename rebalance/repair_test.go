@@ -53,7 +53,7 @@ func TestABalancedClusterThatDriftedIsRepairedWithLeaders(t *testing.T) {
 		if p.BytesToMove > 1.05*p.LowerBounds.Bytes+1 {
 			t.Errorf("seed %d: moves %v, the lower bound is %v", seed, p.BytesToMove, p.LowerBounds.Bytes)
 		}
-		for _, r := range []string{"cpu", "nwIn", "nwOut", "disk"} {
+		for _, r := range []string{"cpu", "networkIn", "networkOut", "disk"} {
 			if over := p.After.Resources[r].OverIdeal; over > 1.10 {
 				t.Errorf("seed %d: %s is left at %.3f of the ideal", seed, r, over)
 			}

@@ -13,6 +13,7 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 	p := st.problem
 	st.reload()
 	plan := Plan{
+		Version:                PlanVersion,
 		ClusterID:              s.ClusterID,
 		Before:                 p.balance(before),
 		After:                  p.balance(st.load),

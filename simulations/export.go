@@ -278,7 +278,9 @@ func whole(d time.Duration) string { return fmt.Sprintf("%dm", max(int(d.Minutes
 // exportedShape takes the brokers' capacity back out of the constraints: the
 // demand, over the utilisation that it makes of all brokers.
 func exportedShape(d decision.Decision) string {
-	fields := map[string]string{"cpu": "cpuCores", "network-in": "network", "storage": "disk", "disk-bandwidth": "diskBandwidth"}
+	fields := map[string]string{
+		string(cluster.CPU): "cpuCores", string(cluster.NetworkIn): "network", string(cluster.Disk): "disk", string(cluster.DiskBandwidth): "diskBandwidth",
+	}
 	var parts []string
 	for _, c := range d.Requirement.Constraints {
 		name, ok := fields[c.Name]

@@ -46,6 +46,10 @@ type Group struct {
 	Min, Max        int
 }
 
+// Version is the version of an outlook's JSON. 1 spelled constraints as in
+// network-in, and gave the requirement's lead time in nanoseconds.
+const Version = 2
+
 // Outlook is what the coming months need.
 type Outlook struct {
 	Version           int       `json:"version"`
@@ -184,7 +188,7 @@ func (p *planner) assumeRates() {
 }
 
 func (p *planner) plan() Outlook {
-	o := Outlook{Version: 1, From: p.from, HorizonSeconds: p.Horizon.Seconds(), BrokersNow: p.facts.Brokers}
+	o := Outlook{Version: Version, From: p.from, HorizonSeconds: p.Horizon.Seconds(), BrokersNow: p.facts.Brokers}
 	needed := p.size(p.peakNow, 1)
 	o.BrokersNeededNow = needed.Brokers
 	for at := p.from; at.Before(p.from.Add(p.Horizon)); at = at.Add(month) {

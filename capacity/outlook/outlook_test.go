@@ -118,11 +118,11 @@ func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.BrokersNow != 6 || o.BrokersNeededNow != 3 || o.Requirement.Brokers != 7 || o.BindingConstraint != "network-in" {
-		t.Errorf("%d now, %d needed now, %d at the end by %s; want 6, 3, 7 by network-in", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers, o.BindingConstraint)
+	if o.BrokersNow != 6 || o.BrokersNeededNow != 3 || o.Requirement.Brokers != 7 || o.BindingConstraint != "networkIn" {
+		t.Errorf("%d now, %d needed now, %d at the end by %s; want 6, 3, 7 by networkIn", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers, o.BindingConstraint)
 	}
 	// 2.1^(d/90) > 2 → d > 84.08
-	if want := monday.AddDate(0, 0, 85); o.RunsOut == nil || !o.RunsOut.At.Equal(want) || o.RunsOut.Constraint != "network-in" {
+	if want := monday.AddDate(0, 0, 85); o.RunsOut == nil || !o.RunsOut.At.Equal(want) || o.RunsOut.Constraint != "networkIn" {
 		t.Errorf("runs out %+v, want %s", o.RunsOut, want)
 	}
 	if len(o.Months) != 3 || o.Months[2].Brokers.Mid != 7 || o.Months[0].Brokers.Mid != 4 {
@@ -147,7 +147,7 @@ func TestLosingAZone(t *testing.T) {
 	}
 	in.PeakNow = 100e6 // 300 ÷ 60 = 5
 	in.Prices.BrokerHour = 1
-	if e, _ = Lose(in, "zone=a"); e.Holds || e.Overloaded != "network-in" || e.BrokersToAdd != 1 || math.Abs(e.CostToHold-730.5) > 1 {
+	if e, _ = Lose(in, "zone=a"); e.Holds || e.Overloaded != "networkIn" || e.BrokersToAdd != 1 || math.Abs(e.CostToHold-730.5) > 1 {
 		t.Errorf("%+v", e)
 	}
 	for _, bad := range []string{"zone=z", "rack=a", "zone", "broker=99", ""} {

@@ -11,6 +11,10 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
+// zoneBrings are the constraints that a lost zone does not bear on: it comes
+// back, and its data with it.
+var zoneBrings = []string{string(cluster.Disk), capacity.Partitions, capacity.Replication}
+
 // runsOut looks day by day for the first on which the brokers there are do not
 // do; nil when even the high side never needs more within the horizon.
 func (p *planner) runsOut(leadSeconds float64) *RunsOut {
@@ -124,8 +128,7 @@ func (p *planner) carry(e *LossEffect, zone bool) {
 	r := m.Size(p.demand(p.peakNow, 1), p.facts)
 	need := 0
 	for _, c := range r.Constraints {
-		// A zone comes back, and its data with it: disks need not hold it twice.
-		if c.Advisory || c.Unknown != "" || zone && (c.Name == "storage" || c.Name == "partitions" || c.Name == "replication") {
+		if c.Advisory || c.Unknown != "" || zone && slices.Contains(zoneBrings, c.Name) {
 			continue
 		}
 		if c.Brokers > need {

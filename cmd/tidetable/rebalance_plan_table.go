@@ -10,6 +10,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -18,7 +19,7 @@ var planResources = []struct {
 	key, title string
 	count      bool
 }{
-	{"disk", "disk", false}, {"cpu", "cpu", false}, {"nwIn", "net in", false}, {"nwOut", "net out", false},
+	{string(cluster.Disk), "disk", false}, {string(cluster.CPU), "cpu", false}, {string(cluster.NetworkIn), "net in", false}, {string(cluster.NetworkOut), "net out", false},
 	{"replicas", "replicas", true}, {"leaders", "leaders", true},
 }
 
@@ -106,9 +107,14 @@ func brokerTable(p rebalance.Plan) string {
 		if b.State != "alive" {
 			name += " " + b.State
 		}
-		t.AppendRow(table.Row{name, b.Zone, bar(b.UsedBefore["disk"]), bar(b.UsedAfter["disk"]), bar(b.UsedBefore["cpu"]), bar(b.UsedAfter["cpu"]),
-			bar(b.UsedBefore["nwOut"]), bar(b.UsedAfter["nwOut"]), fmt.Sprintf("%.0f → %.0f", b.UsedBefore["replicas"], b.UsedAfter["replicas"]),
-			fmt.Sprintf("%.0f → %.0f", b.UsedBefore["leaders"], b.UsedAfter["leaders"]), b.BytesIn, b.BytesOut})
+		row := table.Row{name, b.Zone}
+		for _, r := range []cluster.Resource{cluster.Disk, cluster.CPU, cluster.NetworkOut} {
+			row = append(row, bar(b.UsedBefore[string(r)]), bar(b.UsedAfter[string(r)]))
+		}
+		for _, counted := range []string{"replicas", "leaders"} {
+			row = append(row, fmt.Sprintf("%.0f → %.0f", b.UsedBefore[counted], b.UsedAfter[counted]))
+		}
+		t.AppendRow(append(row, b.BytesIn, b.BytesOut))
 	}
 	return t.Render()
 }

@@ -88,8 +88,8 @@ func testRecommendation(t *testing.T, b *bed) {
 	if now := brokersByHand(low); now >= want {
 		t.Fatalf("the test proves nothing: %d brokers are enough now, %d at the peak", now, want)
 	}
-	if d.Requirement.Brokers != want || d.Requirement.Bottleneck != "network-in" {
-		t.Errorf("the requirement is %d brokers by %q, want %d by network-in", d.Requirement.Brokers, d.Requirement.Bottleneck, want)
+	if d.Requirement.Brokers != want || d.Requirement.Bottleneck != "networkIn" {
+		t.Errorf("the requirement is %d brokers by %q, want %d by networkIn", d.Requirement.Brokers, d.Requirement.Bottleneck, want)
 		for _, c := range d.Requirement.Constraints {
 			t.Logf("%s: %d brokers, %s %s", c.Name, c.Brokers, c.Formula, c.Unknown)
 		}
@@ -144,8 +144,8 @@ func testSamePlan(t *testing.T, b *bed) {
 	if err := json.Unmarshal([]byte(live), &answer); err != nil {
 		t.Fatalf("reading the plan: %v\n%.500s", err, live)
 	}
-	if p := answer.Trend.PeakBytesInPerSecond; p < 0.9*peak || p > 1.1*peak || answer.BrokersNow != 3 || answer.BindingConstraint != "network-in" {
-		t.Errorf("the plan sees %d brokers and a daily peak of %.0f B/s and binds at %q, want 3, about %.0f and network-in",
+	if p := answer.Trend.PeakBytesInPerSecond; p < 0.9*peak || p > 1.1*peak || answer.BrokersNow != 3 || answer.BindingConstraint != "networkIn" {
+		t.Errorf("the plan sees %d brokers and a daily peak of %.0f B/s and binds at %q, want 3, about %.0f and networkIn",
 			answer.BrokersNow, p, answer.BindingConstraint, peak)
 	}
 }
