@@ -207,7 +207,7 @@ func (b *loopBuilder) secret(field string, s policy.Secret) (string, error) {
 
 // mover moves data, in the modes that may; it connects at once, to take over
 // what an earlier process left running.
-func (b *loopBuilder) mover(_ context.Context, cfg *controller.Config) (func(), error) {
+func (b *loopBuilder) mover(ctx context.Context, cfg *controller.Config) (func(), error) {
 	s := cfg.Policy.Spec
 	if !s.Mode.Acts() || len(s.Kafka.Bootstrap) == 0 || b.flags.input != "" {
 		return nil, nil
@@ -235,7 +235,7 @@ func (b *loopBuilder) mover(_ context.Context, cfg *controller.Config) (func(), 
 		}
 		c.Clients = execute.NewSignals(reader, time.Now)
 	}
-	m, err := execute.New(c)
+	m, err := execute.New(ctx, c)
 	if err != nil {
 		parts.close()
 		return nil, err

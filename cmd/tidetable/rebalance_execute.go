@@ -154,7 +154,7 @@ func runExecute(cmd *cobra.Command, f *moverFlags, measured *metricsFlags, a exe
 	if source != nil && cfg.Clients != nil {
 		cfg.Clients = execute.NewSignals(source, time.Now)
 	}
-	m, err := execute.New(cfg)
+	m, err := execute.New(cmd.Context(), cfg)
 	if err != nil {
 		return foundError{err}
 	}
@@ -279,7 +279,7 @@ func newRebalanceCancelCmd() *cobra.Command {
 			return err
 		}
 		cfg.CancelAdopted = true
-		m, err := execute.New(cfg)
+		m, err := execute.New(cmd.Context(), cfg)
 		if err != nil {
 			return foundError{err}
 		}

@@ -65,7 +65,7 @@ func (c *Client) View(ctx context.Context, topics []string) (View, error) {
 		rt.Topic = kmsg.StringPtr(t)
 		req.Topics = append(req.Topics, rt)
 	}
-	resp, err := req.RequestWith(ctx, c.cl)
+	resp, err := within(ctx, func(ctx context.Context) (*kmsg.MetadataResponse, error) { return req.RequestWith(ctx, c.cl) })
 	if err != nil {
 		return v, fmt.Errorf("reading metadata: %w", err)
 	}
@@ -112,7 +112,7 @@ func (c *Client) addFenced(ctx context.Context, v View) (known bool) {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.EndpointType = 1
 	req.IncludeFencedBrokers = true
-	resp, err := req.RequestWith(ctx, c.cl)
+	resp, err := within(ctx, func(ctx context.Context) (*kmsg.DescribeClusterResponse, error) { return req.RequestWith(ctx, c.cl) })
 	if err != nil || resp.ErrorCode != 0 {
 		return false
 	}
@@ -160,7 +160,7 @@ func (c *Client) readMinISR(ctx context.Context, v View, topics []string, now ti
 		r.ConfigNames = []string{"min.insync.replicas"}
 		req.Resources = append(req.Resources, r)
 	}
-	resp, err := req.RequestWith(ctx, c.cl)
+	resp, err := within(ctx, func(ctx context.Context) (*kmsg.DescribeConfigsResponse, error) { return req.RequestWith(ctx, c.cl) })
 	if err != nil {
 		return fmt.Errorf("reading min.insync.replicas: %w", err)
 	}
@@ -185,7 +185,9 @@ func (c *Client) addReassigning(ctx context.Context, v View) error {
 	req := kmsg.NewPtrListPartitionReassignmentsRequest()
 	req.Topics = nil
 	req.TimeoutMillis = 15000
-	resp, err := req.RequestWith(ctx, c.cl)
+	resp, err := within(ctx, func(ctx context.Context) (*kmsg.ListPartitionReassignmentsResponse, error) {
+		return req.RequestWith(ctx, c.cl)
+	})
 	if err == nil {
 		err = kerr.ErrorForCode(resp.ErrorCode)
 	}
@@ -233,7 +235,9 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []TP) (Siz
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 			defer cancel()
-			dirs, err := c.adm.DescribeBrokerLogDirs(ctx, int32(b), set)
+			dirs, err := within(ctx, func(ctx context.Context) (kadm.DescribedLogDirs, error) {
+				return c.adm.DescribeBrokerLogDirs(ctx, int32(b), set)
+			})
 			if err != nil || len(dirs) == 0 || dirs.Error() != nil {
 				return nil // silent: absent from the result
 			}
@@ -313,7 +317,9 @@ func (c *Client) Reassign(ctx context.Context, targets []Target) (map[TP]error, 
 		if !shrink {
 			rctx = kadm.ForbidAlterRf(ctx)
 		}
-		resp, err := c.adm.AlterPartitionAssignments(rctx, req)
+		resp, err := within(rctx, func(ctx context.Context) (kadm.AlterPartitionAssignmentsResponses, error) {
+			return c.adm.AlterPartitionAssignments(ctx, req)
+		})
 		if err != nil {
 			return refused, fmt.Errorf("submitting reassignments: %w", err)
 		}
@@ -336,7 +342,9 @@ func (c *Client) Elect(ctx context.Context, partitions []TP) (map[TP]error, erro
 	if len(set) == 0 {
 		return refused, nil
 	}
-	resp, err := c.adm.ElectLeaders(ctx, kadm.ElectPreferredReplica, set)
+	resp, err := within(ctx, func(ctx context.Context) (kadm.ElectLeadersResults, error) {
+		return c.adm.ElectLeaders(ctx, kadm.ElectPreferredReplica, set)
+	})
 	if err != nil {
 		return refused, fmt.Errorf("electing preferred leaders: %w", err)
 	}

@@ -97,7 +97,7 @@ func (c *Client) topicLists(ctx context.Context, topics []string, out Throttles)
 		}
 		req.Resources = append(req.Resources, r)
 	}
-	resp, err := req.RequestWith(ctx, c.cl)
+	resp, err := within(ctx, func(ctx context.Context) (*kmsg.DescribeConfigsResponse, error) { return req.RequestWith(ctx, c.cl) })
 	if err != nil {
 		return fmt.Errorf("reading throttle lists: %w", err)
 	}

@@ -267,7 +267,7 @@ func (w *world) mover() *Mover {
 	if w.tune != nil {
 		w.tune(&cfg)
 	}
-	m, err := New(cfg)
+	m, err := New(w.t.Context(), cfg)
 	if err != nil {
 		w.t.Fatalf("making a mover: %v", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -44,8 +44,10 @@ type Config struct {
 	TopicOperator TopicOperator
 	Owner         string // who owns the state, for people; zero: host and process
 
-	Now     func() time.Time
-	OnEvent func(Event) // called from the loop, one event a batch and one a surprise
+	Now func() time.Time
+	// OnEvent is told one event a batch and one a surprise, in order and one at a
+	// time, after the Step that they are of and with no lock held.
+	OnEvent func(Event)
 	Log     *slog.Logger
 	// CancelAdopted makes New undo the run that it adopts instead of going on
 	// with it.
@@ -89,17 +91,14 @@ var ErrBusy = errors.New("another plan is being carried out")
 // Another process that claims the state ends the loop wherever it is: what is
 // in flight is then the other's.
 type Mover struct {
-	cfg Config
+	cfg    Config
+	turn   turn // of who works on what follows
+	board  *board
+	events outbox
 
-	mu       sync.Mutex
 	run      Run
 	owned    Owned
-	progress rebalance.Progress
-	cancel   bool
-	fault    error // why the loop ended early
-	done     chan struct{}
 	stop     context.CancelFunc
-	looping  bool
 	batches  int
 	stumbled time.Time // since when polls have come to nothing; zero: they do not
 
@@ -108,12 +107,12 @@ type Mover struct {
 
 // New makes a mover and adopts what the last one left: a run that was under
 // way goes on, throttles that outlived one are removed.
-func New(cfg Config) (*Mover, error) {
+func New(ctx context.Context, cfg Config) (*Mover, error) {
 	if cfg.Kafka == nil || cfg.Store == nil {
 		return nil, errors.New("configuring the mover: Kafka and Store must be set")
 	}
-	m := &Mover{cfg: withDefaults(cfg), done: make(chan struct{})}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*storeTimeout)
+	m := &Mover{cfg: withDefaults(cfg), turn: newTurn()}
+	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
 	defer cancel()
 	kv, err := m.cfg.Store.Load(ctx)
 	if err != nil {
@@ -124,9 +123,14 @@ func New(cfg Config) (*Mover, error) {
 		return nil, fmt.Errorf("loading the mover's state: %w", err)
 	}
 	m.work = newWork(m.cfg)
-	m.progress = restingProgress(m.run)
+	over := make(chan struct{})
+	close(over)
+	m.board = newBoard(status{progress: restingProgress(m.run), done: over})
+	if err := m.turn.take(ctx); err != nil {
+		return nil, err
+	}
+	defer m.yield()
 	if !m.run.Phase.active() && m.owned.empty() {
-		close(m.done)
 		return m, nil
 	}
 	if err := m.cfg.Store.Claim(ctx, m.cfg.Owner); err != nil {
@@ -135,9 +139,8 @@ func New(cfg Config) (*Mover, error) {
 	if !m.run.Phase.active() {
 		m.run.Phase = Cleaning
 	}
-	m.cancel = cfg.CancelAdopted
 	m.event("phase", fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.Phase))
-	m.begin()
+	m.begin(cfg.CancelAdopted)
 	return m, nil
 }
 
@@ -167,17 +170,23 @@ func withDefaults(c Config) Config {
 	return c
 }
 
-// begin starts the loop; m.run is active.
-func (m *Mover) begin() {
-	select {
-	case <-m.done:
-		m.done = make(chan struct{})
-	default:
-	}
+// yield publishes what the turn has come to, gives it back, and tells the
+// events of it.
+func (m *Mover) yield() {
+	run, dropped := m.run, m.run.dropped()
+	run.Moves = nil
+	m.board.edit(func(s *status) { s.run, s.dropped = run, dropped })
+	m.turn.give()
+	m.events.empty(m.tellEvent)
+}
+
+// begin starts the loop; the run is active and the turn taken.
+func (m *Mover) begin(cancel bool) {
 	m.work = newWork(m.cfg)
-	m.fault = nil
-	m.looping = true
-	m.progress.State = string(m.run.Phase)
+	m.board.edit(func(s *status) {
+		s.looping, s.cancel, s.fault, s.done = true, cancel, nil, make(chan struct{})
+		s.progress.State = string(m.run.Phase)
+	})
 	if m.cfg.Manual {
 		return
 	}
@@ -197,57 +206,65 @@ func (m *Mover) loop(ctx context.Context) {
 		case <-time.After(m.cfg.Poll):
 		}
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.end(ctx.Err())
+	close(m.end(ctx.Err()))
 }
 
-// end closes done; m.mu is held.
-func (m *Mover) end(err error) {
-	if !m.looping {
-		return
-	}
-	m.looping = false
-	m.fault = err
-	if err != nil {
-		m.progress.State, m.progress.Why = "failed", err.Error()
-	}
-	close(m.done)
+// end notes that the run is over; who called it closes what it returns, once
+// all is told.
+func (m *Mover) end(err error) (done chan struct{}) {
+	m.board.edit(func(s *status) {
+		s.looping, s.fault, done = false, err, s.done
+		if err != nil {
+			s.progress.State, s.progress.Why = "failed", err.Error()
+		}
+	})
+	return done
 }
 
 // Step looks at the cluster once and does what is due. It returns true when the
 // run is over, or is another's. An error of the cluster is not an end: the
-// mover holds, says so, and looks again.
+// mover holds, says so, and looks again. It ends when ctx does, whether the
+// cluster has answered or not.
 func (m *Mover) Step(ctx context.Context) (over bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.looping {
+	if err := m.turn.take(ctx); err != nil {
+		return false
+	}
+	if !m.board.read().looping {
+		m.yield()
 		return true
 	}
+	over, fault := m.poll(ctx)
+	if !over {
+		m.yield()
+		return false
+	}
+	done := m.end(fault)
+	m.yield()
+	close(done)
+	return true
+}
+
+// poll is one Step of a run that is not over; fault is why it ends early.
+func (m *Mover) poll(ctx context.Context) (over bool, fault error) {
 	err := m.cfg.Store.Check(ctx)
 	if err == nil {
 		err = m.step(ctx)
 	}
 	switch {
 	case errors.Is(err, ErrTakenOver):
-		m.end(err)
-		return true
+		return true, err
 	case err != nil:
 		m.stumble(err)
-		return false
+		return false, nil
 	}
 	m.recovered()
-	if !m.run.Phase.active() {
-		m.end(nil)
-		return true
-	}
-	return false
+	return !m.run.Phase.active(), nil
 }
 
-// step dispatches on the phase; m.mu is held.
+// step dispatches on the phase.
 func (m *Mover) step(ctx context.Context) error {
-	if m.cancel && !m.run.Back && m.run.ID != "" {
-		m.cancel = false
+	if m.board.read().cancel && !m.run.Back && m.run.ID != "" {
+		m.board.edit(func(s *status) { s.cancel = false })
 		m.run.Back = true
 		if err := m.enter(ctx, Cancelling, "a cancel was asked for"); err != nil {
 			return err
@@ -276,7 +293,7 @@ func (m *Mover) enter(ctx context.Context, p Phase, why string) error {
 		return err
 	}
 	m.run = next
-	m.progress.State, m.progress.Why = string(p), why
+	m.say(string(p), why)
 	m.event("phase", fmt.Sprintf("%s: %s", p, why))
 	return nil
 }
@@ -315,80 +332,60 @@ func (m *Mover) event(kind, text string) { m.emit(Event{Kind: kind, Text: text})
 func (m *Mover) emit(e Event) {
 	e.Time = m.cfg.Now().UTC()
 	m.cfg.Log.Info(e.Text, "kind", e.Kind)
+	m.events.put(e)
+}
+
+func (m *Mover) tellEvent(e Event) {
 	if m.cfg.OnEvent != nil {
 		m.cfg.OnEvent(e)
 	}
 }
 
+// say publishes a state and its reason.
+func (m *Mover) say(state, why string) {
+	m.board.edit(func(s *status) { s.progress.State, s.progress.Why = state, why })
+}
+
 func (m *Mover) hold(why string) {
-	m.progress.State, m.progress.Why, m.progress.Rate = "holding", why, 0
+	m.board.edit(func(s *status) { s.progress.State, s.progress.Why, s.progress.Rate = "holding", why, 0 })
 }
 
-// Progress implements the controller's Mover.
+// Progress implements the controller's Mover. It is what the last look at the
+// cluster has found, and waits for nobody.
 func (m *Mover) Progress(context.Context) (rebalance.Progress, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.progress, nil
+	return m.board.read().progress, nil
 }
 
-// Cancel asks for the original placement. It returns at once; Progress and
-// Wait tell when it is true.
+// Cancel asks for the original placement. It returns at once, whatever the
+// mover waits for; Progress and Wait tell when it is true.
 func (m *Mover) Cancel(context.Context) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.looping {
-		m.cancel = true
-	}
+	m.board.edit(func(s *status) { s.cancel = s.cancel || s.looping })
 	return nil
 }
 
 // Wait returns when the run is over: nil when it ended as it should.
 func (m *Mover) Wait(ctx context.Context) error {
-	m.mu.Lock()
-	done := m.done
-	m.mu.Unlock()
 	select {
-	case <-done:
+	case <-m.board.read().done:
+		return m.board.read().fault
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.fault
 }
 
 // Run is the run as it is written down, without its moves.
-func (m *Mover) Run() Run {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r := m.run
-	r.Moves = nil
-	return r
-}
+func (m *Mover) Run() Run { return m.board.read().run }
 
 // Dropped lists the moves that were given up, with the reason.
-func (m *Mover) Dropped() []Move {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	var out []Move
-	for _, mv := range m.run.Moves {
-		if mv.Dropped != "" {
-			out = append(out, mv)
-		}
-	}
-	return out
-}
+func (m *Mover) Dropped() []Move { return slices.Clone(m.board.read().dropped) }
 
 // Close stops the loop. What is in flight goes on in the cluster, under its
 // throttle; the next New adopts it.
 func (m *Mover) Close() {
-	m.mu.Lock()
-	stop, done, looping := m.stop, m.done, m.looping && !m.cfg.Manual
-	m.mu.Unlock()
-	if stop != nil {
-		stop()
+	s := m.board.read()
+	if m.cfg.Manual || !s.looping {
+		return
 	}
-	if looping {
-		<-done
-	}
+	m.stop()
+	<-s.done
 }

@@ -118,8 +118,7 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// stumble says that a poll came to nothing, in the words of somebody on call;
-// m.mu is held.
+// stumble says that a poll came to nothing, in the words of somebody on call.
 func (m *Mover) stumble(err error) {
 	why := err.Error()
 	if m.run.Phase == Moving || m.run.Phase == Cancelling {
@@ -128,13 +127,13 @@ func (m *Mover) stumble(err error) {
 	if m.stumbled.IsZero() {
 		m.stumbled = m.cfg.Now()
 	}
-	if m.progress.Why != why {
+	if m.board.read().progress.Why != why {
 		m.event("hold", why)
 		m.hold(why)
 	}
 }
 
-// recovered says so when polls come to something again; m.mu is held.
+// recovered says so when polls come to something again.
 func (m *Mover) recovered() {
 	if m.stumbled.IsZero() {
 		return

@@ -13,7 +13,7 @@ import (
 // account brings the progress up to date after a poll.
 func (m *Mover) account(v verdicts, now time.Time, why string) {
 	w := m.work
-	p := &m.progress
+	p := m.board.read().progress
 	queues := newLoads(slices.Concat(v.running, v.cands, v.later))
 	busiest := queues.busiest()
 	idle := len(v.running) == 0 && why != ""
@@ -40,6 +40,7 @@ func (m *Mover) account(v verdicts, now time.Time, why string) {
 	if idle {
 		p.State = "holding"
 	}
+	m.board.edit(func(s *status) { s.progress = p })
 }
 
 // timeLeft goes by what was seen so far, and never below what the throttle
@@ -103,9 +104,9 @@ func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Pro
 	if !run.Phase.active() || len(run.Moves) == 0 {
 		return run, restingProgress(run), nil
 	}
-	m := &Mover{cfg: withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }}), run: run, owned: owned, progress: w.last}
+	m := &Mover{cfg: withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }}), run: run, owned: owned, board: newBoard(status{progress: w.last})}
 	if w.work == nil || w.run != run.ID+string(run.Phase) {
-		w.work, w.run, m.progress = newWork(m.cfg), run.ID+string(run.Phase), rebalance.Progress{}
+		w.work, w.run, m.board = newWork(m.cfg), run.ID+string(run.Phase), newBoard(status{})
 	}
 	m.work = w.work
 	m.work.settled = map[TP]bool{} // a later run may open a partition again
@@ -119,8 +120,8 @@ func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Pro
 	v := m.rule(view, now)
 	m.account(v, now, v.waiting)
 	if run.Phase == Proving || run.Phase == Cleaning {
-		m.progress.State, m.progress.Why = string(run.Phase), run.Why
+		m.say(string(run.Phase), run.Why)
 	}
-	w.last = m.progress
-	return run, m.progress, nil
+	w.last = m.board.read().progress
+	return run, w.last, nil
 }

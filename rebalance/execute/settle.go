@@ -19,7 +19,7 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	for _, b := range m.owned.brokers() {
 		if read.Unread[b] && m.work.waits[b] < unreadPolls {
 			m.work.waits[b]++
-			m.progress.State, m.progress.Why = string(Cleaning), fmt.Sprintf("broker %d does not answer; its throttle rate is read again", b)
+			m.say(string(Cleaning), fmt.Sprintf("broker %d does not answer; its throttle rate is read again", b))
 			return nil
 		}
 	}
@@ -105,7 +105,7 @@ func (m *Mover) stepProve(ctx context.Context) error {
 		}
 	}
 	if len(waits) > 0 {
-		m.progress.State, m.progress.Why = string(Proving), strings.Join(waits, "; ")
+		m.say(string(Proving), strings.Join(waits, "; "))
 		return nil
 	}
 	return m.enter(ctx, Finished, m.finalWord())

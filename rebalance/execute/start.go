@@ -29,9 +29,11 @@ func (m *Mover) Start(ctx context.Context, p rebalance.Plan) error {
 
 // StartWith begins moves with options.
 func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.looping {
+	if err := m.turn.take(ctx); err != nil {
+		return err
+	}
+	defer m.yield()
+	if m.board.read().looping {
 		if samePlan(m.run, moves, o) {
 			return nil
 		}
@@ -56,20 +58,22 @@ func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) 
 	if err := m.saveRun(ctx, run); err != nil {
 		return fmt.Errorf("writing the plan down: %w", err)
 	}
-	m.run, m.cancel = run, false
-	m.progress = rebalance.Progress{MovesTotal: len(run.Moves)}
+	m.run = run
+	m.board.edit(func(s *status) { s.progress = rebalance.Progress{MovesTotal: len(run.Moves)} })
 	for _, d := range dropped {
 		m.event("drop", fmt.Sprintf("%s: %s", d.tp(), d.Dropped))
 	}
 	m.event("phase", fmt.Sprintf("starting run %s with %d moves", run.ID, len(s.Moves)))
-	m.begin()
+	m.begin(false)
 	return nil
 }
 
 // Check runs the preflight for moves and begins nothing.
 func (m *Mover) Check(ctx context.Context, moves []cluster.Move, o Options) ([]Finding, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	if err := m.turn.take(ctx); err != nil {
+		return nil, err
+	}
+	defer m.yield()
 	s, _, err := m.situation(ctx, moves, o)
 	if err != nil {
 		return nil, err

@@ -80,6 +80,17 @@ type Run struct {
 	Moves  []Move `json:"-"`
 }
 
+// dropped is the moves that were given up.
+func (r Run) dropped() []Move {
+	var out []Move
+	for _, mv := range r.Moves {
+		if mv.Dropped != "" {
+			out = append(out, mv)
+		}
+	}
+	return out
+}
+
 // Owned is every throttle that is, or may be, ours. It is written down before
 // any of it is set, so it is never less than what is in the cluster.
 type Owned struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -33,7 +32,7 @@ type TopicStore struct {
 	topic string
 	opts  []kgo.Opt
 
-	mu    sync.Mutex
+	turn  chan struct{} // of who reads or writes; waited for no longer than a context lasts
 	owner string
 	next  int64 // the offset after our last record; -1 before a claim
 }
@@ -53,16 +52,30 @@ func NewTopicStore(topic string, opts ...kgo.Opt) (*TopicStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to kafka: %w", err)
 	}
-	return &TopicStore{cl: cl, adm: kadm.NewClient(cl), topic: topic, opts: opts, next: -1}, nil
+	return &TopicStore{cl: cl, adm: kadm.NewClient(cl), topic: topic, opts: opts, turn: make(chan struct{}, 1), next: -1}, nil
 }
 
 // Close closes the connection.
 func (s *TopicStore) Close() { s.cl.Close() }
 
+// take waits for the turn.
+func (s *TopicStore) take(ctx context.Context) error {
+	select {
+	case s.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for state topic %s: %w", s.topic, ctx.Err())
+	}
+}
+
+func (s *TopicStore) give() { <-s.turn }
+
 // Load implements Store.
 func (s *TopicStore) Load(ctx context.Context) (map[string][]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return nil, err
+	}
+	defer s.give()
 	kv, _, _, err := s.read(ctx)
 	delete(kv, claimKey)
 	return kv, err
@@ -107,7 +120,7 @@ func (s *TopicStore) offsets(ctx context.Context) (start, end int64, err error) 
 		list func(context.Context, ...string) (kadm.ListedOffsets, error)
 		to   *int64
 	}{{s.adm.ListStartOffsets, &start}, {s.adm.ListEndOffsets, &end}} {
-		l, err := at.list(ctx, s.topic)
+		l, err := within(ctx, func(ctx context.Context) (kadm.ListedOffsets, error) { return at.list(ctx, s.topic) })
 		if err != nil {
 			return 0, 0, fmt.Errorf("reading offsets of state topic %s: %w", s.topic, err)
 		}
@@ -125,8 +138,10 @@ func (s *TopicStore) offsets(ctx context.Context) (start, end int64, err error) 
 
 // Claim implements Store.
 func (s *TopicStore) Claim(ctx context.Context, owner string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
 	if err := s.create(ctx); err != nil {
 		return err
 	}
@@ -139,7 +154,7 @@ func (s *TopicStore) Claim(ctx context.Context, owner string) error {
 func (s *TopicStore) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	meta, err := s.adm.Metadata(ctx, s.topic)
+	meta, err := within(ctx, func(ctx context.Context) (kadm.Metadata, error) { return s.adm.Metadata(ctx, s.topic) })
 	if err != nil {
 		return fmt.Errorf("reading metadata: %w", err)
 	}
@@ -147,10 +162,13 @@ func (s *TopicStore) create(ctx context.Context) error {
 		return nil
 	}
 	rf := min(3, len(meta.Brokers))
-	_, err = s.adm.CreateTopic(ctx, 1, int16(rf), map[string]*string{
+	configs := map[string]*string{
 		"cleanup.policy":      kmsg.StringPtr("compact"),
 		"min.insync.replicas": kmsg.StringPtr(fmt.Sprint(max(1, rf-1))),
-	}, s.topic)
+	}
+	_, err = within(ctx, func(ctx context.Context) (kadm.CreateTopicResponse, error) {
+		return s.adm.CreateTopic(ctx, 1, int16(rf), configs, s.topic)
+	})
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) {
 		return fmt.Errorf("creating state topic %s: %w", s.topic, err)
 	}
@@ -159,8 +177,10 @@ func (s *TopicStore) create(ctx context.Context) error {
 
 // Put implements Store.
 func (s *TopicStore) Put(ctx context.Context, records []record) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
 	if err := s.check(ctx); err != nil {
 		return err
 	}
@@ -172,20 +192,41 @@ func (s *TopicStore) write(ctx context.Context, records []record) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	for _, r := range records {
-		res := s.cl.ProduceSync(ctx, &kgo.Record{Topic: s.topic, Partition: 0, Key: []byte(r.Key), Value: r.Value})
-		rec, err := res.First()
+		offset, err := s.produce(ctx, r)
 		if err != nil {
 			return fmt.Errorf("writing state topic %s: %w", s.topic, err)
 		}
-		s.next = rec.Offset + 1
+		s.next = offset + 1
 	}
 	return nil
 }
 
+// produce waits for one record, and no longer than ctx lasts: the client holds
+// on to a record that is on its way. Should it arrive after all, the next check
+// finds it to be of this owner.
+func (s *TopicStore) produce(ctx context.Context, r record) (offset int64, err error) {
+	type written struct {
+		offset int64
+		err    error
+	}
+	done := make(chan written, 1)
+	s.cl.Produce(ctx, &kgo.Record{Topic: s.topic, Partition: 0, Key: []byte(r.Key), Value: r.Value}, func(rec *kgo.Record, err error) {
+		done <- written{rec.Offset, err}
+	})
+	select {
+	case w := <-done:
+		return w.offset, w.err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
 // Check implements Store.
 func (s *TopicStore) Check(ctx context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.give()
 	return s.check(ctx)
 }
 

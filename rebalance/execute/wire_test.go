@@ -27,7 +27,7 @@ func (w *wire) process(t *testing.T) *Mover {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	m, err := New(Config{Kafka: NewClient(cl), Store: store, Manual: true, Poll: time.Second,
+	m, err := New(t.Context(), Config{Kafka: NewClient(cl), Store: store, Manual: true, Poll: time.Second,
 		Throttle: ThrottlePolicy{Start: 20e6, Min: 20e6, Max: 20e6}})
 	if err != nil {
 		t.Fatalf("making a mover: %v", err)

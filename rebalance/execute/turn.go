@@ -1,0 +1,97 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/tidetable/tidetable/rebalance"
+)
+
+// turn lets one caller at a time work on a run. It is held over I/O, and so it
+// is waited for no longer than a context lasts.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) take(ctx context.Context) error {
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting until the mover has looked at the cluster: %w", ctx.Err())
+	}
+}
+
+func (t turn) give() { <-t }
+
+// status is what everybody may know of a run while somebody works on it. A
+// published one never changes.
+type status struct {
+	progress rebalance.Progress
+	run      Run // without its moves
+	dropped  []Move
+	looping  bool
+	cancel   bool          // was asked for, and not yet begun
+	fault    error         // why the loop ended early
+	done     chan struct{} // closed when the run is over and all is told
+}
+
+// board is where the status is published. Reading it waits for nobody.
+type board struct{ now atomic.Pointer[status] }
+
+func newBoard(s status) *board {
+	b := &board{}
+	b.now.Store(&s)
+	return b
+}
+
+func (b *board) read() status { return *b.now.Load() }
+
+// edit publishes a changed copy; change may be called more than once.
+func (b *board) edit(change func(*status)) {
+	for {
+		old := b.now.Load()
+		next := *old
+		change(&next)
+		if b.now.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+// outbox keeps events until nobody is at work, and hands them over in order,
+// one at a time and with no lock held: who is told may ask the mover anything.
+type outbox struct {
+	mu      sync.Mutex
+	waiting []Event
+	telling bool
+}
+
+func (o *outbox) put(e Event) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting = append(o.waiting, e)
+}
+
+// empty tells what is waiting. Who comes while another tells leaves it to that
+// one.
+func (o *outbox) empty(tell func(Event)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.telling {
+		return
+	}
+	o.telling = true
+	for len(o.waiting) > 0 {
+		next := o.waiting
+		o.waiting = nil
+		o.mu.Unlock()
+		for _, e := range next {
+			tell(e)
+		}
+		o.mu.Lock()
+	}
+	o.telling = false
+}
