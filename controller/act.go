@@ -5,14 +5,16 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidetable/tidetable/controller/gates"
+
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
 // situation is what the gates judge by.
-func (t *tick) situation() Situation {
-	return Situation{
+func (t *tick) situation() gates.Situation {
+	return gates.Situation{
 		Now: t.now, Policy: &t.c.cfg.Policy, Snapshot: &t.snap, Forecasts: t.d.Forecasts, Requirement: &t.d.Requirement,
 		Observations: t.d.Seen.Observations, Operation: t.c.state.Operation, Past: t.c.state.Past, Scales: t.scales,
 		Windows: t.c.windows.act, MoveWindows: t.c.windows.move, Needs: t.need,
@@ -20,7 +22,7 @@ func (t *tick) situation() Situation {
 }
 
 func (t *tick) gate(ctx context.Context) {
-	if v := check(ctx, t.c.cfg.Gates, t.d.Proposals, t.situation()); v != nil {
+	if v := gates.Check(ctx, t.c.cfg.Gates, t.d.Proposals, t.situation()); v != nil {
 		t.d.Verdicts = v
 	}
 }

@@ -291,7 +291,7 @@ func TestHoldStopsEverythingAtOnce(t *testing.T) {
 	w := newFakeWorld(6, 3, 12)
 	w.rate = 6e6
 	p := actPolicy()
-	p.Metadata.Annotations = map[string]string{controller.Annotation: "maintenance"}
+	p.Metadata.Annotations = map[string]string{policy.HoldAnnotation: "maintenance"}
 	w.run(t, p, 20, func(_ int, d decision.Decision) {
 		if d.Reason != decision.ReasonHeld || !strings.Contains(d.Outcome, "maintenance") {
 			t.Fatalf("%s: %s", d.Reason, d.Outcome)

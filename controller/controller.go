@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidetable/tidetable/controller/gates"
+
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
@@ -25,11 +27,11 @@ type Config struct {
 	History    History
 	Forecaster forecast.Forecaster
 	Planner    Planner
-	// Scalers by target: see BrokerTarget and ConsumerTarget.
+	// Scalers by the target's key.
 	Scalers   map[string]actuators.Scaler
 	Mover     Mover
 	Admin     BrokerAdmin
-	Gates     []Gate
+	Gates     []gates.Gate
 	Watchers  []Watcher
 	Approvals Approvals
 	Journal   Journal
@@ -141,22 +143,6 @@ func moveRate(r policy.Rebalance) cluster.BytesPerSecond {
 	return rate
 }
 
-// BrokerTarget is the key of the broker workload's Scaler.
-func BrokerTarget(s policy.Spec) string {
-	if s.Brokers.Target.Name == "" {
-		return "brokers"
-	}
-	return s.Brokers.Target.Key()
-}
-
-// ConsumerTarget is the key of a consumer workload's Scaler.
-func ConsumerTarget(g policy.Consumer) string {
-	if g.Target.Name == "" {
-		return "group/" + g.Group
-	}
-	return g.Target.Key()
-}
-
 // Tick goes round the loop once. The Decision is complete even when there is
 // an error, which then is what kept the loop from its work: nothing was done.
 func (c *Controller) Tick(ctx context.Context) (decision.Decision, error) {
@@ -216,7 +202,7 @@ type tick struct {
 	predicted predicted
 	groupsNow []groupSize
 	topics    map[string]int // index by name, made when first asked for
-	need      map[string]NeedWindow
+	need      map[string]gates.NeedWindow
 	notFresh  string // why nothing may scale in; "" when all is known
 	kept      string // why more brokers are kept than would do; "" when they are not
 }

@@ -135,7 +135,7 @@ func (t *tick) consumers() []capacity.ConsumerRequirement {
 func (t *tick) consumer(c policy.Consumer) capacity.ConsumerRequirement {
 	i := slices.IndexFunc(t.snap.Groups, func(g cluster.Group) bool { return g.Name == c.Group })
 	if i < 0 {
-		current := t.scales[ConsumerTarget(c)].Replicas
+		current := t.scales[c.Key()].Replicas
 		return capacity.ConsumerRequirement{Group: c.Group, Replicas: max(current, c.Min), Unknown: "the group is not in the cluster", Why: "kept: the group is not in the cluster"}
 	}
 	g := &t.snap.Groups[i]
@@ -149,7 +149,7 @@ func (t *tick) consumer(c policy.Consumer) capacity.ConsumerRequirement {
 		now.arriving = rate.arriving(t.now, now.consumed, now.lag)
 	}
 	current, ready := g.Members, g.Members
-	if s, ok := t.scales[ConsumerTarget(c)]; ok {
+	if s, ok := t.scales[c.Key()]; ok {
 		current, ready = s.Replicas, s.Ready
 	}
 	rate.learn(t.now, ready, now.consumed, now.lag)

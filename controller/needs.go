@@ -1,6 +1,10 @@
 package controller
 
-import "time"
+import (
+	"time"
+
+	"github.com/tidetable/tidetable/controller/gates"
+)
 
 // needs keeps the highest need within a sliding window: a queue of values that
 // fall, each the highest since its time. Adding is amortised constant.
@@ -15,7 +19,7 @@ type timedNeed struct {
 }
 
 // add notes a need, forgets what is older than span, and gives the window.
-func (n *needs) add(at time.Time, value int, span time.Duration) NeedWindow {
+func (n *needs) add(at time.Time, value int, span time.Duration) gates.NeedWindow {
 	if n.since.IsZero() {
 		n.since = at
 	}
@@ -26,5 +30,5 @@ func (n *needs) add(at time.Time, value int, span time.Duration) NeedWindow {
 	for len(n.queue) > 1 && at.Sub(n.queue[0].at) > span {
 		n.queue = n.queue[1:]
 	}
-	return NeedWindow{Highest: n.queue[0].value, Since: n.since}
+	return gates.NeedWindow{Highest: n.queue[0].value, Since: n.since}
 }

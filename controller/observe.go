@@ -64,9 +64,9 @@ func (t *tick) readScales(ctx context.Context) {
 
 // targets is every workload of the policy, brokers first.
 func (t *tick) targets() []string {
-	keys := []string{BrokerTarget(t.c.spec)}
+	keys := []string{t.c.spec.Brokers.Key()}
 	for _, g := range t.c.spec.Consumers {
-		keys = append(keys, ConsumerTarget(g))
+		keys = append(keys, g.Key())
 	}
 	return keys
 }

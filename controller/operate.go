@@ -1,7 +1,6 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
-	"github.com/tidetable/tidetable/policy"
 )
 
 // startOperation begins the one operation there may be. It is saved before
@@ -104,7 +102,7 @@ func (t *tick) adopt(ctx context.Context) error {
 		return nil
 	}
 	return t.begin(ctx, &decision.Operation{
-		ID: t.d.ID, Kind: decision.Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
+		ID: t.d.ID, Kind: decision.Rebalance, Target: t.c.spec.Brokers.Key(), From: t.currentBrokers(), To: t.currentBrokers(),
 		Phase: decision.Moving, Started: t.now, PhaseSince: t.now, Why: "adopted: moves were in flight when this process began", Plans: 1,
 	})
 }
@@ -117,7 +115,7 @@ func (t *tick) frozen() string {
 	if t.c.spec.Gates.Hold {
 		return "gates.hold is set"
 	}
-	if why := HoldAnnotation(t.c.cfg.Policy); why != "" {
+	if why := t.c.cfg.Policy.Held(); why != "" {
 		return why
 	}
 	for _, o := range t.d.Seen.Observations {
@@ -126,18 +124,6 @@ func (t *tick) frozen() string {
 		}
 	}
 	return ""
-}
-
-// Annotation holds a policy by hand: its value is the reason.
-const Annotation = "tidetable.io/hold"
-
-// HoldAnnotation says that, and why, a policy is held by its annotation.
-func HoldAnnotation(p policy.Policy) string {
-	v, ok := p.Metadata.Annotations[Annotation]
-	if !ok || v == "false" {
-		return ""
-	}
-	return "the annotation " + Annotation + " says: " + cmp.Or(v, "hold")
 }
 
 // overtaken says why an operation should be given up; "" when it should not.

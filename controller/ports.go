@@ -21,13 +21,6 @@ type History interface {
 	History(ctx context.Context, signal metrics.Signal, w metrics.Window) ([]metrics.Series, error)
 }
 
-// Gate says whether a proposal may go on. It never edits the proposal, and
-// decides from what it is given alone: no I/O, no clock.
-type Gate interface {
-	Name() string
-	Check(ctx context.Context, p decision.Proposal, s Situation) decision.Verdict
-}
-
 // Mover carries plans out. Its state lives in Kafka, so that a new leader
 // adopts what the last one left running.
 type Mover interface {

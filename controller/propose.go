@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tidetable/tidetable/controller/gates"
+
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
@@ -13,7 +15,7 @@ import (
 // propose says what should change. It bounds and steps; whether it may happen
 // is the gates' business.
 func (t *tick) propose() {
-	t.need = map[string]NeedWindow{}
+	t.need = map[string]gates.NeedWindow{}
 	if t.c.spec.Mode == policy.Observe {
 		t.d.Recommended = t.currentBrokers()
 		return
@@ -26,7 +28,7 @@ func (t *tick) propose() {
 }
 
 // window notes a need and gives the highest of the stabilisation window.
-func (t *tick) window(target string, need int, span time.Duration) NeedWindow {
+func (t *tick) window(target string, need int, span time.Duration) gates.NeedWindow {
 	n := t.c.needs[target]
 	if n == nil {
 		n = &needs{}
@@ -39,7 +41,7 @@ func (t *tick) window(target string, need int, span time.Duration) NeedWindow {
 
 func (t *tick) proposeBrokers() {
 	b, r := t.c.spec.Brokers, &t.d.Requirement
-	target, current := BrokerTarget(t.c.spec), t.currentBrokers()
+	target, current := t.c.spec.Brokers.Key(), t.currentBrokers()
 	need := max(r.Brokers, b.Min)
 	if allowed := t.allowed(need); need > allowed {
 		t.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
@@ -139,7 +141,7 @@ const batchedOut = 1 + scaleInDeadband
 func (t *tick) proposeConsumers(g *groupSize) {
 	i := slices.IndexFunc(t.d.Requirement.Consumers, func(r capacity.ConsumerRequirement) bool { return r.Group == g.policy.Group })
 	r := &t.d.Requirement.Consumers[i]
-	target := ConsumerTarget(g.policy)
+	target := g.policy.Key()
 	need := max(r.Replicas, g.needNow)
 	w := t.window(target, need, g.policy.Stabilisation.D())
 	if r.Unknown != "" {
@@ -215,7 +217,7 @@ func (t *tick) proposeRebalance() {
 		return
 	}
 	t.d.Proposals = append(t.d.Proposals, decision.Proposal{
-		Kind: decision.Rebalance, Target: BrokerTarget(t.c.spec), From: t.currentBrokers(), To: t.currentBrokers(),
+		Kind: decision.Rebalance, Target: t.c.spec.Brokers.Key(), From: t.currentBrokers(), To: t.currentBrokers(),
 		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*float64(r.Tolerance)),
 	})
 }

@@ -55,7 +55,7 @@ func sizedGroup(t *testing.T, current int, f forecast.Forecaster) (to int) {
 	p.Spec.Consumers = []policy.Consumer{{Group: "billing", Target: policy.Target{Kind: "Deployment", Name: "billing"}, PerReplica: 1000}}
 	d, err := newLoop(t, Config{
 		Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: f, Clock: &testClock{start},
-		Scalers: map[string]actuators.Scaler{ConsumerTarget(p.Spec.Consumers[0]): &fixedScaler{current}},
+		Scalers: map[string]actuators.Scaler{p.Spec.Consumers[0].Key(): &fixedScaler{current}},
 	}).Tick(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -221,7 +221,7 @@ func (c *Controller) stored(t *tick) cluster.Bytes {
 
 // currentBrokers is how many brokers are asked for now.
 func (t *tick) currentBrokers() int {
-	if s, ok := t.scales[BrokerTarget(t.c.spec)]; ok {
+	if s, ok := t.scales[t.c.spec.Brokers.Key()]; ok {
 		return s.Replicas
 	}
 	n := 0

@@ -3,6 +3,7 @@ package simulations
 import (
 	"context"
 	"fmt"
+	"github.com/tidetable/tidetable/controller/gates"
 	"math"
 	"runtime"
 	"time"
@@ -18,7 +19,7 @@ import (
 // Options of a comparison.
 type Options struct {
 	Forecaster func() forecast.Forecaster // for tidetable; one a run
-	Gates      func() []controller.Gate
+	Gates      func() []gates.Gate
 	// Journal, when it is given, makes the journal of a run of the loop; Compare
 	// only.
 	Journal  func(policy string, clock controller.Clock) (controller.Journal, error)

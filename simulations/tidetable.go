@@ -3,6 +3,7 @@ package simulations
 import (
 	"context"
 	"fmt"
+	"github.com/tidetable/tidetable/controller/gates"
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
@@ -135,12 +136,12 @@ func (l *loop) Tick(ctx context.Context, w *world.World) error {
 
 func (l *loop) build(w *world.World) error {
 	spec := l.doc.Spec
-	scalers := map[string]actuators.Scaler{controller.BrokerTarget(spec): world.BrokerScaler{World: w}}
+	scalers := map[string]actuators.Scaler{spec.Brokers.Key(): world.BrokerScaler{World: w}}
 	for i := range w.Groups() {
 		name := w.Group(i).Spec.Name
 		for _, c := range spec.Consumers {
 			if c.Group == name {
-				scalers[controller.ConsumerTarget(c)] = world.GroupScaler{World: w, Group: i}
+				scalers[c.Key()] = world.GroupScaler{World: w, Group: i}
 			}
 		}
 	}
@@ -172,7 +173,7 @@ func (l *loop) build(w *world.World) error {
 	return nil
 }
 
-func (o Options) gates() []controller.Gate {
+func (o Options) gates() []gates.Gate {
 	if o.Gates == nil {
 		return nil
 	}

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/policy"
 )
 
 // FieldManager is the name under which tidetable owns fields.
@@ -182,7 +183,7 @@ func (c Client) Current(ctx context.Context, t Target) (actuators.Scale, error) 
 
 // HoldAnnotation on a workload, or on a policy, keeps tidetable's hands off it;
 // its value says why, for whoever reads the decision.
-const HoldAnnotation = "tidetable.io/hold"
+const HoldAnnotation = policy.HoldAnnotation
 
 // Held says why an object is to be left alone; empty when it is not.
 func Held(o *unstructured.Unstructured) string {

@@ -189,14 +189,14 @@ func (r *kubernetesRun) scalers(p policy.Policy) (map[string]actuators.Scaler, [
 	out := map[string]actuators.Scaler{}
 	var floors []floor
 	if t := p.Spec.Brokers.Target; t.Name != "" {
-		out[controller.BrokerTarget(p.Spec)] = brokerScaler(client, r.target(p, t))
+		out[p.Spec.Brokers.Key()] = brokerScaler(client, r.target(p, t))
 	}
 	for _, c := range p.Spec.Consumers {
 		if c.Target.Name == "" || c.Via == "metric" {
 			continue
 		}
 		s := &consumerScaler{client: client, target: r.target(p, c.Target), via: c.Via, hold: max(floorHold, 3*p.Spec.Interval.D())}
-		out[controller.ConsumerTarget(c)] = s
+		out[c.Key()] = s
 		floors = append(floors, s)
 	}
 	return out, floors

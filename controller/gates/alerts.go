@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Alerts obeys what was said from outside: a freeze stops everything, a hold
@@ -16,7 +14,7 @@ type Alerts struct{}
 func (Alerts) Name() string { return "alerts" }
 
 // Check looks for a freeze or a hold on the proposal's subject.
-func (Alerts) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Alerts) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	for _, o := range s.Observations {
 		if o.Subject != "" && o.Subject != p.Target && o.Subject != p.Group {
 			continue

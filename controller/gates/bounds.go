@@ -6,7 +6,6 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -18,7 +17,7 @@ type Bounds struct{}
 func (Bounds) Name() string { return "bounds" }
 
 // Check compares the proposal with the policy.
-func (Bounds) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Bounds) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	least, most := s.Policy.Spec.Brokers.Min, s.Policy.Spec.Brokers.Max
 	switch p.Kind {
 	case decision.Rebalance:

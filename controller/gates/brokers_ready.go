@@ -6,7 +6,6 @@ import (
 	"github.com/tidetable/tidetable/decision"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 )
 
 // BrokersReady holds changes of brokers and placement while a broker is not
@@ -18,7 +17,7 @@ func (BrokersReady) Name() string { return "brokers-ready" }
 
 // Check looks at every broker's state, and at the workload's pods. A reactive
 // scale-out goes on: it may be what the cluster needs.
-func (BrokersReady) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (BrokersReady) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !movesData(p) || scaleOut(p) && p.Reactive {
 		return allow()
 	}

@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Budget bounds how often sizes change within 24 hours: whatever went wrong,
@@ -17,7 +15,7 @@ type Budget struct{}
 func (Budget) Name() string { return "budget" }
 
 // Check counts what was done in the last day.
-func (Budget) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Budget) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	b := s.Policy.Spec.Gates.Budget
 	most := b.ConsumerActions
 	switch p.Kind {

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Cooldown lets one change of the brokers show its effect before the next. A
@@ -17,7 +15,7 @@ type Cooldown struct{}
 func (Cooldown) Name() string { return "cooldown" }
 
 // Check looks at when the target was changed last.
-func (Cooldown) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Cooldown) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	last, ok := s.LastScale(p.Target)
 	if !ok || p.Kind == decision.ScaleConsumers || scaleOut(p) && p.Reactive {
 		return allow()

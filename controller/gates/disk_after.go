@@ -6,7 +6,6 @@ import (
 	"github.com/tidetable/tidetable/decision"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 )
 
 // DiskAfter holds a scale-in after which the disks would be too full: what is
@@ -18,7 +17,7 @@ func (DiskAfter) Name() string { return "disk-after" }
 
 // Check spreads what is stored over the disks that stay, counting the largest
 // as those that leave.
-func (DiskAfter) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (DiskAfter) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // ForecastTrust keeps a forecast that has not earned trust from making
@@ -17,7 +15,7 @@ type ForecastTrust struct{}
 func (ForecastTrust) Name() string { return "forecast-trust" }
 
 // Check looks at the forecasts that the proposal rests on.
-func (ForecastTrust) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (ForecastTrust) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !p.ScaleIn() {
 		return allow()
 	}

@@ -9,13 +9,11 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // All is every gate, sorted by name. Every one is asked about every proposal.
-func All() []controller.Gate {
-	return []controller.Gate{
+func All() []Gate {
+	return []Gate{
 		Alerts{},
 		Bounds{},
 		BrokersReady{},

@@ -12,7 +12,7 @@ import (
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
+
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -21,7 +21,7 @@ var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 const kafka = "StatefulSet/kafka"
 
 // calm is a situation in which every gate allows every proposal below.
-func calm() controller.Situation {
+func calm() Situation {
 	p := policy.Policy{}
 	p.Spec.Mode = policy.Act
 	p.Spec.Brokers.Target = policy.Target{Kind: "StatefulSet", Name: "kafka"}
@@ -40,11 +40,11 @@ func calm() controller.Situation {
 	s.Topics = []cluster.Topic{t}
 	s.Groups = []cluster.Group{{Name: "billing", Partitions: []cluster.GroupPartition{{Topic: "orders", Lag: 1000, ConsumedPerSecond: 100}}}}
 	long := now.Add(-100 * time.Hour)
-	return controller.Situation{
+	return Situation{
 		Now: now, Policy: &p, Snapshot: &s, Requirement: &capacity.Requirement{Brokers: 4, Complete: true},
 		Forecasts: []decision.ForecastSummary{{Subject: decision.ClusterSubject, Trusted: true}, {Subject: "billing", Trusted: true}},
 		Scales:    map[string]actuators.Scale{kafka: {Replicas: 6, Ready: 6}, "Deployment/billing": {Replicas: 4, Ready: 4}},
-		Needs:     map[string]controller.NeedWindow{kafka: {Highest: 4, Since: long}, "Deployment/billing": {Highest: 2, Since: long}},
+		Needs:     map[string]NeedWindow{kafka: {Highest: 4, Since: long}, "Deployment/billing": {Highest: 2, Since: long}},
 	}
 }
 
@@ -75,106 +75,106 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 	const hold, refuse = decision.Hold, decision.Refuse
 	window := policy.CompileWindows([]policy.Window{{Schedule: "0 1 * * *", Duration: policy.Duration(time.Hour)}})
 	tests := []struct {
-		gate  controller.Gate
+		gate  Gate
 		name  string
-		spoil func(*controller.Situation)
+		spoil func(*Situation)
 		want  rulings
 	}{
-		{Alerts{}, "freeze", func(s *controller.Situation) {
+		{Alerts{}, "freeze", func(s *Situation) {
 			s.Observations = []decision.Observation{{Source: "maintenance", Effect: decision.EffectFreeze}}
 		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
-		{Alerts{}, "hold", func(s *controller.Situation) {
+		{Alerts{}, "hold", func(s *Situation) {
 			s.Observations = []decision.Observation{{Source: "disk", Effect: decision.EffectHold}}
 		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
-		{Alerts{}, "hold of one group", func(s *controller.Situation) {
+		{Alerts{}, "hold of one group", func(s *Situation) {
 			s.Observations = []decision.Observation{{Source: "lag", Effect: decision.EffectHold, Subject: "billing"}}
 		}, rulings{"shrink": hold}},
-		{Bounds{}, "minimum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 }, rulings{"in": refuse, "shrink": refuse}},
-		{Bounds{}, "maximum", func(s *controller.Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 }, rulings{"out": refuse, "surge": refuse, "grow": refuse}},
-		{BrokersReady{}, "fenced", func(s *controller.Situation) { s.Snapshot.Brokers[2].State = cluster.BrokerFenced }, rulings{"out": hold, "in": hold, "balance": hold}},
-		{BrokersReady{}, "pod missing", func(s *controller.Situation) { s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
-		{Budget{}, "spent", func(s *controller.Situation) {
+		{Bounds{}, "minimum", func(s *Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 }, rulings{"in": refuse, "shrink": refuse}},
+		{Bounds{}, "maximum", func(s *Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 }, rulings{"out": refuse, "surge": refuse, "grow": refuse}},
+		{BrokersReady{}, "fenced", func(s *Situation) { s.Snapshot.Brokers[2].State = cluster.BrokerFenced }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{BrokersReady{}, "pod missing", func(s *Situation) { s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{Budget{}, "spent", func(s *Situation) {
 			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 2, ConsumerActions: 1}
 			s.Past = []decision.PastScale{
 				{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour)}, {Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-3 * time.Hour)},
 				{Kind: decision.ScaleConsumers, Target: "Deployment/billing", At: now.Add(-time.Hour)},
 			}
 		}, rulings{"out": hold, "in": hold, "grow": hold, "shrink": hold}},
-		{Budget{}, "of yesterday", func(s *controller.Situation) {
+		{Budget{}, "of yesterday", func(s *Situation) {
 			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 1, ConsumerActions: 1}
 			s.Past = []decision.PastScale{{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-25 * time.Hour)}}
 		}, rulings{}},
-		{Cooldown{}, "just changed", func(s *controller.Situation) {
+		{Cooldown{}, "just changed", func(s *Situation) {
 			s.Past = []decision.PastScale{{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour), Ended: now.Add(-10 * time.Minute)}}
 		}, rulings{"out": hold, "in": hold, "balance": hold}},
-		{DiskAfter{}, "full", func(s *controller.Situation) {
+		{DiskAfter{}, "full", func(s *Situation) {
 			for i := range s.Snapshot.Topics[0].Partitions {
 				s.Snapshot.Topics[0].Partitions[i].Load.SizeBytes = 2.5e11
 			}
 		}, rulings{"in": hold}},
-		{DiskAfter{}, "unknown", func(s *controller.Situation) { s.Snapshot.Brokers[0].Capacity.DiskBytes = 0 }, rulings{"in": hold}},
-		{ForecastTrust{}, "untrusted", func(s *controller.Situation) { s.Forecasts[0].Trusted = false }, rulings{"in": hold}},
-		{ForecastTrust{}, "none", func(s *controller.Situation) { s.Forecasts = nil }, rulings{"in": hold, "shrink": hold}},
-		{HoldByHand{}, "policy", func(s *controller.Situation) { s.Policy.Spec.Gates.Hold = true }, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
-		{HoldByHand{}, "annotation", func(s *controller.Situation) {
-			s.Policy.Metadata.Annotations = map[string]string{controller.Annotation: "upgrade"}
+		{DiskAfter{}, "unknown", func(s *Situation) { s.Snapshot.Brokers[0].Capacity.DiskBytes = 0 }, rulings{"in": hold}},
+		{ForecastTrust{}, "untrusted", func(s *Situation) { s.Forecasts[0].Trusted = false }, rulings{"in": hold}},
+		{ForecastTrust{}, "none", func(s *Situation) { s.Forecasts = nil }, rulings{"in": hold, "shrink": hold}},
+		{HoldByHand{}, "policy", func(s *Situation) { s.Policy.Spec.Gates.Hold = true }, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
+		{HoldByHand{}, "annotation", func(s *Situation) {
+			s.Policy.Metadata.Annotations = map[string]string{policy.HoldAnnotation: "upgrade"}
 		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
-		{HoldByHand{}, "workload", func(s *controller.Situation) {
+		{HoldByHand{}, "workload", func(s *Situation) {
 			s.Scales["Deployment/billing"] = actuators.Scale{Replicas: 4, Held: "debugging"}
 		}, rulings{"grow": hold, "shrink": hold}},
-		{Ineffective{}, "consumers wait for something else", func(s *controller.Situation) {
+		{Ineffective{}, "consumers wait for something else", func(s *Situation) {
 			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 100, Lag: 900}}
 		}, rulings{"grow": hold}},
-		{Ineffective{}, "it helped", func(s *controller.Situation) {
+		{Ineffective{}, "it helped", func(s *Situation) {
 			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 60, Lag: 900}}
 		}, rulings{}},
-		{Ineffective{}, "empty broker", func(s *controller.Situation) {
+		{Ineffective{}, "empty broker", func(s *Situation) {
 			s.Snapshot.Brokers = append(s.Snapshot.Brokers, cluster.Broker{ID: 6, State: cluster.BrokerAlive})
 		}, rulings{"out": hold, "surge": hold}},
-		{MaxStep{}, "too far", func(s *controller.Situation) { s.Policy.Spec.Brokers.MaxStep = 0 }, rulings{"out": refuse, "surge": refuse, "in": refuse}},
-		{OneOperation{}, "in flight", func(s *controller.Situation) { s.Operation = &decision.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
-		{Ownership{}, "an HPA", func(s *controller.Situation) {
+		{MaxStep{}, "too far", func(s *Situation) { s.Policy.Spec.Brokers.MaxStep = 0 }, rulings{"out": refuse, "surge": refuse, "in": refuse}},
+		{OneOperation{}, "in flight", func(s *Situation) { s.Operation = &decision.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
+		{Ownership{}, "an HPA", func(s *Situation) {
 			s.Scales["Deployment/billing"] = actuators.Scale{Replicas: 4, Conflict: "HorizontalPodAutoscaler billing"}
 		}, rulings{"grow": refuse, "shrink": refuse}},
-		{Ownership{}, "unreadable", func(s *controller.Situation) {
+		{Ownership{}, "unreadable", func(s *Situation) {
 			delete(s.Scales, kafka)
 			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "scale of " + kafka, Reason: "timeout"}}
 		}, rulings{"out": hold, "surge": hold, "in": hold}},
-		{PartitionHealth{}, "under-replicated", func(s *controller.Situation) {
+		{PartitionHealth{}, "under-replicated", func(s *Situation) {
 			s.Snapshot.Topics[0].Partitions[1].ISR = []int{1}
 		}, rulings{"out": hold, "in": hold, "balance": hold}},
-		{PartitionHealth{}, "offline", func(s *controller.Situation) { s.Snapshot.Topics[0].Partitions[1].Leader = -1 }, rulings{"out": hold, "in": hold, "balance": hold}},
-		{Reassignments{}, "somebody moves", func(s *controller.Situation) {
+		{PartitionHealth{}, "offline", func(s *Situation) { s.Snapshot.Topics[0].Partitions[1].Leader = -1 }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{Reassignments{}, "somebody moves", func(s *Situation) {
 			s.Snapshot.Reassignments = []cluster.Reassignment{{Topic: "orders"}}
 		}, rulings{"in": hold, "balance": hold}},
-		{Stabilisation{}, "needed lately", func(s *controller.Situation) {
-			s.Needs[kafka] = controller.NeedWindow{Highest: 6, Since: now.Add(-100 * time.Hour)}
+		{Stabilisation{}, "needed lately", func(s *Situation) {
+			s.Needs[kafka] = NeedWindow{Highest: 6, Since: now.Add(-100 * time.Hour)}
 		}, rulings{"in": hold}},
-		{Stabilisation{}, "just started", func(s *controller.Situation) {
+		{Stabilisation{}, "just started", func(s *Situation) {
 			for k := range s.Needs {
-				s.Needs[k] = controller.NeedWindow{Highest: 1, Since: now.Add(-time.Minute)}
+				s.Needs[k] = NeedWindow{Highest: 1, Since: now.Add(-time.Minute)}
 			}
 		}, rulings{"in": hold, "shrink": hold}},
-		{Stabilisation{}, "no record", func(s *controller.Situation) { s.Needs = nil }, rulings{"in": hold, "shrink": hold}},
-		{StaleSignals{}, "cpu", func(s *controller.Situation) {
+		{Stabilisation{}, "no record", func(s *Situation) { s.Needs = nil }, rulings{"in": hold, "shrink": hold}},
+		{StaleSignals{}, "cpu", func(s *Situation) {
 			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "broker_cpu"}}
 		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
-		{StaleSignals{}, "lag", func(s *controller.Situation) {
+		{StaleSignals{}, "lag", func(s *Situation) {
 			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "group_lag"}}
 		}, rulings{"in": hold, "shrink": hold}},
-		{SurviveAfter{}, "N-1", func(s *controller.Situation) {
+		{SurviveAfter{}, "N-1", func(s *Situation) {
 			s.Requirement.Constraints = []capacity.Constraint{{Name: "network-in", Brokers: 6}}
 		}, rulings{"in": refuse}},
-		{SurviveAfter{}, "unknown", func(s *controller.Situation) { s.Requirement.Complete = false }, rulings{"in": hold}},
-		{Windows{}, "closed", func(s *controller.Situation) { s.Windows = window }, rulings{"in": hold, "shrink": hold, "balance": hold}},
-		{Windows{}, "open", func(s *controller.Situation) {
+		{SurviveAfter{}, "unknown", func(s *Situation) { s.Requirement.Complete = false }, rulings{"in": hold}},
+		{Windows{}, "closed", func(s *Situation) { s.Windows = window }, rulings{"in": hold, "shrink": hold, "balance": hold}},
+		{Windows{}, "open", func(s *Situation) {
 			s.Windows, s.MoveWindows, s.Now = window, window, time.Date(2026, 3, 2, 1, 30, 0, 0, time.UTC)
 		}, rulings{}},
-		{Windows{}, "moves", func(s *controller.Situation) { s.MoveWindows = window }, rulings{"balance": hold}},
-		{Windows{}, "unreadable", func(s *controller.Situation) {
+		{Windows{}, "moves", func(s *Situation) { s.MoveWindows = window }, rulings{"balance": hold}},
+		{Windows{}, "unreadable", func(s *Situation) {
 			s.Windows = policy.CompileWindows([]policy.Window{{Schedule: "TZ=UTC"}})
 		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
-		{Zones{}, "too few", func(s *controller.Situation) {
+		{Zones{}, "too few", func(s *Situation) {
 			s.Policy.Spec.Gates.MinZones = 3
 			for i := range 5 {
 				s.Snapshot.Brokers[i].Zone = []string{"a", "b"}[i%2]

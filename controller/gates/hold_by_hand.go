@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // HoldByHand obeys people: the policy's hold, its annotation, and the
@@ -16,11 +14,11 @@ type HoldByHand struct{}
 func (HoldByHand) Name() string { return "hold" }
 
 // Check looks at each place where a person can say hold.
-func (HoldByHand) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (HoldByHand) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if s.Policy.Spec.Gates.Hold {
 		return hold("gates.hold is set")
 	}
-	if why := controller.HoldAnnotation(*s.Policy); why != "" {
+	if why := s.Policy.Held(); why != "" {
 		return hold("%s", why)
 	}
 	if scale := s.Scales[p.Target]; scale.Held != "" {

@@ -7,7 +7,6 @@ import (
 	"github.com/tidetable/tidetable/decision"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Ineffective stops scaling out what scaling out does not help: consumers that
@@ -23,7 +22,7 @@ func (Ineffective) Name() string { return "ineffective" }
 const leastGain = 0.1
 
 // Check compares the group's work with what it was before its last scale-out.
-func (Ineffective) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Ineffective) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !scaleOut(p) {
 		return allow()
 	}
@@ -55,7 +54,7 @@ func (Ineffective) Check(_ context.Context, p decision.Proposal, s controller.Si
 	return allow()
 }
 
-func emptyBroker(s controller.Situation) decision.Verdict {
+func emptyBroker(s Situation) decision.Verdict {
 	holds := map[int]bool{}
 	replicas := 0
 	for i := range s.Snapshot.Topics {

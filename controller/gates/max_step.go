@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // MaxStep refuses a change of brokers larger than the policy's step, whatever
@@ -16,7 +14,7 @@ type MaxStep struct{}
 func (MaxStep) Name() string { return "max-step" }
 
 // Check measures the step.
-func (MaxStep) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (MaxStep) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if p.Kind != decision.ScaleBrokers {
 		return allow()
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // OneOperation lets one operation on brokers or placement go on at a time.
@@ -15,7 +13,7 @@ type OneOperation struct{}
 func (OneOperation) Name() string { return "one-operation" }
 
 // Check looks for an operation in flight.
-func (OneOperation) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (OneOperation) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if movesData(p) && s.Operation != nil {
 		return hold("an operation is in flight: %s, phase %s", s.Operation.ID, s.Operation.Phase)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Ownership refuses to set what somebody else sets: an HPA, a ScaledObject, or
@@ -16,7 +14,7 @@ type Ownership struct{}
 func (Ownership) Name() string { return "ownership" }
 
 // Check asks who else sets the size, and whether that could be read at all.
-func (Ownership) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Ownership) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	scale, known := s.Scales[p.Target]
 	switch {
 	case p.Kind == decision.Rebalance:
@@ -29,7 +27,7 @@ func (Ownership) Check(_ context.Context, p decision.Proposal, s controller.Situ
 	return allow()
 }
 
-func unreadable(target string, s controller.Situation) bool {
+func unreadable(target string, s Situation) bool {
 	for _, x := range s.Snapshot.Stale {
 		if x.Signal == "scale of "+target {
 			return true

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // PartitionHealth holds changes of brokers and placement while partitions are
@@ -17,7 +15,7 @@ func (PartitionHealth) Name() string { return "partition-health" }
 
 // Check counts partitions without a leader, and those with fewer replicas in
 // sync than they should have. A reactive scale-out goes on.
-func (PartitionHealth) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (PartitionHealth) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !movesData(p) || scaleOut(p) && p.Reactive {
 		return allow()
 	}

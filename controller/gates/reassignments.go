@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Reassignments holds changes of brokers and placement while replicas are
@@ -17,7 +15,7 @@ func (Reassignments) Name() string { return "reassignments" }
 
 // Check looks for moves in flight. A scale-out of brokers waits only for its
 // own: pods can start meanwhile.
-func (Reassignments) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Reassignments) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if n := len(s.Snapshot.Reassignments); n > 0 && movesData(p) && !scaleOut(p) {
 		return hold("%d partitions are being moved, such as %s-%d", n, s.Snapshot.Reassignments[0].Topic, s.Snapshot.Reassignments[0].Partition)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -18,7 +17,7 @@ type Stabilisation struct{}
 func (Stabilisation) Name() string { return "stabilisation" }
 
 // Check compares the proposal with the window's record.
-func (Stabilisation) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Stabilisation) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !p.ScaleIn() {
 		return allow()
 	}

@@ -6,7 +6,6 @@ import (
 	"github.com/tidetable/tidetable/decision"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 )
 
 // StaleSignals holds what rests on a signal that is missing or too old: any
@@ -17,7 +16,7 @@ type StaleSignals struct{}
 func (StaleSignals) Name() string { return "stale-signals" }
 
 // Check names the stale signals that speak against the proposal.
-func (StaleSignals) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (StaleSignals) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	stale := s.Stale()
 	if len(stale) == 0 || scaleOut(p) {
 		return allow()

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
 // SurviveAfter refuses a scale-in after which the policy's loss could not be
@@ -16,7 +14,7 @@ type SurviveAfter struct{}
 func (SurviveAfter) Name() string { return "survive-after" }
 
 // Check compares the size after with the requirement, headroom included.
-func (SurviveAfter) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (SurviveAfter) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -18,7 +17,7 @@ type Windows struct{}
 func (Windows) Name() string { return "windows" }
 
 // Check asks the windows that concern the proposal.
-func (Windows) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Windows) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if scaleOut(p) {
 		return allow()
 	}
@@ -31,7 +30,7 @@ func (Windows) Check(_ context.Context, p decision.Proposal, s controller.Situat
 	return allow()
 }
 
-func within(name string, w policy.Windows, s controller.Situation) decision.Verdict {
+func within(name string, w policy.Windows, s Situation) decision.Verdict {
 	if w.None() {
 		return allow()
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/tidetable/tidetable/decision"
 
 	"github.com/tidetable/tidetable/cluster"
-	"github.com/tidetable/tidetable/controller"
 )
 
 // Zones holds a scale-in that might leave too few zones: which broker leaves
@@ -19,7 +18,7 @@ func (Zones) Name() string { return "zones" }
 
 // Check takes the highest ids away, as a StatefulSet does, and counts the
 // zones that are left.
-func (Zones) Check(_ context.Context, p decision.Proposal, s controller.Situation) decision.Verdict {
+func (Zones) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}

@@ -6,13 +6,12 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/policy"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
-// Annotations of a hold by hand, beside controller.Annotation, which says why.
+// Annotations of a hold by hand, beside policy.HoldAnnotation, which says why.
 const (
 	HoldUntilAnnotation = "tidetable.io/hold-until" // RFC 3339; without it the hold stands until it is taken away
 	HoldByAnnotation    = "tidetable.io/hold-by"
@@ -40,7 +39,7 @@ func (h Holds) Observations(ctx context.Context, now time.Time) ([]decision.Obse
 }
 
 func holdOf(a map[string]string, now time.Time) []decision.Observation {
-	why, held := a[controller.Annotation]
+	why, held := a[policy.HoldAnnotation]
 	if !held || why == "false" {
 		return nil
 	}
@@ -54,7 +53,7 @@ func holdOf(a map[string]string, now time.Time) []decision.Observation {
 			until = end
 		} // an end that cannot be read is none: the hold stands
 	}
-	source := "the annotation " + controller.Annotation
+	source := "the annotation " + policy.HoldAnnotation
 	if by := a[HoldByAnnotation]; by != "" {
 		source += " of " + by
 	}

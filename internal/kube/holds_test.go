@@ -5,8 +5,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/policy"
 )
 
 func TestAHoldByHandStandsUntilItsEndAndABadEndNeverFreesIt(t *testing.T) {
@@ -17,12 +16,12 @@ func TestAHoldByHandStandsUntilItsEndAndABadEndNeverFreesIt(t *testing.T) {
 		held        bool
 	}{
 		{"no annotation", nil, false},
-		{"a reason", map[string]string{controller.Annotation: "migration"}, true},
-		{"an empty value", map[string]string{controller.Annotation: ""}, true},
-		{"false", map[string]string{controller.Annotation: "false"}, false},
-		{"before its end", map[string]string{controller.Annotation: "x", HoldUntilAnnotation: "2026-03-01T12:00:01Z"}, true},
-		{"at its end", map[string]string{controller.Annotation: "x", HoldUntilAnnotation: "2026-03-01T12:00:00Z"}, false},
-		{"an end nobody can read", map[string]string{controller.Annotation: "x", HoldUntilAnnotation: "tomorrow"}, true},
+		{"a reason", map[string]string{policy.HoldAnnotation: "migration"}, true},
+		{"an empty value", map[string]string{policy.HoldAnnotation: ""}, true},
+		{"false", map[string]string{policy.HoldAnnotation: "false"}, false},
+		{"before its end", map[string]string{policy.HoldAnnotation: "x", HoldUntilAnnotation: "2026-03-01T12:00:01Z"}, true},
+		{"at its end", map[string]string{policy.HoldAnnotation: "x", HoldUntilAnnotation: "2026-03-01T12:00:00Z"}, false},
+		{"an end nobody can read", map[string]string{policy.HoldAnnotation: "x", HoldUntilAnnotation: "tomorrow"}, true},
 		{"an end alone", map[string]string{HoldUntilAnnotation: "2027-01-01T00:00:00Z"}, false},
 	} {
 		got := holdOf(tt.annotations, now)

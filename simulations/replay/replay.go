@@ -9,6 +9,7 @@ package replay
 import (
 	"context"
 	"fmt"
+	"github.com/tidetable/tidetable/controller/gates"
 	"math"
 	"time"
 
@@ -37,7 +38,7 @@ type Settings struct {
 	MaxLag     time.Duration
 	Target     float64 // the reactive policy's; 0.7 if zero
 	Forecaster func() forecast.Forecaster
-	Gates      func() []controller.Gate
+	Gates      func() []gates.Gate
 	// Policies are those to run; all if nil.
 	Policies []string
 	// Policy changes tidetable's settings, for experiments; nil keeps them.
@@ -207,7 +208,7 @@ func loop(w *world.World, s Settings) (func(context.Context) error, error) {
 	consumer := d.Spec.Consumers[0]
 	cfg := controller.Config{
 		Policy: d, Observer: w.Observer(), History: w.History(), Clock: w, NoCurves: true,
-		Scalers: map[string]actuators.Scaler{controller.ConsumerTarget(consumer): world.GroupScaler{World: w}},
+		Scalers: map[string]actuators.Scaler{consumer.Key(): world.GroupScaler{World: w}},
 	}
 	if s.Forecaster != nil {
 		cfg.Forecaster = s.Forecaster()

@@ -14,7 +14,6 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/internal/alertmanager"
 	"github.com/tidetable/tidetable/policy"
@@ -64,7 +63,7 @@ func (i *inbox) ruling(t *testing.T) decision.Ruling {
 		t.Fatal(err)
 	}
 	in := decision.Proposal{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 5}
-	return gates.Alerts{}.Check(t.Context(), in, controller.Situation{Observations: all}).Ruling
+	return gates.Alerts{}.Check(t.Context(), in, gates.Situation{Observations: all}).Ruling
 }
 
 func (i *inbox) wait(ctx context.Context, t *testing.T, want string) {

@@ -1,4 +1,4 @@
-package controller
+package gates
 
 import (
 	"context"
@@ -12,6 +12,13 @@ import (
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
+
+// Gate says whether a proposal may go on. It never edits the proposal, and
+// decides from what it is given alone: no I/O, no clock.
+type Gate interface {
+	Name() string
+	Check(ctx context.Context, p decision.Proposal, s Situation) decision.Verdict
+}
 
 // Situation is everything a gate may judge by.
 type Situation struct {
@@ -62,9 +69,9 @@ func (s Situation) LastScale(target string) (decision.PastScale, bool) {
 	return decision.PastScale{}, false
 }
 
-// check asks every gate about every proposal. A gate that panics or gives no
+// Check asks every gate about every proposal. A gate that panics or gives no
 // name is a gate that could not tell.
-func check(ctx context.Context, gates []Gate, proposals []decision.Proposal, s Situation) []decision.Verdict {
+func Check(ctx context.Context, gates []Gate, proposals []decision.Proposal, s Situation) []decision.Verdict {
 	var out []decision.Verdict
 	for i, p := range proposals {
 		for _, g := range gates {
