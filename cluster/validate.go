@@ -17,7 +17,7 @@ const (
 	MaxPartitions        = 2_000_000
 	MaxReplicas          = 1_000 // of one partition
 	MaxTopicNameBytes    = 249   // Kafka's own limit
-	maxQuantity          = 1e18  // of bytes, rates and cores
+	MaxQuantity          = 1e18  // of bytes, rates and cores; sums of squares of a million stay finite
 	maxBrokerID          = math.MaxInt32
 	maxMistakesInOneLine = 8
 )
@@ -61,17 +61,24 @@ func (m Mistakes) Err() error {
 // Validate reports every mistake of the snapshot as Mistakes. A partition
 // without a leader and a broker without capacity are facts, not mistakes.
 func (s Snapshot) Validate() error {
-	v := validator{known: make(map[int]bool, len(s.Brokers))}
+	var v validator
 	if s.Version != SnapshotVersion {
 		v.add("version", "is %d; this program reads version %d", s.Version, SnapshotVersion)
 	}
 	if s.TakenAt.IsZero() {
 		v.add("takenAt", "is missing; give the time of the snapshot as RFC 3339")
 	}
+	return append(v.found, s.Mistakes()...).Err()
+}
+
+// Mistakes is what is wrong with the cluster that the snapshot describes,
+// whatever document it came in.
+func (s Snapshot) Mistakes() Mistakes {
+	v := validator{known: make(map[int]bool, len(s.Brokers))}
 	v.brokers(s.Brokers)
 	v.topics(s.Topics)
 	v.groups(s.Groups)
-	return v.found.Err()
+	return v.found
 }
 
 type validator struct {
@@ -238,7 +245,7 @@ func (v *validator) groups(groups []Group) {
 	}
 }
 
-func okQuantity(x float64) bool { return x >= 0 && x <= maxQuantity }
+func okQuantity(x float64) bool { return x >= 0 && x <= MaxQuantity }
 
 func (v *validator) quantity(path string, x float64) {
 	switch {
@@ -248,7 +255,7 @@ func (v *validator) quantity(path string, x float64) {
 	case x < 0:
 		v.add(path, "is %v; want zero or more", x)
 	default:
-		v.add(path, "is %v; more than %g is not believed", x, float64(maxQuantity))
+		v.add(path, "is %v; more than %g is not believed", x, float64(MaxQuantity))
 	}
 }
 

@@ -109,7 +109,7 @@ func rows(c *csv.Reader, row func(line int, f []string) error) error {
 
 func amount(name, text string) (float64, error) {
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(v >= 0) || v > maxLoad {
+	if err != nil || !(v >= 0) || v > cluster.MaxQuantity {
 		return 0, fmt.Errorf("%s: %q is not a number of zero or above", name, text)
 	}
 	return v, nil

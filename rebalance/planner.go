@@ -87,7 +87,7 @@ func likeMost(bs []cluster.Broker, n NewBroker) cluster.Broker {
 		if _, ok := cores[x.Zone]; !ok {
 			zones = append(zones, x.Zone)
 		}
-		if x.State == cluster.BrokerAlive || x.State == "" {
+		if x.State == cluster.BrokerAlive {
 			cores[x.Zone] += x.Capacity.CPUCores
 		} else {
 			cores[x.Zone] += 0

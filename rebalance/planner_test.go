@@ -245,21 +245,22 @@ func TestNothingOrOneMistakeEach(t *testing.T) {
 		spoil      func(*cluster.Snapshot)
 	}{
 		{"a replica on an unknown broker", "topics[0].partitions[0].replicas[0]: topic-000-0 is on broker 77, which is not in brokers", func(s *cluster.Snapshot) { first(*s).Replicas = []int{77, 2, 3} }},
-		{"a duplicate replica", "topics[0].partitions[0].replicas[1]: topic-000-0 is on broker 2 twice", func(s *cluster.Snapshot) { first(*s).Replicas = []int{2, 2, 3} }},
-		{"no replicas", "has none", func(s *cluster.Snapshot) { first(*s).Replicas = nil }},
+		{"a duplicate replica", "topics[0].partitions[0].replicas[1]: topic-000-0 has two replicas on broker 2", func(s *cluster.Snapshot) { first(*s).Replicas = []int{2, 2, 3} }},
+		{"no replicas", "topic-000-0 has no replica", func(s *cluster.Snapshot) { first(*s).Replicas = nil }},
 		{"a broker without capacity", "brokers[1].capacity: broker 2 has 0 bytes for disk", func(s *cluster.Snapshot) { s.Brokers[1].Capacity.DiskBytes = 0 }},
-		{"a NaN load", "load.bytesInPerSecond: topic-000-0 has NaN", func(s *cluster.Snapshot) { first(*s).Load.BytesInPerSecond = cluster.BytesPerSecond(math.NaN()) }},
-		{"a negative load", "load.sizeBytes: topic-000-0 has -1", func(s *cluster.Snapshot) { first(*s).Load.SizeBytes = -1 }},
-		{"no brokers", "brokers: there is none", func(s *cluster.Snapshot) { *s = cluster.Snapshot{} }},
+		{"a NaN load", "load.bytesInPerSecond: is NaN", func(s *cluster.Snapshot) { first(*s).Load.BytesInPerSecond = cluster.BytesPerSecond(math.NaN()) }},
+		{"a negative load", "load.sizeBytes: is -1", func(s *cluster.Snapshot) { first(*s).Load.SizeBytes = -1 }},
+		{"no brokers", "brokers: has no broker", func(s *cluster.Snapshot) { *s = cluster.Snapshot{} }},
 		{"no broker alive", "none is alive", func(s *cluster.Snapshot) {
 			for i := range s.Brokers {
 				s.Brokers[i].State = cluster.BrokerDead
 			}
 		}},
-		{"a broker twice", "brokers[1].id: broker 1 is there twice", func(s *cluster.Snapshot) { s.Brokers[1].ID = 1 }},
-		{"a state nobody knows", `"resting" is not one of`, func(s *cluster.Snapshot) { s.Brokers[0].State = "resting" }},
-		{"a topic twice", `topics[1].name: "topic-000" is there twice`, func(s *cluster.Snapshot) { s.Topics[1].Name = s.Topics[0].Name }},
-		{"a partition twice", "topic-000-0 is there twice", func(s *cluster.Snapshot) {
+		{"a broker twice", "brokers[1].id: broker 1 is listed twice", func(s *cluster.Snapshot) { s.Brokers[1].ID = 1 }},
+		{"a state nobody knows", `brokers[0].state: is "resting"`, func(s *cluster.Snapshot) { s.Brokers[0].State = "resting" }},
+		{"a state nobody gave", `brokers[0].state: is ""`, func(s *cluster.Snapshot) { s.Brokers[0].State = "" }},
+		{"a topic twice", `topics[1].name: topic "topic-000" is listed twice`, func(s *cluster.Snapshot) { s.Topics[1].Name = s.Topics[0].Name }},
+		{"a partition twice", "partition 0 of topic \"topic-000\" is listed twice", func(s *cluster.Snapshot) {
 			s.Topics[0].Partitions = append(s.Topics[0].Partitions, *first(*s))
 		}},
 	} {

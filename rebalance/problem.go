@@ -141,7 +141,7 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 	p.hard = make([]float64, p.nb*p.nd)
 	for i, b := range s.Brokers {
 		p.ids[i] = b.ID
-		p.alive[i] = b.State == cluster.BrokerAlive || b.State == ""
+		p.alive[i] = b.State == cluster.BrokerAlive
 		if b.State == cluster.BrokerFenced && !o.EvacuateFenced {
 			// It is planned for as if it were back, and left alone.
 			p.alive[i], p.frozen[i] = true, true

@@ -32,7 +32,7 @@ func resize(s cluster.Snapshot, o Options) (cluster.Snapshot, map[int]bool, erro
 	zone := map[int]string{}
 	for _, b := range s.Brokers {
 		zone[b.ID] = b.Zone
-		if b.State == cluster.BrokerAlive || b.State == "" {
+		if b.State == cluster.BrokerAlive {
 			alive[b.ID] = true
 		}
 	}

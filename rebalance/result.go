@@ -151,11 +151,7 @@ func (p *problem) brokerChanges(s cluster.Snapshot, before, after []float64) []B
 	out := make([]BrokerChange, len(s.Brokers)) // without nowhere
 	for b := range out {
 		x := s.Brokers[b]
-		state := string(x.State)
-		if state == "" {
-			state = string(cluster.BrokerAlive)
-		}
-		out[b] = BrokerChange{ID: x.ID, Zone: x.Zone, State: state,
+		out[b] = BrokerChange{ID: x.ID, Zone: x.Zone, State: string(x.State),
 			UsedBefore: make(map[string]float64, p.nd), UsedAfter: make(map[string]float64, p.nd)}
 		for r, g := range p.dims {
 			if p.unknown[g.base] && !g.count {
