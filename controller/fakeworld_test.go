@@ -244,12 +244,12 @@ func (w *fakeWorld) Start(_ context.Context, p rebalance.Plan) error {
 }
 
 func (w *fakeWorld) Progress(context.Context) (rebalance.Progress, error) {
-	p := rebalance.Progress{State: "idle"}
+	p := rebalance.Progress{State: rebalance.Idle}
 	switch {
 	case len(w.moves) > 0:
-		p.State = "moving"
+		p.State = rebalance.Moving
 	case w.cleanUp > 0:
-		p.State = "cleaning"
+		p.State = rebalance.Cleaning
 	}
 	return p, w.call(func() error { return nil })
 }

@@ -98,7 +98,7 @@ func (t *tick) adopt(ctx context.Context) error {
 		return err
 	}
 	t.c.adopted = true
-	if t.c.state.Operation != nil || !moving(progress.State) {
+	if t.c.state.Operation != nil || !progress.State.Active() {
 		return nil
 	}
 	return t.begin(ctx, &decision.Operation{
@@ -255,16 +255,6 @@ func aliveIDs(s cluster.Snapshot) []int {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-// moving tells whether the mover is at work: a run that is cleaning up after
-// itself is not over, and the next one would be refused.
-func moving(state string) bool {
-	switch state {
-	case "moving", "holding", "cancelling", "cleaning", "proving":
-		return true
-	}
-	return false
 }
 
 // tryAtOnce lets the next plan be made without waiting.

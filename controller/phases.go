@@ -67,9 +67,9 @@ func (t *tick) poll(ctx context.Context, op *decision.Operation) (busy bool, err
 		return false, fmt.Errorf("asking how far the moves are: %w", err)
 	}
 	t.d.Moving = &p
-	if moving(p.State) {
+	if p.State.Active() {
 		op.BytesMoved = p.BytesMoved
-		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, decision.Rounded(p.ETA))
+		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, decision.Rounded(p.ETA()))
 		if p.Why != "" {
 			op.Note += ": " + p.Why
 		}
@@ -78,10 +78,10 @@ func (t *tick) poll(ctx context.Context, op *decision.Operation) (busy bool, err
 		}
 		return true, nil
 	}
-	if p.State == "done" {
+	if p.State == rebalance.Done {
 		op.BytesMoved = max(op.BytesMoved, p.BytesMoved)
 	}
-	if p.State == "failed" {
+	if p.State == rebalance.Failed {
 		op.Note = "the moves failed and are planned anew: " + p.Why
 	}
 	return false, nil

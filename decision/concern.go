@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // Concern is something people should be told. It is a reading of one Decision;
@@ -64,7 +65,7 @@ func Concerns(d Decision) []Concern {
 	all = append(all, forecastConcerns(d)...)
 	all = append(all, gateConcerns(d)...)
 	all = append(all, hotSpots(d)...)
-	if m := d.Moving; m != nil && (m.State == "holding" || m.State == "failed") {
+	if m := d.Moving; m != nil && (m.State == rebalance.Holding || m.State == rebalance.Failed) {
 		all = append(all, Concern{Kind: RebalanceStalled, Subject: d.ClusterID, Severity: Warning,
 			Detail: fmt.Sprintf("the rebalance is %s after %d of %d moves: %s", m.State, m.MovesDone, m.MovesTotal, m.Why)})
 	}

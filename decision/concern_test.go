@@ -33,7 +33,7 @@ func TestConcernsAreReadFromTheDecision(t *testing.T) {
 		"a reactive scale-out is no forecast": {Decision{Proposals: []Proposal{{Kind: ScaleBrokers, From: 6, To: 7, Reactive: true}}}, nil},
 		"a hot spot":                          {Decision{Limits: Limits{Tolerance: 0.1}, Seen: Seen{BrokerLoads: []BrokerLoad{load(1, 0.8), load(2, 0.4), load(3, 0.4)}}}, []ConcernKind{HotSpot}},
 		"idle brokers are not hot":            {Decision{Limits: Limits{Tolerance: 0.1}, Seen: Seen{BrokerLoads: []BrokerLoad{load(1, 0.08), load(2, 0.04)}}}, nil},
-		"a stalled rebalance":                 {Decision{Moving: &rebalance.Progress{State: "holding", Why: "throttle vanished"}}, []ConcernKind{RebalanceStalled}},
+		"a stalled rebalance":                 {Decision{Moving: &rebalance.Progress{State: rebalance.Holding, Why: "throttle vanished"}}, []ConcernKind{RebalanceStalled}},
 		"a drain that waits": {Decision{Operation: &Operation{Phase: Draining, Brokers: []int{5}, Blocked: "brokers [5] cannot be emptied"}},
 			[]ConcernKind{DrainCannotFinish}},
 		"a drain that goes on": {Decision{Operation: &Operation{Phase: Draining, Brokers: []int{5}, Note: "moving: 3 MB of 9 MB moved"}}, nil},

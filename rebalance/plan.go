@@ -4,8 +4,6 @@
 package rebalance
 
 import (
-	"time"
-
 	"github.com/tidetable/tidetable/cluster"
 )
 
@@ -87,16 +85,4 @@ type BrokerChange struct {
 	UsedAfter  map[string]float64 `json:"usedAfter"`
 	BytesIn    cluster.Bytes      `json:"bytesIn"`
 	BytesOut   cluster.Bytes      `json:"bytesOut"` // sent as the leader of what moves
-}
-
-// Progress is how far a plan's execution is.
-type Progress struct {
-	State      string                 `json:"state"` // idle, moving, holding, cleaning, proving, cancelling, cancelled, done, failed
-	Why        string                 `json:"why,omitempty"`
-	BytesTotal cluster.Bytes          `json:"bytesTotal"`
-	BytesMoved cluster.Bytes          `json:"bytesMoved"`
-	MovesTotal int                    `json:"movesTotal"`
-	MovesDone  int                    `json:"movesDone"`
-	Rate       cluster.BytesPerSecond `json:"bytesPerSecond"`
-	ETA        time.Duration          `json:"etaNanoseconds"`
 }

@@ -232,7 +232,7 @@ func (f *firstDecision) Record(_ context.Context, d decision.Decision) error {
 
 func TestProgressExampleIsWhatIsPrinted(t *testing.T) {
 	var out bytes.Buffer
-	p := rebalance.Progress{State: "moving", BytesTotal: 3.7e12, BytesMoved: 4.1e11, MovesTotal: 812, MovesDone: 90, Rate: 9.6e7, ETA: 9*time.Hour + 32*time.Minute}
+	p := rebalance.Progress{State: rebalance.Moving, BytesTotal: 3.7e12, BytesMoved: 4.1e11, MovesTotal: 812, MovesDone: 90, Rate: 9.6e7, ETASeconds: 34320}
 	if err := printProgress(&out, execute.Run{ID: "20260301T120000.000-7tkw"}, p, "json"); err != nil {
 		t.Fatal(err)
 	}

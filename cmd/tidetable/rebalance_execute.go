@@ -318,7 +318,7 @@ func (s *show) progress(p rebalance.Progress) {
 		return
 	}
 	s.bar.ChangeMax64(max(1, int64(p.BytesTotal)))
-	s.bar.Describe(fmt.Sprintf("%s, %v, %s left", p.State, p.Rate, p.ETA.Round(time.Second)))
+	s.bar.Describe(fmt.Sprintf("%s, %v, %s left", p.State, p.Rate, p.ETA().Round(time.Second)))
 	_ = s.bar.Set64(int64(p.BytesMoved))
 }
 
@@ -328,9 +328,13 @@ func (s *show) done() {
 	}
 }
 
+// progressVersion is the version of progressJSON that is written.
+const progressVersion = 2
+
 // progressJSON is what execute, status and cancel print: docs/formats/progress.md.
 type progressJSON struct {
-	Run string `json:"run"`
+	Version int    `json:"version"`
+	Run     string `json:"run"`
 	rebalance.Progress
 	Percent float64 `json:"percent"`
 }
@@ -342,13 +346,13 @@ func printProgress(w io.Writer, run execute.Run, p rebalance.Progress, format st
 		percent = 100 * float64(p.BytesMoved) / float64(p.BytesTotal)
 	}
 	if format == "json" {
-		return writeJSON(w, progressJSON{run.ID, p, percent})
+		return writeJSON(w, progressJSON{progressVersion, run.ID, p, percent})
 	}
 	t := table.NewWriter()
 	t.SetOutputMirror(w)
 	t.AppendHeader(table.Row{"run", "state", "bytes", "of", "%", "moves", "rate", "left", "why"})
 	t.AppendRow(table.Row{run.ID, p.State, p.BytesMoved, p.BytesTotal, fmt.Sprintf("%.1f", percent),
-		fmt.Sprintf("%d/%d", p.MovesDone, p.MovesTotal), p.Rate, p.ETA.Round(time.Second), p.Why})
+		fmt.Sprintf("%d/%d", p.MovesDone, p.MovesTotal), p.Rate, p.ETA().Round(time.Second), p.Why})
 	t.Render()
 	return nil
 }

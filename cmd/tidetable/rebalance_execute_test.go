@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 func TestRebalanceExecuteSaysWhatIsWrongInOneLine(t *testing.T) {
@@ -61,10 +62,10 @@ func TestRebalanceStatusAndCancelWithoutARun(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, stderr.String())
 	}
 	var s struct {
-		State   string  `json:"state"`
-		Percent float64 `json:"percent"`
+		State   rebalance.State `json:"state"`
+		Percent float64         `json:"percent"`
 	}
-	if err := json.Unmarshal(stdout.Bytes(), &s); err != nil || s.State != "idle" {
+	if err := json.Unmarshal(stdout.Bytes(), &s); err != nil || s.State != rebalance.Idle {
 		t.Errorf("status %q, %v", stdout.String(), err)
 	}
 	stderr.Reset()

@@ -32,7 +32,7 @@ func sample() decision.Decision {
 		Actions:   []decision.Action{{Error: "refused"}, {DryRun: true}, {}},
 		Accuracy:  []decision.Accuracy{{Signal: "bytesIn", WAPE: 0.1, Coverage: 0.9, Nominal: 0.95}},
 		Operation: &decision.Operation{Kind: decision.ScaleBrokers, Phase: decision.Filling, PhaseSince: at},
-		Moving:    &rebalance.Progress{State: "moving", BytesMoved: 1, BytesTotal: 4},
+		Moving:    &rebalance.Progress{State: rebalance.Moving, BytesMoved: 1, BytesTotal: 4},
 	}
 }
 

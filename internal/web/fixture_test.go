@@ -78,7 +78,7 @@ func fixture(hostile bool) []decision.Decision {
 	last.Requirement.Consumers[0].Replicas = 9
 	last.Proposals = []decision.Proposal{{Kind: decision.ScaleConsumers, Target: "Deployment/" + group, From: 6, To: 9, Why: "the backlog would take 40 min to drain"}}
 	last.Verdicts = []decision.Verdict{{Gate: "approval", Ruling: decision.Hold, Why: "nobody has approved it"}, {Gate: "cooldown", Ruling: decision.Allow}}
-	last.Moving = &rebalance.Progress{State: "moving", BytesTotal: 8.4e11, BytesMoved: 3.1e11, MovesTotal: 212, MovesDone: 77, Rate: 9.5e7, ETA: 93 * time.Minute}
+	last.Moving = &rebalance.Progress{State: rebalance.Moving, BytesTotal: 8.4e11, BytesMoved: 3.1e11, MovesTotal: 212, MovesDone: 77, Rate: 9.5e7, ETASeconds: 93 * 60}
 	last.Seen.Stale = []cluster.StaleSignal{{Signal: "cpu broker 3", Reason: "no sample for 4m", LastSeen: last.Time.Add(-4 * time.Minute)}}
 	last.Seen.Observations = []decision.Observation{{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: decision.EffectHold, Until: last.Time.Add(time.Hour)}}
 	if hostile {

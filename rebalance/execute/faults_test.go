@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
@@ -109,7 +110,7 @@ func TestForeignReassignmentHoldsNewBatches(t *testing.T) {
 	if len(w.kafka.requests) > sent || w.kafka.elected > elected {
 		t.Errorf("%d requests and %d elections beside a foreign reassignment", len(w.kafka.requests)-sent, w.kafka.elected-elected)
 	}
-	if !slices.Contains([]string{"holding", "moving"}, p.State) || p.Why == "" {
+	if !slices.Contains([]rebalance.State{rebalance.Holding, rebalance.Moving}, p.State) || p.Why == "" {
 		t.Errorf("progress %+v", p)
 	}
 	if !w.saw("hold", "another tool's reassignment is in flight: other-0: nothing new begins") {

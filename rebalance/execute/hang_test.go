@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // mute is a cluster that takes every question and, while it is mute, answers
@@ -69,7 +71,7 @@ func TestProgressAndCancelAnswerWhileABrokerNeverDoes(t *testing.T) {
 	m, end := hanging(t, w)
 	promptly(t, "Progress", func() {
 		p, err := m.Progress(t.Context())
-		if err != nil || p.State != "moving" || p.MovesTotal != 6 {
+		if err != nil || p.State != rebalance.Moving || p.MovesTotal != 6 {
 			t.Errorf("progress %+v, %v", p, err)
 		}
 	})
@@ -86,7 +88,7 @@ func TestProgressAndCancelAnswerWhileABrokerNeverDoes(t *testing.T) {
 	})
 	end()
 	w.finish(m, 400)
-	if p, _ := m.Progress(t.Context()); p.State != "cancelled" {
+	if p, _ := m.Progress(t.Context()); p.State != rebalance.Cancelled {
 		t.Errorf("the cancel was lost: %+v", p)
 	}
 	w.clean()

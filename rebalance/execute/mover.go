@@ -130,16 +130,16 @@ func New(ctx context.Context, cfg Config) (*Mover, error) {
 		return nil, err
 	}
 	defer m.yield()
-	if !m.run.Phase.active() && m.owned.empty() {
+	if !m.run.State.Active() && m.owned.empty() {
 		return m, nil
 	}
 	if err := m.cfg.Store.Claim(ctx, m.cfg.Owner); err != nil {
 		return nil, fmt.Errorf("claiming the mover's state: %w", err)
 	}
-	if !m.run.Phase.active() {
-		m.run.Phase = Cleaning
+	if !m.run.State.Active() {
+		m.run.State = rebalance.Cleaning
 	}
-	m.event("phase", fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.Phase))
+	m.event("phase", fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.State))
 	m.begin(cfg.CancelAdopted)
 	return m, nil
 }
@@ -185,7 +185,7 @@ func (m *Mover) begin(cancel bool) {
 	m.work = newWork(m.cfg)
 	m.board.edit(func(s *status) {
 		s.looping, s.cancel, s.fault, s.done = true, cancel, nil, make(chan struct{})
-		s.progress.State = string(m.run.Phase)
+		s.progress.State = m.run.State
 	})
 	if m.cfg.Manual {
 		return
@@ -215,7 +215,7 @@ func (m *Mover) end(err error) (done chan struct{}) {
 	m.board.edit(func(s *status) {
 		s.looping, s.fault, done = false, err, s.done
 		if err != nil {
-			s.progress.State, s.progress.Why = "failed", err.Error()
+			s.progress.State, s.progress.Why = rebalance.Failed, err.Error()
 		}
 	})
 	return done
@@ -258,7 +258,7 @@ func (m *Mover) poll(ctx context.Context) (over bool, fault error) {
 		return false, nil
 	}
 	m.recovered()
-	return !m.run.Phase.active(), nil
+	return !m.run.State.Active(), nil
 }
 
 // step dispatches on the phase.
@@ -266,34 +266,34 @@ func (m *Mover) step(ctx context.Context) error {
 	if m.board.read().cancel && !m.run.Back && m.run.ID != "" {
 		m.board.edit(func(s *status) { s.cancel = false })
 		m.run.Back = true
-		if err := m.enter(ctx, Cancelling, "a cancel was asked for"); err != nil {
+		if err := m.enter(ctx, rebalance.Cancelling, "a cancel was asked for"); err != nil {
 			return err
 		}
 		m.work.restart()
 	}
-	switch m.run.Phase {
-	case Moving, Cancelling:
+	switch m.run.State {
+	case rebalance.Moving, rebalance.Cancelling:
 		return m.stepMoves(ctx)
-	case Cleaning:
+	case rebalance.Cleaning:
 		return m.stepClean(ctx)
-	case Proving:
+	case rebalance.Proving:
 		return m.stepProve(ctx)
 	}
 	return nil
 }
 
 // enter writes the new phase down and then takes it.
-func (m *Mover) enter(ctx context.Context, p Phase, why string) error {
+func (m *Mover) enter(ctx context.Context, p rebalance.State, why string) error {
 	next := m.run
-	next.Phase, next.Why = p, why
-	if !p.active() {
+	next.State, next.Why = p, why
+	if !p.Active() {
 		next.EndedAt = m.cfg.Now().UTC()
 	}
 	if err := m.saveHead(ctx, next); err != nil {
 		return err
 	}
 	m.run = next
-	m.say(string(p), why)
+	m.say(p, why)
 	m.event("phase", fmt.Sprintf("%s: %s", p, why))
 	return nil
 }
@@ -342,12 +342,12 @@ func (m *Mover) tellEvent(e Event) {
 }
 
 // say publishes a state and its reason.
-func (m *Mover) say(state, why string) {
+func (m *Mover) say(state rebalance.State, why string) {
 	m.board.edit(func(s *status) { s.progress.State, s.progress.Why = state, why })
 }
 
 func (m *Mover) hold(why string) {
-	m.board.edit(func(s *status) { s.progress.State, s.progress.Why, s.progress.Rate = "holding", why, 0 })
+	m.board.edit(func(s *status) { s.progress.State, s.progress.Why, s.progress.Rate = rebalance.Holding, why, 0 })
 }
 
 // Progress implements the controller's Mover. It is what the last look at the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
@@ -72,7 +73,7 @@ func TestPlanIsCarriedOutAndNothingIsLeft(t *testing.T) {
 	w.arrived(moves)
 	w.clean()
 	p, _ := m.Progress(context.Background())
-	if p.State != "done" || p.BytesMoved != p.BytesTotal || p.BytesTotal != 6*3*100e6 {
+	if p.State != rebalance.Done || p.BytesMoved != p.BytesTotal || p.BytesTotal != 6*3*100e6 {
 		t.Errorf("progress %+v", p)
 	}
 	for _, targets := range w.kafka.requests {
@@ -109,7 +110,7 @@ func TestForecastOfTheEndIsRightAfterATenth(t *testing.T) {
 		over := w.step(m)
 		p, _ := m.Progress(context.Background())
 		if said == 0 && p.BytesMoved >= p.BytesTotal/10 {
-			said, at = p.ETA, w.now.Sub(begin)
+			said, at = p.ETA(), w.now.Sub(begin)
 		}
 		if over {
 			break
@@ -192,7 +193,7 @@ func TestCancelRestoresEveryOriginalPlacement(t *testing.T) {
 		}
 	}
 	w.clean()
-	if p, _ := m.Progress(context.Background()); p.State != "cancelled" {
+	if p, _ := m.Progress(context.Background()); p.State != rebalance.Cancelled {
 		t.Errorf("state %s", p.State)
 	}
 }
@@ -211,7 +212,7 @@ func TestDrainedBrokerIsProvenEmptyAndUnregistered(t *testing.T) {
 		w.step(m)
 	}
 	p, _ := m.Progress(context.Background())
-	if p.State != "proving" || !w.saw("proof", "broker 2 is empty, proven by its log dirs") {
+	if p.State != rebalance.Proving || !w.saw("proof", "broker 2 is empty, proven by its log dirs") {
 		t.Fatalf("progress %+v, events %v", p, w.events)
 	}
 	w.clean()

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // SilentError says that brokers did not take what they were told. It is no
@@ -121,7 +123,7 @@ func count(n int, what string) string {
 // stumble says that a poll came to nothing, in the words of somebody on call.
 func (m *Mover) stumble(err error) {
 	why := err.Error()
-	if m.run.Phase == Moving || m.run.Phase == Cancelling {
+	if m.run.State == rebalance.Moving || m.run.State == rebalance.Cancelling {
 		why += "; nothing new begins, what is in flight goes on under its throttle"
 	}
 	if m.stumbled.IsZero() {

@@ -30,15 +30,15 @@ func (m *Mover) account(v verdicts, now time.Time, why string) {
 		p.Rate = growthWeight*r + (1-growthWeight)*p.Rate
 	}
 	w.lastPoll, w.moved = now, p.BytesMoved
-	p.ETA = m.timeLeft(now, queues)
+	p.ETASeconds = m.timeLeft(now, queues).Seconds()
 	if tenth := int(10 * float64(p.BytesMoved) / float64(max(p.BytesTotal, 1))); tenth > w.tenth {
 		w.tenth = tenth
 		m.emit(Event{Kind: "progress", Bytes: p.BytesMoved, Text: fmt.Sprintf("%.0f %% of %v, %v, %v left",
-			100*float64(p.BytesMoved)/float64(p.BytesTotal), p.BytesTotal, p.Rate, p.ETA.Round(time.Second))})
+			100*float64(p.BytesMoved)/float64(p.BytesTotal), p.BytesTotal, p.Rate, p.ETA().Round(time.Second))})
 	}
-	p.State, p.Why = string(m.run.Phase), why
+	p.State, p.Why = m.run.State, why
 	if idle {
-		p.State = "holding"
+		p.State = rebalance.Holding
 	}
 	m.board.edit(func(s *status) { s.progress = p })
 }
@@ -63,15 +63,15 @@ func (m *Mover) timeLeft(now time.Time, queues loads) time.Duration {
 
 // restingProgress is the progress of a run that is over, or was never begun.
 func restingProgress(r Run) rebalance.Progress {
-	p := rebalance.Progress{State: "idle", Why: r.Why}
-	if r.Phase != Idle {
-		p.State = string(r.Phase)
+	p := rebalance.Progress{State: rebalance.Idle, Why: r.Why}
+	if r.State != "" {
+		p.State = r.State
 	}
 	for _, mv := range r.Moves {
 		p.MovesTotal++
 		p.BytesTotal += mv.Size * cluster.Bytes(steps(mv.Original, mv.Target))
 	}
-	if r.Phase == Finished || r.Phase == Cancelled {
+	if r.State == rebalance.Done || r.State == rebalance.Cancelled {
 		p.MovesDone, p.BytesMoved = p.MovesTotal, p.BytesTotal
 	}
 	return p
@@ -101,12 +101,12 @@ func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Pro
 	if err != nil {
 		return run, rebalance.Progress{}, err
 	}
-	if !run.Phase.active() || len(run.Moves) == 0 {
+	if !run.State.Active() || len(run.Moves) == 0 {
 		return run, restingProgress(run), nil
 	}
 	m := &Mover{cfg: withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }}), run: run, owned: owned, board: newBoard(status{progress: w.last})}
-	if w.work == nil || w.run != run.ID+string(run.Phase) {
-		w.work, w.run, m.board = newWork(m.cfg), run.ID+string(run.Phase), newBoard(status{})
+	if w.work == nil || w.run != run.ID+string(run.State) {
+		w.work, w.run, m.board = newWork(m.cfg), run.ID+string(run.State), newBoard(status{})
 	}
 	m.work = w.work
 	m.work.settled = map[TP]bool{} // a later run may open a partition again
@@ -119,8 +119,8 @@ func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Pro
 	}
 	v := m.rule(view, now)
 	m.account(v, now, v.waiting)
-	if run.Phase == Proving || run.Phase == Cleaning {
-		m.say(string(run.Phase), run.Why)
+	if run.State == rebalance.Proving || run.State == rebalance.Cleaning {
+		m.say(run.State, run.Why)
 	}
 	w.last = m.board.read().progress
 	return run, w.last, nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // stepClean removes every throttle of ours, looks whether it is true, and only
@@ -19,7 +20,7 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	for _, b := range m.owned.brokers() {
 		if read.Unread[b] && m.work.waits[b] < unreadPolls {
 			m.work.waits[b]++
-			m.say(string(Cleaning), fmt.Sprintf("broker %d does not answer; its throttle rate is read again", b))
+			m.say(rebalance.Cleaning, fmt.Sprintf("broker %d does not answer; its throttle rate is read again", b))
 			return nil
 		}
 	}
@@ -36,14 +37,14 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	}
 	switch {
 	case m.run.ID == "":
-		m.run.Phase = Idle
+		m.run.State = ""
 		return nil
 	case m.run.Back:
-		return m.enter(ctx, Cancelled, "every original placement is restored")
+		return m.enter(ctx, rebalance.Cancelled, "every original placement is restored")
 	case len(without(m.run.Drain, m.run.Proven)) > 0 || (m.run.Unregister && len(m.run.Drain) > 0):
-		return m.enter(ctx, Proving, fmt.Sprintf("proving that brokers %v are empty", m.run.Drain))
+		return m.enter(ctx, rebalance.Proving, fmt.Sprintf("proving that brokers %v are empty", m.run.Drain))
 	}
-	return m.enter(ctx, Finished, m.finalWord())
+	return m.enter(ctx, rebalance.Done, m.finalWord())
 }
 
 // unreadPolls is how often a silent broker is asked for its throttle.
@@ -105,10 +106,10 @@ func (m *Mover) stepProve(ctx context.Context) error {
 		}
 	}
 	if len(waits) > 0 {
-		m.say(string(Proving), strings.Join(waits, "; "))
+		m.say(rebalance.Proving, strings.Join(waits, "; "))
 		return nil
 	}
-	return m.enter(ctx, Finished, m.finalWord())
+	return m.enter(ctx, rebalance.Done, m.finalWord())
 }
 
 // moreToMove goes back to moving with replicas that turned up since.
@@ -129,7 +130,7 @@ func (m *Mover) moreToMove(ctx context.Context, more []Move) error {
 		delete(m.work.settled, n.tp())
 		m.emit(Event{Kind: "replan", Partitions: 1, Text: fmt.Sprintf("%s is on a broker that is being drained: moving it to %v", n.tp(), n.Target)})
 	}
-	return m.enter(ctx, Moving, fmt.Sprintf("%d more partitions are on drained brokers", len(more)))
+	return m.enter(ctx, rebalance.Moving, fmt.Sprintf("%d more partitions are on drained brokers", len(more)))
 }
 
 // proveBroker says what one drained broker still waits for; empty when nothing.

@@ -37,7 +37,7 @@ func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) 
 		if samePlan(m.run, moves, o) {
 			return nil
 		}
-		return fmt.Errorf("%w: run %s, %s", ErrBusy, m.run.ID, m.run.Phase)
+		return fmt.Errorf("%w: run %s, %s", ErrBusy, m.run.ID, m.run.State)
 	}
 	s, dropped, err := m.situation(ctx, moves, o)
 	if err != nil {
@@ -49,7 +49,7 @@ func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) 
 	now := m.cfg.Now().UTC()
 	run := Run{
 		ID: now.Format("20060102T150405.000") + "-" + strconv.FormatInt(now.UnixNano()%1e6, 36), ClusterID: s.View.ClusterID,
-		Phase: Moving, StartedAt: now, Drain: slices.Sorted(slices.Values(o.Drain)), Unregister: o.Unregister,
+		State: rebalance.Moving, StartedAt: now, Drain: slices.Sorted(slices.Values(o.Drain)), Unregister: o.Unregister,
 		Moves: append(s.Moves, dropped...),
 	}
 	if err := m.cfg.Store.Claim(ctx, m.cfg.Owner); err != nil {

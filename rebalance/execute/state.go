@@ -9,30 +9,8 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 )
-
-// Phase is what a run is at; see Mover for the picture.
-type Phase string
-
-// The phases of a run. The zero value is no run.
-const (
-	Idle       Phase = ""
-	Moving     Phase = "moving"
-	Proving    Phase = "proving" // drained brokers are looked at, then unregistered
-	Cancelling Phase = "cancelling"
-	Cleaning   Phase = "cleaning"
-	Finished   Phase = "done"
-	Cancelled  Phase = "cancelled"
-)
-
-// active tells whether a run in this phase has work left.
-func (p Phase) active() bool {
-	switch p {
-	case Moving, Proving, Cancelling, Cleaning:
-		return true
-	}
-	return false
-}
 
 // Move is one partition's way from its original to its target replicas. Both
 // are remembered until the run is over: the one to go on, the other to go back.
@@ -49,7 +27,7 @@ type Move struct {
 }
 
 // Active tells whether the run has work left.
-func (r Run) Active() bool { return r.Phase.active() }
+func (r Run) Active() bool { return r.State.Active() }
 
 func (m Move) tp() TP { return TP{m.Topic, m.Partition} }
 
@@ -64,12 +42,14 @@ func (m Move) source(back bool) []int { return m.target(!back) }
 
 // Run is one plan's execution, as it is written down.
 type Run struct {
-	ID        string    `json:"id"`
-	ClusterID string    `json:"clusterId"`
-	Phase     Phase     `json:"phase"`
-	Why       string    `json:"why,omitempty"`
-	StartedAt time.Time `json:"startedAt"`
-	EndedAt   time.Time `json:"endedAt,omitzero"`
+	ID        string `json:"id"`
+	ClusterID string `json:"clusterId"`
+	// State is never Holding, Failed or Idle: those are how it looks from
+	// outside. The zero value is no run.
+	State     rebalance.State `json:"phase"`
+	Why       string          `json:"why,omitempty"`
+	StartedAt time.Time       `json:"startedAt"`
+	EndedAt   time.Time       `json:"endedAt,omitzero"`
 	// Back is true from the moment a cancel was asked for.
 	Back       bool  `json:"back,omitempty"`
 	Drain      []int `json:"drain,omitempty"`

@@ -5,10 +5,12 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 func bigRun(moves int) Run {
-	r := Run{ID: "r1", ClusterID: "c", Phase: Moving, StartedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Drain: []int{3}, Unregister: true}
+	r := Run{ID: "r1", ClusterID: "c", State: rebalance.Moving, StartedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Drain: []int{3}, Unregister: true}
 	for i := range moves {
 		r.Moves = append(r.Moves, Move{Topic: fmt.Sprintf("t%d", i/100), TopicID: "id", Partition: i % 100, Original: []int{1, 2, 3}, Target: []int{1, 2, 4}, Size: 7})
 	}
@@ -45,7 +47,7 @@ func TestRunIsReadBackAsItWasWritten(t *testing.T) {
 }
 
 func TestHalfWrittenRunIsNoRun(t *testing.T) {
-	old, err := encodeRun(func() Run { r := bigRun(2500); r.ID, r.Phase = "r0", Finished; return r }())
+	old, err := encodeRun(func() Run { r := bigRun(2500); r.ID, r.State = "r0", rebalance.Done; return r }())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +57,8 @@ func TestHalfWrittenRunIsNoRun(t *testing.T) {
 	}
 	for n := 1; n < len(next); n++ { // killed after the n-th record
 		run, _, err := decodeState(stored(t, append(old, next[:n]...)))
-		if err != nil || run.Phase.active() {
-			t.Errorf("after %d of %d records: %s %s, %v", n, len(next), run.ID, run.Phase, err)
+		if err != nil || run.State.Active() {
+			t.Errorf("after %d of %d records: %s %s, %v", n, len(next), run.ID, run.State, err)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // work is what the loop remembers between polls. Losing it costs a poll, never
@@ -96,7 +97,7 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	m.work.verified = m.work.verified && v.open == 0
 	if v.open == 0 {
 		m.account(v, now, "")
-		return m.enter(ctx, Cleaning, "every move is settled")
+		return m.enter(ctx, rebalance.Cleaning, "every move is settled")
 	}
 	if err := m.settleLeaders(ctx, v); err != nil {
 		return err

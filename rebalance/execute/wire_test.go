@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // process makes a mover with clients of its own, as a new process would.
@@ -60,7 +62,7 @@ func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
 		w.pass(time.Second)
 	}
 	p, _ := second.Progress(ctx)
-	if !over || p.State != "done" {
+	if !over || p.State != rebalance.Done {
 		t.Fatalf("not done: %+v", p)
 	}
 	w.mu.Lock()
@@ -95,7 +97,7 @@ func TestThrottlesOfARunKilledWhileCleaningAreRemoved(t *testing.T) {
 	if err := first.StartWith(ctx, spread(w.model), Options{}); err != nil {
 		t.Fatalf("starting: %v", err)
 	}
-	for i := 0; i < 200 && first.Run().Phase != Cleaning; i++ {
+	for i := 0; i < 200 && first.Run().State != rebalance.Cleaning; i++ {
 		first.Step(ctx)
 		w.pass(time.Second)
 	}
@@ -104,7 +106,7 @@ func TestThrottlesOfARunKilledWhileCleaningAreRemoved(t *testing.T) {
 	for i := 0; i < 20 && !over; i++ {
 		over = second.Step(ctx)
 	}
-	if p, _ := second.Progress(ctx); !over || p.State != "done" {
+	if p, _ := second.Progress(ctx); !over || p.State != rebalance.Done {
 		t.Errorf("not done: %+v", p)
 	}
 	w.mu.Lock()

@@ -127,7 +127,7 @@ func TestAPlanTakesTheMoverSevenLooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 36 {
-		if state := w.moves.progress().State; (state == "moving") != (i < 35) {
+		if state := w.moves.progress().State; (state == rebalance.Moving) != (i < 35) {
 			t.Fatalf("after %d s the mover says %q", i, state)
 		}
 		w.Step()

@@ -72,19 +72,19 @@ func (m Mover) Cancel(context.Context) error {
 
 func (r *reassignments) progress() rebalance.Progress {
 	p := rebalance.Progress{
-		State: "idle", BytesTotal: cluster.Bytes(r.total), BytesMoved: cluster.Bytes(r.moved),
+		State: rebalance.Idle, BytesTotal: cluster.Bytes(r.total), BytesMoved: cluster.Bytes(r.moved),
 		MovesTotal: r.count, MovesDone: r.done, Rate: cluster.BytesPerSecond(r.rate),
 	}
 	switch {
 	case r.busy():
-		p.State = "moving"
+		p.State = rebalance.Moving
 		if r.rate > 0 {
-			p.ETA = seconds(r.left() / r.rate)
+			p.ETASeconds = r.left() / r.rate
 		}
 	case r.time.now.Before(r.over):
-		p.State = "moving" // the leaders are elected, and all is looked at again
+		p.State = rebalance.Moving // the leaders are elected, and all is looked at again
 	case r.count > 0:
-		p.State = "done"
+		p.State = rebalance.Done
 	}
 	return p
 }

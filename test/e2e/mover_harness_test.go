@@ -208,7 +208,7 @@ type status struct {
 	BytesTotal float64 `json:"bytesTotal"`
 	BytesMoved float64 `json:"bytesMoved"`
 	Percent    float64 `json:"percent"`
-	ETA        int64   `json:"etaNanoseconds"`
+	ETA        float64 `json:"etaSeconds"`
 }
 
 func (b *moverBed) status() (status, error) {

@@ -71,12 +71,13 @@ export function consumers(q) {
 export function moves(d) {
   const m = d.moving;
   if (!m || m.state === 'idle' || !m.state) return h('p', { class: 'quiet' }, 'Nothing is being moved.');
+  const eta = m.etaSeconds ?? (m.etaNanoseconds ?? 0) / 1e9;
   const share = m.bytesTotal > 0 ? m.bytesMoved / m.bytesTotal : m.movesTotal > 0 ? m.movesDone / m.movesTotal : 0;
   return h('div', null,
     h('p', { class: m.state === 'holding' || m.state === 'failed' ? 'warn' : null }, `${m.state}${m.why ? `: ${m.why}` : ''}`),
     h('progress', { max: 1, value: Math.min(1, share), 'aria-label': 'share moved' }),
     h('dl', { class: 'facts' },
-      [['Moved', `${amount(m.bytesMoved, 'B')} of ${amount(m.bytesTotal, 'B')}`, percent(share)], ['Moves', `${m.movesDone} of ${m.movesTotal}`], ['Rate', amount(m.bytesPerSecond, 'B/s')], ['Done in', m.etaNanoseconds > 0 ? span(m.etaNanoseconds) : '–']]
+      [['Moved', `${amount(m.bytesMoved, 'B')} of ${amount(m.bytesTotal, 'B')}`, percent(share)], ['Moves', `${m.movesDone} of ${m.movesTotal}`], ['Rate', amount(m.bytesPerSecond, 'B/s')], ['Done in', eta > 0 ? span(eta * 1e9) : '–']]
         .map(([k, v, s]) => h('div', null, h('dt', null, k), h('dd', null, v, s ? h('small', null, s) : null)))));
 }
 
