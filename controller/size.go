@@ -67,7 +67,7 @@ func (t *tick) forecast(ctx context.Context) {
 // watch keeps account of how a forecast comes out.
 func (t *tick) watch(key, subject string, p *predictor, within time.Duration, actual float64) {
 	if tr := t.c.tracks[key]; tr != nil && actual > 0 && t.demand.LoadUnknown == "" {
-		tr.came(t.now, actual)
+		tr.Observe(t.now, actual)
 	}
 	t.c.foretell(key, subject, p, within)
 }

@@ -9,6 +9,9 @@ import (
 	"github.com/tidetable/tidetable/metrics"
 )
 
+// topLevel is the level of the upper quantile that is judged.
+const topLevel = 0.95
+
 // scorer adds up, per model and horizon, what was said against what came.
 type scorer struct {
 	s        metrics.Series
@@ -19,29 +22,24 @@ type scorer struct {
 	mid, top int   // columns of the median and the 0.95 quantile, -1 if not asked for
 
 	names []string
-	sums  map[string][]tally
+	sums  map[string][]forecast.Accuracy
 	bands map[string]*bands
-}
-
-type tally struct {
-	n, covered, banded        int
-	absolute, actual, pinball float64
 }
 
 func newScorer(s metrics.Series, first int, o Options) *scorer {
 	sc := &scorer{s: s, scale: dayScale(s, first+1), horizons: horizons(s.Step, o.Ahead), single: o.Candidates,
-		mid: slices.Index(o.Quantiles, 0.5), top: slices.Index(o.Quantiles, 0.95),
-		sums: map[string][]tally{}, bands: map[string]*bands{}}
+		mid: slices.Index(o.Quantiles, 0.5), top: slices.Index(o.Quantiles, topLevel),
+		sums: map[string][]forecast.Accuracy{}, bands: map[string]*bands{}}
 	for _, h := range sc.horizons {
 		sc.steps = append(sc.steps, int(h/s.Step))
 	}
 	return sc
 }
 
-func (sc *scorer) tallies(model string) []tally {
+func (sc *scorer) tallies(model string) []forecast.Accuracy {
 	t := sc.sums[model]
 	if t == nil {
-		t = make([]tally, len(sc.horizons))
+		t = make([]forecast.Accuracy, len(sc.horizons))
 		sc.sums[model] = t
 		sc.names = append(sc.names, model)
 	}
@@ -83,7 +81,7 @@ func (sc *scorer) take(i int, p Forecast, st *forecast.State) {
 	}
 }
 
-func (sc *scorer) add(t []tally, i, ahead int, mid, top float64) {
+func (sc *scorer) add(t []forecast.Accuracy, i, ahead int, mid, top float64) {
 	if i+ahead >= len(sc.s.Values) {
 		return
 	}
@@ -92,21 +90,9 @@ func (sc *scorer) add(t []tally, i, ahead int, mid, top float64) {
 		return
 	}
 	for k, h := range sc.steps {
-		if ahead > h {
-			continue
+		if ahead <= h {
+			t[k].Add(forecast.Issued{Median: mid, Upper: top, Level: topLevel}, y)
 		}
-		x := &t[k]
-		x.n++
-		x.absolute += math.Abs(y - mid)
-		x.actual += math.Abs(y)
-		if math.IsNaN(top) {
-			continue
-		}
-		x.banded++
-		if y <= top {
-			x.covered++
-		}
-		x.pinball += max(0.95*(y-top), 0.05*(top-y))
 	}
 }
 
@@ -122,7 +108,7 @@ func (sc *scorer) scores() []Score {
 			return 1
 		}
 		x, y := sc.sums[a][last], sc.sums[b][last]
-		switch u, v := x.absolute/float64(x.n), y.absolute/float64(y.n); {
+		switch u, v := x.MAE(), y.MAE(); {
 		case u < v:
 			return -1
 		case u > v:
@@ -134,11 +120,13 @@ func (sc *scorer) scores() []Score {
 	for _, name := range sc.names {
 		for k, h := range sc.horizons {
 			t := sc.sums[name][k]
-			if t.n == 0 {
+			if t.Outcomes == 0 {
 				continue
 			}
-			out = append(out, Score{Model: name, Horizon: h, Points: t.n, WAPE: t.absolute / t.actual,
-				MASE: t.absolute / float64(t.n) / sc.scale, Pinball95: t.pinball / t.actual, Coverage95: float64(t.covered) / float64(t.banded)})
+			out = append(out, Score{
+				Model: name, Horizon: h, Points: t.Outcomes, WAPE: t.WAPE(), MASE: t.MAE() / sc.scale,
+				Pinball95: t.PinballOverMean(), Coverage95: t.Coverage(),
+			})
 		}
 	}
 	return out
