@@ -29,6 +29,7 @@ import (
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/execute"
+	"github.com/tidetable/tidetable/rebalance/execute/adminclient"
 )
 
 // loopBuilder puts a policy's loop together from what the policy names. With
@@ -216,7 +217,7 @@ func (b *loopBuilder) mover(ctx context.Context, cfg *controller.Config) (func()
 	if err != nil {
 		return nil, err
 	}
-	f := &moverFlags{topic: execute.DefaultStateTopic, rate: s.Rebalance.Throttle}
+	f := &moverFlags{topic: adminclient.DefaultStateTopic, rate: s.Rebalance.Throttle}
 	parts, err := f.connect(opts)
 	if err != nil {
 		return nil, err
@@ -240,7 +241,7 @@ func (b *loopBuilder) mover(ctx context.Context, cfg *controller.Config) (func()
 		parts.close()
 		return nil, err
 	}
-	cfg.Mover, cfg.Admin = m, execute.NewAdmin(parts.kafka)
+	cfg.Mover, cfg.Admin = m, adminclient.NewBrokerAdmin(parts.kafka)
 	return func() { m.Close(); parts.close() }, nil
 }
 

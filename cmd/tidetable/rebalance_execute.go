@@ -18,6 +18,7 @@ import (
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/execute"
+	"github.com/tidetable/tidetable/rebalance/execute/adminclient"
 )
 
 // moverFlags are shared by execute, status and cancel.
@@ -30,7 +31,7 @@ type moverFlags struct {
 
 func addMoverFlags(cmd *cobra.Command, works bool) *moverFlags {
 	f := &moverFlags{kafka: addKafkaFlags(cmd)}
-	cmd.Flags().StringVar(&f.topic, "state-topic", execute.DefaultStateTopic, "compacted topic that keeps the run")
+	cmd.Flags().StringVar(&f.topic, "state-topic", adminclient.DefaultStateTopic, "compacted topic that keeps the run")
 	if works {
 		cmd.Flags().DurationVar(&f.poll, "poll", 5*time.Second, "time between two looks at the cluster")
 		cmd.Flags().StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; auto adapts to the clients' health: by Prometheus where it is given, by probing the brokers otherwise")
@@ -41,8 +42,8 @@ func addMoverFlags(cmd *cobra.Command, works bool) *moverFlags {
 // mover is what a command needs to work on a cluster; close it when done.
 type moverParts struct {
 	client *kgo.Client
-	kafka  *execute.Client
-	store  *execute.TopicStore
+	kafka  *adminclient.Client
+	store  *adminclient.StateTopic
 }
 
 func (p moverParts) close() {
@@ -65,18 +66,18 @@ func (f *moverFlags) connect(opts []kgo.Opt) (moverParts, error) {
 	if err != nil {
 		return moverParts{}, fmt.Errorf("connecting to kafka: %w", err)
 	}
-	store, err := execute.NewTopicStore(f.topic, opts...)
+	store, err := adminclient.NewStateTopic(f.topic, opts...)
 	if err != nil {
 		client.Close()
 		return moverParts{}, err
 	}
-	return moverParts{client, execute.NewClient(client), store}, nil
+	return moverParts{client, adminclient.New(client), store}, nil
 }
 
 func (f *moverFlags) config(p moverParts, events func(execute.Event)) (execute.Config, error) {
 	c := execute.Config{Kafka: p.kafka, Store: p.store, Poll: f.poll, OnEvent: events, Throttle: execute.DefaultThrottle}
 	if f.rate == "auto" || f.rate == "" {
-		c.Clients = execute.NewProbe(p.client)
+		c.Clients = adminclient.NewProbe(p.client)
 		return c, nil
 	}
 	rate, err := parseRate(f.rate)

@@ -47,7 +47,8 @@ var mayImport = []struct {
 	{"metrics/...", domain},
 	{"actuators", nil},
 	{"actuators/...", append([]string{"actuators", "actuators/workload"}, domain...)},
-	{"rebalance/execute/...", domain},
+	{"rebalance/execute", []string{"cluster", "metrics", "rebalance"}},
+	{"rebalance/execute/adminclient", []string{"cluster", "rebalance/execute"}},
 	{"internal/...", domain},
 	{"simulations/...", append([]string{"simulations/..."}, domain...)},
 	{"cmd/...", []string{"..."}},
@@ -62,7 +63,7 @@ var sdks = []struct {
 	rooms  []string
 }{
 	{"k8s.io/client-go", []string{"actuators/...", "policy/...", "internal/kube/...", "cmd/..."}},
-	{"github.com/twmb/franz-go", []string{"metrics/kafka", "rebalance/execute/...", "internal/journal/...", "cmd/..."}},
+	{"github.com/twmb/franz-go", []string{"metrics/kafka", "rebalance/execute/adminclient", "internal/journal/...", "cmd/..."}},
 	{"github.com/prometheus/client_golang/api", []string{"metrics/prometheus"}},
 	{"github.com/prometheus/prometheus", []string{"metrics/archive/...", "metrics/prometheus"}},
 	{"github.com/prometheus/alertmanager", []string{"internal/alertmanager/..."}},

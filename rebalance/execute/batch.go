@@ -82,7 +82,7 @@ func (m *Mover) choose(v verdicts, view View, hold string) ([]copying, string) {
 // copied is what a broker copies in a while at its present throttle.
 func (m *Mover) copied(b int, while time.Duration) cluster.Bytes {
 	rate := m.cfg.Throttle.Start
-	for _, s := range sides {
+	for _, s := range Sides {
 		if r, ok := m.work.rates[RateOn{b, s}]; ok {
 			rate = min(rate, r)
 		}

@@ -3,6 +3,7 @@ package execute
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -111,6 +112,25 @@ func (v View) Partition(p TP) (PartitionView, bool) {
 	return pv, len(pv.Replicas) > 0
 }
 
+// ReplicasOn counts the replicas that a broker has, or that are on their way to
+// or from it.
+func (v View) ReplicasOn(broker int) int {
+	n := 0
+	for _, t := range v.Topics {
+		for _, p := range t.Partitions {
+			if slices.Contains(p.Replicas, broker) {
+				n++
+			}
+		}
+	}
+	for _, re := range v.Reassigning {
+		if slices.Contains(re.Replicas, broker) {
+			n++
+		}
+	}
+	return n
+}
+
 // alive tells whether a broker is registered and not fenced.
 func (v View) alive(id int) bool { return v.Brokers[id].Alive }
 
@@ -125,6 +145,12 @@ type BrokerSizes struct {
 	// Usable is the room left, Total the size of the disks; both negative where
 	// the broker does not say.
 	Usable, Total cluster.Bytes
+}
+
+// Few names the first of the partitions that a broker holds, and how many more
+// there are.
+func (s BrokerSizes) Few() string {
+	return few(slices.SortedFunc(maps.Keys(s.Replicas), compareTP))
 }
 
 // of is the size of one replica; false when the broker holds none or is silent.
@@ -142,11 +168,14 @@ const (
 	FollowerSide Side = "follower"
 )
 
-var sides = []Side{FollowerSide, LeaderSide}
+// Sides is both, in the order in which they are written.
+var Sides = []Side{FollowerSide, LeaderSide}
 
-// rateKey and listKey are Kafka's configuration names.
-func (s Side) rateKey() string { return string(s) + ".replication.throttled.rate" }
-func (s Side) listKey() string { return string(s) + ".replication.throttled.replicas" }
+// RateKey is the name of the broker configuration that bounds the side's rate.
+func (s Side) RateKey() string { return string(s) + ".replication.throttled.rate" }
+
+// ListKey is the name of the topic configuration that lists what is bounded.
+func (s Side) ListKey() string { return string(s) + ".replication.throttled.replicas" }
 
 // Entry is one replica in a topic's throttle list.
 type Entry struct {
@@ -155,8 +184,6 @@ type Entry struct {
 	Partition int    `json:"partition"`
 	Broker    int    `json:"broker"`
 }
-
-func (e Entry) value() string { return fmt.Sprintf("%d:%d", e.Partition, e.Broker) }
 
 func compareEntries(a, b Entry) int {
 	if c := strings.Compare(a.Topic, b.Topic); c != 0 {

@@ -212,7 +212,7 @@ func (s *memoryStore) Claim(_ context.Context, owner string) error {
 	return nil
 }
 
-func (s *memoryStore) Put(ctx context.Context, rs []record) error {
+func (s *memoryStore) Put(ctx context.Context, rs []Record) error {
 	if err := s.Check(ctx); err != nil {
 		return err
 	}

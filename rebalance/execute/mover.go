@@ -105,6 +105,10 @@ type Mover struct {
 	work *work // what the loop remembers between polls
 }
 
+// adoptTimeout bounds reading and claiming the state of the last mover: the state
+// topic takes up to a minute for each.
+const adoptTimeout = 2 * time.Minute
+
 // New makes a mover and adopts what the last one left: a run that was under
 // way goes on, throttles that outlived one are removed.
 func New(ctx context.Context, cfg Config) (*Mover, error) {
@@ -112,7 +116,7 @@ func New(ctx context.Context, cfg Config) (*Mover, error) {
 		return nil, errors.New("configuring the mover: Kafka and Store must be set")
 	}
 	m := &Mover{cfg: withDefaults(cfg), turn: newTurn()}
-	ctx, cancel := context.WithTimeout(ctx, 2*storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
 	defer cancel()
 	kv, err := m.cfg.Store.Load(ctx)
 	if err != nil {
@@ -303,7 +307,7 @@ func (m *Mover) saveHead(ctx context.Context, r Run) error {
 	if err != nil {
 		return err
 	}
-	return m.cfg.Store.Put(ctx, []record{head})
+	return m.cfg.Store.Put(ctx, []Record{head})
 }
 
 func (m *Mover) saveRun(ctx context.Context, r Run) error {
@@ -320,7 +324,7 @@ func (m *Mover) saveOwned(ctx context.Context, o Owned) error {
 	if err != nil {
 		return err
 	}
-	if err := m.cfg.Store.Put(ctx, []record{rec}); err != nil {
+	if err := m.cfg.Store.Put(ctx, []Record{rec}); err != nil {
 		return err
 	}
 	m.owned = o

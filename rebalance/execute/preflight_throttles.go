@@ -17,7 +17,7 @@ func checkForeignThrottles(s Situation) (Answer, string) {
 	}
 	if len(rates) > 0 {
 		slices.SortFunc(rates, compareRates)
-		return Block, fmt.Sprintf("somebody else has set %s on broker %d", rates[0].Side.rateKey(), rates[0].Broker)
+		return Block, fmt.Sprintf("somebody else has set %s on broker %d", rates[0].Side.RateKey(), rates[0].Broker)
 	}
 	for topic := range s.Throttles.Wild {
 		return Block, fmt.Sprintf("somebody else throttles every replica of topic %s", topic)
@@ -30,7 +30,7 @@ func checkForeignThrottles(s Situation) (Answer, string) {
 	}
 	if len(entries) > 0 {
 		slices.SortFunc(entries, compareEntries)
-		return Block, fmt.Sprintf("somebody else has set %s on topic %s", entries[0].Side.listKey(), entries[0].Topic)
+		return Block, fmt.Sprintf("somebody else has set %s on topic %s", entries[0].Side.ListKey(), entries[0].Topic)
 	}
 	return Ok, ""
 }

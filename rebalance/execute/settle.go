@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -138,13 +137,13 @@ func (m *Mover) proveBroker(ctx context.Context, b int, view View, sizes Sizes) 
 	proven := slices.Contains(m.run.Proven, b)
 	reg, registered := view.Brokers[b]
 	if !proven {
-		if n := replicasOn(view, b); n > 0 {
+		if n := view.ReplicasOn(b); n > 0 {
 			return fmt.Sprintf("%d replicas are on broker %d and no other broker can take them", n, b), nil
 		}
 		bs, answers := sizes.Brokers[b]
 		switch {
 		case answers && len(bs.Replicas) > 0:
-			return fmt.Sprintf("broker %d still holds %s in its log dirs", b, few(sortedTPs(bs.Replicas))), nil
+			return fmt.Sprintf("broker %d still holds %s in its log dirs", b, bs.Few()), nil
 		case !answers && registered && !m.work.down.gone(m.cfg.Now())(b):
 			return fmt.Sprintf("broker %d does not answer, so its log dirs cannot be read", b), nil
 		}
@@ -171,30 +170,4 @@ func (m *Mover) proveBroker(ctx context.Context, b int, view View, sizes Sizes) 
 	}
 	m.emit(Event{Kind: "proof", Text: fmt.Sprintf("broker %d is unregistered", b)})
 	return "", nil
-}
-
-func replicasOn(v View, b int) int {
-	n := 0
-	for _, t := range v.Topics {
-		for _, p := range t.Partitions {
-			if slices.Contains(p.Replicas, b) {
-				n++
-			}
-		}
-	}
-	for _, re := range v.Reassigning {
-		if slices.Contains(re.Replicas, b) {
-			n++
-		}
-	}
-	return n
-}
-
-func sortedTPs(in map[TP]cluster.Bytes) []TP {
-	out := make([]TP, 0, len(in))
-	for tp := range in {
-		out = append(out, tp)
-	}
-	slices.SortFunc(out, compareTP)
-	return out
 }

@@ -143,12 +143,6 @@ const (
 	chunkMoves = 1000
 )
 
-// record is one key and value of the state.
-type record struct {
-	Key   string
-	Value []byte
-}
-
 type chunk struct {
 	Run   string `json:"run"`
 	Moves []Move `json:"moves"`
@@ -156,15 +150,15 @@ type chunk struct {
 
 // encodeRun writes a run as records: the moves first and the run itself last,
 // so that a run that can be read is whole.
-func encodeRun(r Run) ([]record, error) {
-	var out []record
+func encodeRun(r Run) ([]Record, error) {
+	var out []Record
 	parts := slices.Collect(slices.Chunk(r.Moves, chunkMoves))
 	for i, c := range parts {
 		b, err := json.Marshal(chunk{r.ID, c})
 		if err != nil {
 			return nil, fmt.Errorf("encoding moves: %w", err)
 		}
-		out = append(out, record{chunkKey + strconv.Itoa(i), b})
+		out = append(out, Record{chunkKey + strconv.Itoa(i), b})
 	}
 	r.Chunks = len(parts)
 	head, err := encodeHead(r)
@@ -175,21 +169,21 @@ func encodeRun(r Run) ([]record, error) {
 }
 
 // encodeHead writes the run without its moves.
-func encodeHead(r Run) (record, error) {
+func encodeHead(r Run) (Record, error) {
 	r.Chunks = (len(r.Moves) + chunkMoves - 1) / chunkMoves
 	b, err := json.Marshal(r)
 	if err != nil {
-		return record{}, fmt.Errorf("encoding run: %w", err)
+		return Record{}, fmt.Errorf("encoding run: %w", err)
 	}
-	return record{runKey, b}, nil
+	return Record{runKey, b}, nil
 }
 
-func encodeOwned(o Owned) (record, error) {
+func encodeOwned(o Owned) (Record, error) {
 	b, err := json.Marshal(o)
 	if err != nil {
-		return record{}, fmt.Errorf("encoding throttles: %w", err)
+		return Record{}, fmt.Errorf("encoding throttles: %w", err)
 	}
-	return record{ownedKey, b}, nil
+	return Record{ownedKey, b}, nil
 }
 
 // decodeState reads what the encoders wrote. A run whose moves are missing or

@@ -18,7 +18,7 @@ func bigRun(moves int) Run {
 	return r
 }
 
-func stored(t testing.TB, records []record) map[string][]byte {
+func stored(t testing.TB, records []Record) map[string][]byte {
 	t.Helper()
 	kv := map[string][]byte{}
 	for _, r := range records {

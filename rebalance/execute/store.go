@@ -9,6 +9,12 @@ import (
 // must not touch the cluster any more.
 var ErrTakenOver = errors.New("another process has taken the mover over")
 
+// Record is one key and value of the state.
+type Record struct {
+	Key   string
+	Value []byte
+}
+
 // Store keeps the mover's state outside of the process. The last one to claim
 // it owns it; everybody before gets ErrTakenOver from then on.
 type Store interface {
@@ -17,7 +23,7 @@ type Store interface {
 	// Claim makes this process the owner.
 	Claim(ctx context.Context, owner string) error
 	// Put writes records in order, and returns when they are safe.
-	Put(ctx context.Context, records []record) error
+	Put(ctx context.Context, records []Record) error
 	// Check returns ErrTakenOver when another process owns the state.
 	Check(ctx context.Context) error
 	Close()

@@ -47,9 +47,9 @@ func (m *Mover) readThrottles(ctx context.Context, now time.Time) (read Throttle
 	}
 	what := ""
 	if len(rates) > 0 {
-		what = fmt.Sprintf("%s of broker %d", rates[0].Side.rateKey(), rates[0].Broker)
+		what = fmt.Sprintf("%s of broker %d", rates[0].Side.RateKey(), rates[0].Broker)
 	} else {
-		what = fmt.Sprintf("%s of topic %s", entries[0].Side.listKey(), entries[0].Topic)
+		what = fmt.Sprintf("%s of topic %s", entries[0].Side.ListKey(), entries[0].Topic)
 	}
 	if w.lost.IsZero() {
 		w.lost = now
@@ -89,7 +89,7 @@ func (m *Mover) adjustRates(ctx context.Context, v verdicts, view View) {
 	slices.Sort(brokers)
 	health := m.health(ctx, brokers, view)
 	for _, b := range brokers {
-		for _, s := range sides {
+		for _, s := range Sides {
 			k := RateOn{b, s}
 			rate, ok := m.work.rates[k]
 			if !ok {

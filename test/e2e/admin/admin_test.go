@@ -10,7 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/tidetable/tidetable/rebalance/execute"
+	"github.com/tidetable/tidetable/rebalance/execute/adminclient"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
@@ -26,7 +26,7 @@ func TestABrokerLeavesOnlyWhenItsOwnLogDirsAreEmpty(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := execute.NewAdmin(execute.NewClient(client))
+	admin := adminclient.NewBrokerAdmin(adminclient.New(client))
 	const leaving = 3
 	if err := tb.Kafka.CreateTopic(ctx, "orders", 3, 3, nil, []int32{leaving, 0, 1}, []int32{0, 1, 2}, []int32{1, 2, leaving}); err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestAnUncordonedBrokerTakesReplicasAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	admin := execute.NewAdmin(execute.NewClient(client))
+	admin := adminclient.NewBrokerAdmin(adminclient.New(client))
 	if err := admin.Cordon(ctx, []int{2}); err != nil {
 		t.Fatal(err)
 	}

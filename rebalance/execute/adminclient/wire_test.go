@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"cmp"
@@ -13,10 +13,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidetable/tidetable/rebalance"
+	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
 // process makes a mover with clients of its own, as a new process would.
-func (w *wire) process(t *testing.T) *Mover {
+func (w *wire) process(t *testing.T) *execute.Mover {
 	t.Helper()
 	seeds := kgo.SeedBrokers(w.fake.ListenAddrs()...)
 	cl, err := kgo.NewClient(seeds)
@@ -24,13 +25,13 @@ func (w *wire) process(t *testing.T) *Mover {
 		t.Fatal(err)
 	}
 	t.Cleanup(cl.Close)
-	store, err := NewTopicStore("state", seeds, kgo.MetadataMinAge(50*time.Millisecond))
+	store, err := NewStateTopic("state", seeds, kgo.MetadataMinAge(50*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	m, err := New(t.Context(), Config{Kafka: NewClient(cl), Store: store, Manual: true, Poll: time.Second,
-		Throttle: ThrottlePolicy{Start: 20e6, Min: 20e6, Max: 20e6}})
+	m, err := execute.New(t.Context(), execute.Config{Kafka: New(cl), Store: store, Manual: true, Poll: time.Second,
+		Throttle: execute.ThrottlePolicy{Start: 20e6, Min: 20e6, Max: 20e6}})
 	if err != nil {
 		t.Fatalf("making a mover: %v", err)
 	}
@@ -42,10 +43,10 @@ func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
 	moves := spread(w.model)
 	ctx := t.Context()
 	first := w.process(t)
-	if err := first.StartWith(ctx, moves, Options{Drain: []int{3}}); !errors.Is(err, ErrRefused) {
+	if err := first.StartWith(ctx, moves, execute.Options{Drain: []int{3}}); !errors.Is(err, execute.ErrRefused) {
 		t.Fatalf("a plan that brings replicas to a broker to be drained: %v", err)
 	}
-	if err := first.StartWith(ctx, moves, Options{}); err != nil {
+	if err := first.StartWith(ctx, moves, execute.Options{}); err != nil {
 		t.Fatalf("starting: %v", err)
 	}
 	for range 6 {
@@ -83,7 +84,7 @@ func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
 	if !w.nullList {
 		t.Error("reassignments were not listed with Topics null, which is what asks for all")
 	}
-	if slices.MaxFunc(w.lists, cmp.Compare[int]) > MaxPartitionsPerRequest {
+	if slices.MaxFunc(w.lists, cmp.Compare[int]) > execute.MaxPartitionsPerRequest {
 		t.Errorf("requests of %v partitions", w.lists)
 	}
 }
@@ -94,7 +95,7 @@ func TestThrottlesOfARunKilledWhileCleaningAreRemoved(t *testing.T) {
 	w := newWire(t, sixBrokers())
 	ctx := t.Context()
 	first := w.process(t)
-	if err := first.StartWith(ctx, spread(w.model), Options{}); err != nil {
+	if err := first.StartWith(ctx, spread(w.model), execute.Options{}); err != nil {
 		t.Fatalf("starting: %v", err)
 	}
 	for i := 0; i < 200 && first.Run().State != rebalance.Cleaning; i++ {
@@ -126,8 +127,8 @@ func TestStateTopicTellsTheNewestOwner(t *testing.T) {
 	t.Cleanup(fake.Close)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	store := func() *TopicStore {
-		s, err := NewTopicStore("", kgo.SeedBrokers(fake.ListenAddrs()...))
+	store := func() *StateTopic {
+		s, err := NewStateTopic("", kgo.SeedBrokers(fake.ListenAddrs()...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -138,13 +139,13 @@ func TestStateTopicTellsTheNewestOwner(t *testing.T) {
 	if kv, err := a.Load(ctx); err != nil || len(kv) != 0 {
 		t.Fatalf("without a topic: %v, %v", kv, err)
 	}
-	if err := a.Put(ctx, []record{{"k", nil}}); err == nil {
+	if err := a.Put(ctx, []execute.Record{{Key: "k", Value: nil}}); err == nil {
 		t.Error("wrote without a claim")
 	}
 	if err := a.Claim(ctx, "a"); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.Put(ctx, []record{{"k", []byte("1")}, {"k", []byte("2")}}); err != nil {
+	if err := a.Put(ctx, []execute.Record{{Key: "k", Value: []byte("1")}, {Key: "k", Value: []byte("2")}}); err != nil {
 		t.Fatal(err)
 	}
 	if kv, err := b.Load(ctx); err != nil || string(kv["k"]) != "2" || len(kv) != 1 {
@@ -153,8 +154,8 @@ func TestStateTopicTellsTheNewestOwner(t *testing.T) {
 	if err := b.Claim(ctx, "b"); err != nil {
 		t.Fatal(err)
 	}
-	for _, err := range []error{a.Check(ctx), a.Put(ctx, []record{{"k", []byte("3")}})} {
-		if !errors.Is(err, ErrTakenOver) || !strings.Contains(err.Error(), "b") {
+	for _, err := range []error{a.Check(ctx), a.Put(ctx, []execute.Record{{Key: "k", Value: []byte("3")}})} {
+		if !errors.Is(err, execute.ErrTakenOver) || !strings.Contains(err.Error(), "b") {
 			t.Errorf("the older owner gets %v", err)
 		}
 	}

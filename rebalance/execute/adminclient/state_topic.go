@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
 // DefaultStateTopic is where the mover keeps its state.
@@ -21,12 +23,12 @@ const claimKey = "claim"
 // storeTimeout bounds one write or read of the state.
 const storeTimeout = 60 * time.Second
 
-// TopicStore keeps the state in one partition of a compacted topic.
+// StateTopic keeps the state in one partition of a compacted topic.
 //
 // Ownership needs no lease: every owner remembers the offset of its last
 // record, and when the partition's end is further on, somebody else has
 // written. The last claim in the log is the owner's.
-type TopicStore struct {
+type StateTopic struct {
 	cl    *kgo.Client // produces, and asks for offsets; the caller's
 	adm   *kadm.Client
 	topic string
@@ -37,9 +39,9 @@ type TopicStore struct {
 	next  int64 // the offset after our last record; -1 before a claim
 }
 
-// NewTopicStore keeps state in a topic; opts are the caller's connection
+// NewStateTopic keeps state in a topic; opts are the caller's connection
 // options, used for short-lived readers. The topic is made at the first claim.
-func NewTopicStore(topic string, opts ...kgo.Opt) (*TopicStore, error) {
+func NewStateTopic(topic string, opts ...kgo.Opt) (*StateTopic, error) {
 	if topic == "" {
 		topic = DefaultStateTopic
 	}
@@ -52,14 +54,14 @@ func NewTopicStore(topic string, opts ...kgo.Opt) (*TopicStore, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to kafka: %w", err)
 	}
-	return &TopicStore{cl: cl, adm: kadm.NewClient(cl), topic: topic, opts: opts, turn: make(chan struct{}, 1), next: -1}, nil
+	return &StateTopic{cl: cl, adm: kadm.NewClient(cl), topic: topic, opts: opts, turn: make(chan struct{}, 1), next: -1}, nil
 }
 
 // Close closes the connection.
-func (s *TopicStore) Close() { s.cl.Close() }
+func (s *StateTopic) Close() { s.cl.Close() }
 
 // take waits for the turn.
-func (s *TopicStore) take(ctx context.Context) error {
+func (s *StateTopic) take(ctx context.Context) error {
 	select {
 	case s.turn <- struct{}{}:
 		return nil
@@ -68,10 +70,10 @@ func (s *TopicStore) take(ctx context.Context) error {
 	}
 }
 
-func (s *TopicStore) give() { <-s.turn }
+func (s *StateTopic) give() { <-s.turn }
 
 // Load implements Store.
-func (s *TopicStore) Load(ctx context.Context) (map[string][]byte, error) {
+func (s *StateTopic) Load(ctx context.Context) (map[string][]byte, error) {
 	if err := s.take(ctx); err != nil {
 		return nil, err
 	}
@@ -82,7 +84,7 @@ func (s *TopicStore) Load(ctx context.Context) (map[string][]byte, error) {
 }
 
 // read returns the newest values, the last claim and the end offset.
-func (s *TopicStore) read(ctx context.Context) (kv map[string][]byte, owner string, end int64, err error) {
+func (s *StateTopic) read(ctx context.Context) (kv map[string][]byte, owner string, end int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	kv = map[string][]byte{}
@@ -115,7 +117,7 @@ func (s *TopicStore) read(ctx context.Context) (kv map[string][]byte, owner stri
 }
 
 // offsets asks for the first and the next offset; 0 and 0 without a topic.
-func (s *TopicStore) offsets(ctx context.Context) (start, end int64, err error) {
+func (s *StateTopic) offsets(ctx context.Context) (start, end int64, err error) {
 	for _, at := range []struct {
 		list func(context.Context, ...string) (kadm.ListedOffsets, error)
 		to   *int64
@@ -137,7 +139,7 @@ func (s *TopicStore) offsets(ctx context.Context) (start, end int64, err error) 
 }
 
 // Claim implements Store.
-func (s *TopicStore) Claim(ctx context.Context, owner string) error {
+func (s *StateTopic) Claim(ctx context.Context, owner string) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
@@ -146,12 +148,12 @@ func (s *TopicStore) Claim(ctx context.Context, owner string) error {
 		return err
 	}
 	s.owner = owner
-	return s.write(ctx, []record{{claimKey, []byte(owner)}})
+	return s.write(ctx, []execute.Record{{Key: claimKey, Value: []byte(owner)}})
 }
 
 // create makes the topic when it is not there, with as many replicas as the
 // cluster allows up to three, and min.insync.replicas one below.
-func (s *TopicStore) create(ctx context.Context) error {
+func (s *StateTopic) create(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	meta, err := within(ctx, func(ctx context.Context) (kadm.Metadata, error) { return s.adm.Metadata(ctx, s.topic) })
@@ -176,7 +178,7 @@ func (s *TopicStore) create(ctx context.Context) error {
 }
 
 // Put implements Store.
-func (s *TopicStore) Put(ctx context.Context, records []record) error {
+func (s *StateTopic) Put(ctx context.Context, records []execute.Record) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
@@ -188,7 +190,7 @@ func (s *TopicStore) Put(ctx context.Context, records []record) error {
 }
 
 // write produces in order and waits for all in-sync replicas.
-func (s *TopicStore) write(ctx context.Context, records []record) error {
+func (s *StateTopic) write(ctx context.Context, records []execute.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	for _, r := range records {
@@ -204,7 +206,7 @@ func (s *TopicStore) write(ctx context.Context, records []record) error {
 // produce waits for one record, and no longer than ctx lasts: the client holds
 // on to a record that is on its way. Should it arrive after all, the next check
 // finds it to be of this owner.
-func (s *TopicStore) produce(ctx context.Context, r record) (offset int64, err error) {
+func (s *StateTopic) produce(ctx context.Context, r execute.Record) (offset int64, err error) {
 	type written struct {
 		offset int64
 		err    error
@@ -222,7 +224,7 @@ func (s *TopicStore) produce(ctx context.Context, r record) (offset int64, err e
 }
 
 // Check implements Store.
-func (s *TopicStore) Check(ctx context.Context) error {
+func (s *StateTopic) Check(ctx context.Context) error {
 	if err := s.take(ctx); err != nil {
 		return err
 	}
@@ -230,7 +232,7 @@ func (s *TopicStore) Check(ctx context.Context) error {
 	return s.check(ctx)
 }
 
-func (s *TopicStore) check(ctx context.Context) error {
+func (s *StateTopic) check(ctx context.Context) error {
 	if s.next < 0 {
 		return errors.New("the state was not claimed")
 	}
@@ -243,7 +245,7 @@ func (s *TopicStore) check(ctx context.Context) error {
 		return err
 	}
 	if owner != s.owner {
-		return fmt.Errorf("%w: it is with %s", ErrTakenOver, owner)
+		return fmt.Errorf("%w: it is with %s", execute.ErrTakenOver, owner)
 	}
 	s.next = end
 	return nil

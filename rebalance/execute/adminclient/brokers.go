@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"context"
@@ -9,19 +9,15 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
-
-	"github.com/tidetable/tidetable/controller"
 )
 
-var _ controller.BrokerAdmin = (*Admin)(nil)
-
-// Admin does to brokers what is neither scaling nor moving: it keeps new
+// BrokerAdmin does to brokers what is neither scaling nor moving: it keeps new
 // replicas off those that leave, proves them empty, and forgets them when they
 // are gone. Every call may be made twice.
-type Admin struct{ client *Client }
+type BrokerAdmin struct{ client *Client }
 
-// NewAdmin makes an Admin on a real cluster.
-func NewAdmin(c *Client) *Admin { return &Admin{client: c} }
+// NewBrokerAdmin makes a BrokerAdmin on a real cluster.
+func NewBrokerAdmin(c *Client) *BrokerAdmin { return &BrokerAdmin{client: c} }
 
 // cordonedDirs is the dynamic broker configuration that keeps new replicas off
 // log directories (KIP-1066, brokers from 4.3 on).
@@ -32,7 +28,7 @@ const allDirs = "*"
 
 // Cordon keeps new replicas off the brokers; nothing happens on brokers that do
 // not know the configuration, or are down.
-func (a *Admin) Cordon(ctx context.Context, ids []int) error {
+func (a *BrokerAdmin) Cordon(ctx context.Context, ids []int) error {
 	for _, id := range ids {
 		value, source, known, err := a.cordoned(ctx, id)
 		if err != nil {
@@ -51,7 +47,7 @@ func (a *Admin) Cordon(ctx context.Context, ids []int) error {
 // Uncordon lets the brokers take new replicas again. Only a cordon of whole
 // brokers is taken away, as Cordon sets it; one of single directories is
 // somebody else's.
-func (a *Admin) Uncordon(ctx context.Context, ids []int) error {
+func (a *BrokerAdmin) Uncordon(ctx context.Context, ids []int) error {
 	for _, id := range ids {
 		value, source, known, err := a.cordoned(ctx, id)
 		if err != nil {
@@ -71,7 +67,7 @@ func (a *Admin) Uncordon(ctx context.Context, ids []int) error {
 
 // cordoned reads what is cordoned on one broker; known is false where the
 // broker has no such configuration, and where it does not answer.
-func (a *Admin) cordoned(ctx context.Context, id int) (value string, source kmsg.ConfigSource, known bool, err error) {
+func (a *BrokerAdmin) cordoned(ctx context.Context, id int) (value string, source kmsg.ConfigSource, known bool, err error) {
 	asked, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	req := kmsg.NewPtrDescribeConfigsRequest()
@@ -99,7 +95,7 @@ func (a *Admin) cordoned(ctx context.Context, id int) (value string, source kmsg
 }
 
 // setCordon asks the broker itself: no other takes this configuration for it.
-func (a *Admin) setCordon(ctx context.Context, id int, op kmsg.IncrementalAlterConfigOp, value *string) error {
+func (a *BrokerAdmin) setCordon(ctx context.Context, id int, op kmsg.IncrementalAlterConfigOp, value *string) error {
 	req := kmsg.NewPtrIncrementalAlterConfigsRequest()
 	req.Resources = append(req.Resources, resource(kmsg.ConfigResourceTypeBroker, strconv.Itoa(id),
 		[]kmsg.IncrementalAlterConfigsRequestResourceConfig{alteration(cordonedDirs, op, value)}))
@@ -119,7 +115,7 @@ func (a *Admin) setCordon(ctx context.Context, id int, op kmsg.IncrementalAlterC
 // directories that nothing is left on them. A broker that cannot be asked is
 // not proven, unless Kafka has never heard of it: a pod that never became a
 // broker holds nothing.
-func (a *Admin) Empty(ctx context.Context, ids []int) (empty bool, why string, err error) {
+func (a *BrokerAdmin) Empty(ctx context.Context, ids []int) (empty bool, why string, err error) {
 	view, err := a.client.View(ctx, nil)
 	if err != nil {
 		return false, "", fmt.Errorf("proving brokers %v empty: %w", ids, err)
@@ -129,7 +125,7 @@ func (a *Admin) Empty(ctx context.Context, ids []int) (empty bool, why string, e
 		return false, "", fmt.Errorf("proving brokers %v empty: %w", ids, err)
 	}
 	for _, id := range slices.Sorted(slices.Values(ids)) {
-		if n := replicasOn(view, id); n > 0 {
+		if n := view.ReplicasOn(id); n > 0 {
 			return false, fmt.Sprintf("%d replicas are on broker %d or on their way to or from it", n, id), nil
 		}
 		if _, registered := view.Brokers[id]; !registered && view.FencedKnown {
@@ -140,7 +136,7 @@ func (a *Admin) Empty(ctx context.Context, ids []int) (empty bool, why string, e
 			return false, fmt.Sprintf("broker %d does not answer, so its log dirs cannot be read", id), nil
 		}
 		if len(held.Replicas) > 0 {
-			return false, fmt.Sprintf("broker %d still holds %s in its log dirs", id, few(sortedTPs(held.Replicas))), nil
+			return false, fmt.Sprintf("broker %d still holds %s in its log dirs", id, held.Few()), nil
 		}
 	}
 	return true, "", nil
@@ -148,7 +144,7 @@ func (a *Admin) Empty(ctx context.Context, ids []int) (empty bool, why string, e
 
 // Unregister forgets brokers that are gone: otherwise Kafka goes on placing new
 // partitions on them (KIP-1073). One that is up is left registered.
-func (a *Admin) Unregister(ctx context.Context, ids []int) error {
+func (a *BrokerAdmin) Unregister(ctx context.Context, ids []int) error {
 	view, err := a.client.View(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("unregistering brokers %v: %w", ids, err)

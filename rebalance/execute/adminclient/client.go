@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
 // brokerTimeout bounds a question to one broker: a broker that is down must not
@@ -40,15 +41,15 @@ type minISR struct {
 	read  time.Time
 }
 
-// NewClient wraps a client that stays the caller's to close.
-func NewClient(cl *kgo.Client) *Client {
+// New wraps a client that stays the caller's to close.
+func New(cl *kgo.Client) *Client {
 	return &Client{cl: cl, adm: kadm.NewClient(cl), minISR: map[string]minISR{}}
 }
 
 // View implements Kafka. Metadata is read raw: kadm leaves out the replicas of
 // a partition without a leader, and those are the ones that matter most.
-func (c *Client) View(ctx context.Context, topics []string) (View, error) {
-	v := View{Brokers: map[int]BrokerView{}, Topics: map[string]TopicView{}, Reassigning: map[TP]Reassigning{}}
+func (c *Client) View(ctx context.Context, topics []string) (execute.View, error) {
+	v := execute.View{Brokers: map[int]execute.BrokerView{}, Topics: map[string]execute.TopicView{}, Reassigning: map[execute.TP]execute.Reassigning{}}
 	// The list first: what completes between the two requests then looks as if
 	// it were still in flight, which is harmless. The other way round, it would
 	// look as if it had left replicas behind.
@@ -73,7 +74,7 @@ func (c *Client) View(ctx context.Context, topics []string) (View, error) {
 		v.ClusterID = *resp.ClusterID
 	}
 	for _, b := range resp.Brokers {
-		v.Brokers[int(b.NodeID)] = BrokerView{Zone: deref(b.Rack), Alive: true}
+		v.Brokers[int(b.NodeID)] = execute.BrokerView{Zone: deref(b.Rack), Alive: true}
 	}
 	for _, t := range resp.Topics {
 		if err := kerr.ErrorForCode(t.ErrorCode); err != nil {
@@ -92,13 +93,13 @@ func (c *Client) View(ctx context.Context, topics []string) (View, error) {
 	return v, nil
 }
 
-func topicView(t kmsg.MetadataResponseTopic) TopicView {
-	out := TopicView{ID: kadm.TopicID(t.TopicID).String(), Internal: t.IsInternal}
+func topicView(t kmsg.MetadataResponseTopic) execute.TopicView {
+	out := execute.TopicView{ID: kadm.TopicID(t.TopicID).String(), Internal: t.IsInternal}
 	for _, p := range t.Partitions {
 		for len(out.Partitions) <= int(p.Partition) {
-			out.Partitions = append(out.Partitions, PartitionView{Leader: -1})
+			out.Partitions = append(out.Partitions, execute.PartitionView{Leader: -1})
 		}
-		out.Partitions[p.Partition] = PartitionView{Replicas: ints(p.Replicas), ISR: ints(p.ISR), Leader: int(p.Leader)}
+		out.Partitions[p.Partition] = execute.PartitionView{Replicas: ints(p.Replicas), ISR: ints(p.ISR), Leader: int(p.Leader)}
 	}
 	return out
 }
@@ -108,7 +109,7 @@ const fencedVersion = 2
 
 // addFenced adds brokers that are registered and fenced, and tells whether they
 // could be asked for: brokers before 4.0 do not tell them.
-func (c *Client) addFenced(ctx context.Context, v View) (known bool) {
+func (c *Client) addFenced(ctx context.Context, v execute.View) (known bool) {
 	req := kmsg.NewPtrDescribeClusterRequest()
 	req.EndpointType = 1
 	req.IncludeFencedBrokers = true
@@ -118,7 +119,7 @@ func (c *Client) addFenced(ctx context.Context, v View) (known bool) {
 	}
 	for _, b := range resp.Brokers {
 		if _, ok := v.Brokers[int(b.NodeID)]; !ok || b.IsFenced {
-			v.Brokers[int(b.NodeID)] = BrokerView{Zone: deref(b.Rack), Alive: !b.IsFenced}
+			v.Brokers[int(b.NodeID)] = execute.BrokerView{Zone: deref(b.Rack), Alive: !b.IsFenced}
 		}
 	}
 	return resp.Version >= fencedVersion
@@ -126,7 +127,7 @@ func (c *Client) addFenced(ctx context.Context, v View) (known bool) {
 
 // addMinISR adds min.insync.replicas, remembered for a while: reading it for
 // every topic at every poll would cost more than all the rest.
-func (c *Client) addMinISR(ctx context.Context, v View) error {
+func (c *Client) addMinISR(ctx context.Context, v execute.View) error {
 	c.mu.Lock()
 	var ask []string
 	now := time.Now()
@@ -151,7 +152,7 @@ func (c *Client) addMinISR(ctx context.Context, v View) error {
 	return nil
 }
 
-func (c *Client) readMinISR(ctx context.Context, v View, topics []string, now time.Time) error {
+func (c *Client) readMinISR(ctx context.Context, v execute.View, topics []string, now time.Time) error {
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	for _, t := range topics {
 		r := kmsg.NewDescribeConfigsRequestResource()
@@ -181,7 +182,7 @@ func (c *Client) readMinISR(ctx context.Context, v View, topics []string, now ti
 
 // addReassigning lists with Topics null, which means all. kadm's method returns
 // an empty list without asking when it is given none.
-func (c *Client) addReassigning(ctx context.Context, v View) error {
+func (c *Client) addReassigning(ctx context.Context, v execute.View) error {
 	req := kmsg.NewPtrListPartitionReassignmentsRequest()
 	req.Topics = nil
 	req.TimeoutMillis = 15000
@@ -200,13 +201,15 @@ func (c *Client) addReassigning(ctx context.Context, v View) error {
 	}
 	for _, t := range resp.Topics {
 		for _, p := range t.Partitions {
-			v.Reassigning[TP{t.Topic, int(p.Partition)}] = Reassigning{ints(p.Replicas), ints(p.AddingReplicas), ints(p.RemovingReplicas)}
+			v.Reassigning[execute.TP{Topic: t.Topic, Partition: int(p.Partition)}] = execute.Reassigning{
+				Replicas: ints(p.Replicas), Adding: ints(p.AddingReplicas), Removing: ints(p.RemovingReplicas),
+			}
 		}
 	}
 	return nil
 }
 
-func (c *Client) remember(v View) {
+func (c *Client) remember(v execute.View) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.alive = c.alive[:0]
@@ -219,7 +222,7 @@ func (c *Client) remember(v View) {
 }
 
 // Sizes implements Kafka.
-func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []TP) (Sizes, error) {
+func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []execute.TP) (execute.Sizes, error) {
 	var set kadm.TopicsSet
 	if partitions != nil {
 		set = kadm.TopicsSet{}
@@ -227,7 +230,7 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []TP) (Siz
 			set.Add(p.Topic, int32(p.Partition))
 		}
 	}
-	out := Sizes{Brokers: map[int]BrokerSizes{}}
+	out := execute.Sizes{Brokers: map[int]execute.BrokerSizes{}}
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(16)
@@ -251,8 +254,8 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []TP) (Siz
 	return out, ctx.Err()
 }
 
-func brokerSizes(dirs kadm.DescribedLogDirs) BrokerSizes {
-	s := BrokerSizes{Replicas: map[TP]cluster.Bytes{}}
+func brokerSizes(dirs kadm.DescribedLogDirs) execute.BrokerSizes {
+	s := execute.BrokerSizes{Replicas: map[execute.TP]cluster.Bytes{}}
 	for _, d := range dirs {
 		if d.UsableBytes < 0 || s.Usable < 0 {
 			s.Usable, s.Total = -1, -1
@@ -262,7 +265,7 @@ func brokerSizes(dirs kadm.DescribedLogDirs) BrokerSizes {
 		}
 	}
 	dirs.EachPartition(func(p kadm.DescribedLogDirPartition) {
-		s.Replicas[TP{p.Topic, int(p.Partition)}] += cluster.Bytes(p.Size)
+		s.Replicas[execute.TP{Topic: p.Topic, Partition: int(p.Partition)}] += cluster.Bytes(p.Size)
 	})
 	return s
 }
@@ -297,8 +300,8 @@ func (c *Client) anyBroker() *kgo.Broker {
 
 // Reassign implements Kafka. Replication factors are forbidden to change, where
 // the broker knows the flag (4.1 and later).
-func (c *Client) Reassign(ctx context.Context, targets []Target) (map[TP]error, error) {
-	refused := map[TP]error{}
+func (c *Client) Reassign(ctx context.Context, targets []execute.Target) (map[execute.TP]error, error) {
+	refused := map[execute.TP]error{}
 	for _, shrink := range []bool{false, true} {
 		req := kadm.AlterPartitionAssignmentsReq{}
 		for _, t := range targets {
@@ -325,7 +328,7 @@ func (c *Client) Reassign(ctx context.Context, targets []Target) (map[TP]error, 
 		}
 		resp.Each(func(r kadm.AlterPartitionAssignmentsResponse) {
 			if r.Err != nil && !errors.Is(r.Err, kerr.NoReassignmentInProgress) {
-				refused[TP{r.Topic, int(r.Partition)}] = fmt.Errorf("%w: %s", r.Err, r.ErrMessage)
+				refused[execute.TP{Topic: r.Topic, Partition: int(r.Partition)}] = fmt.Errorf("%w: %s", r.Err, r.ErrMessage)
 			}
 		})
 	}
@@ -333,12 +336,12 @@ func (c *Client) Reassign(ctx context.Context, targets []Target) (map[TP]error, 
 }
 
 // Elect implements Kafka.
-func (c *Client) Elect(ctx context.Context, partitions []TP) (map[TP]error, error) {
+func (c *Client) Elect(ctx context.Context, partitions []execute.TP) (map[execute.TP]error, error) {
 	set := kadm.TopicsSet{}
 	for _, p := range partitions {
 		set.Add(p.Topic, int32(p.Partition))
 	}
-	refused := map[TP]error{}
+	refused := map[execute.TP]error{}
 	if len(set) == 0 {
 		return refused, nil
 	}
@@ -351,7 +354,7 @@ func (c *Client) Elect(ctx context.Context, partitions []TP) (map[TP]error, erro
 	for topic, ps := range resp {
 		for n, r := range ps {
 			if r.Err != nil && !errors.Is(r.Err, kerr.ElectionNotNeeded) {
-				refused[TP{topic, int(n)}] = r.Err
+				refused[execute.TP{Topic: topic, Partition: int(n)}] = r.Err
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"errors"
@@ -16,11 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance/execute"
 	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
 // wire puts a placement model behind a fake Kafka's control hooks, so that the
-// real Client and the real TopicStore speak to it over TCP. Topics of the model
+// real Client and the real StateTopic speak to it over TCP. Topics of the model
 // are answered by the model, all others (the state topic) by the fake itself.
 type wire struct {
 	mu         sync.Mutex
@@ -159,7 +160,7 @@ func (w *wire) describeConfigs(kreq kmsg.Request) kmsg.Response {
 		if r.ResourceType == kmsg.ConfigResourceTypeBroker {
 			id, _ := strconv.Atoi(r.ResourceName)
 			b := w.model.Brokers[id]
-			for key, v := range map[string]cluster.BytesPerSecond{LeaderSide.rateKey(): b.Leader, FollowerSide.rateKey(): b.Follower} {
+			for key, v := range map[string]cluster.BytesPerSecond{execute.LeaderSide.RateKey(): b.Leader, execute.FollowerSide.RateKey(): b.Follower} {
 				if v > 0 {
 					add(key, strconv.FormatInt(int64(v), 10), kmsg.ConfigSourceDynamicBrokerConfig)
 				} else { // a broker without one still shows its default
@@ -170,13 +171,13 @@ func (w *wire) describeConfigs(kreq kmsg.Request) kmsg.Response {
 			out.ErrorCode = kerr.UnknownTopicOrPartition.Code
 		} else {
 			add("min.insync.replicas", strconv.Itoa(t.MinISR), kmsg.ConfigSourceDynamicTopicConfig)
-			for s, l := range map[Side]map[placement.Replica]bool{LeaderSide: t.LeaderThrottled, FollowerSide: t.FollowerThrottled} {
+			for s, l := range map[execute.Side]map[placement.Replica]bool{execute.LeaderSide: t.LeaderThrottled, execute.FollowerSide: t.FollowerThrottled} {
 				var items []string
 				for x := range l {
 					items = append(items, strconv.Itoa(x.Number)+":"+strconv.Itoa(x.Broker))
 				}
 				slices.Sort(items)
-				add(s.listKey(), strings.Join(items, ","), kmsg.ConfigSourceDynamicTopicConfig)
+				add(s.ListKey(), strings.Join(items, ","), kmsg.ConfigSourceDynamicTopicConfig)
 			}
 		}
 		resp.Resources = append(resp.Resources, out)
@@ -200,7 +201,7 @@ func (w *wire) alterConfigs(kreq kmsg.Request) kmsg.Response {
 				out.ErrorCode = kerr.InvalidRequest.Code
 			case r.ResourceType == kmsg.ConfigResourceTypeBroker:
 				v, _ := strconv.ParseFloat(deref(c.Value), 64)
-				if c.Name == LeaderSide.rateKey() {
+				if c.Name == execute.LeaderSide.RateKey() {
 					w.model.Brokers[id].Leader = cluster.BytesPerSecond(v)
 				} else {
 					w.model.Brokers[id].Follower = cluster.BytesPerSecond(v)
@@ -217,7 +218,7 @@ func (w *wire) alterConfigs(kreq kmsg.Request) kmsg.Response {
 
 func (w *wire) alterList(topic string, c kmsg.IncrementalAlterConfigsRequestResourceConfig) {
 	list := w.model.Topics[topic].LeaderThrottled
-	if c.Name == FollowerSide.listKey() {
+	if c.Name == execute.FollowerSide.ListKey() {
 		list = w.model.Topics[topic].FollowerThrottled
 	}
 	for item := range strings.SplitSeq(deref(c.Value), ",") {

@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
 // The probe's judgement of one broker's answers.
@@ -43,8 +45,8 @@ func NewProbe(cl *kgo.Client) *Probe {
 }
 
 // Health implements Clients.
-func (p *Probe) Health(ctx context.Context, brokers []int) (map[int]Health, error) {
-	out := map[int]Health{}
+func (p *Probe) Health(ctx context.Context, brokers []int) (map[int]execute.Health, error) {
+	out := map[int]execute.Health{}
 	var g errgroup.Group
 	g.SetLimit(16)
 	for _, b := range brokers {
@@ -66,7 +68,7 @@ func (p *Probe) Health(ctx context.Context, brokers []int) (map[int]Health, erro
 }
 
 // judge adds one answer to what is known of a broker; p.mu is held.
-func (p *Probe) judge(b int, took time.Duration) Health {
+func (p *Probe) judge(b int, took time.Duration) execute.Health {
 	last := append(p.last[b], took)
 	if len(last) > probeSamples {
 		last = last[1:]
@@ -76,16 +78,16 @@ func (p *Probe) judge(b int, took time.Duration) Health {
 		p.best[b] = took
 	}
 	if len(last) < probeSamples {
-		return Unknown
+		return execute.Unknown
 	}
 	sorted := slices.Sorted(slices.Values(last))
 	median := sorted[len(sorted)/2]
 	switch {
 	case median < probeHurt/2:
-		return Well
+		return execute.Well
 	case median > probeHurt && median > probeFactor*p.best[b]:
 		p.last[b] = nil // a cut gets its time to be felt before the next
-		return Hurt
+		return execute.Hurt
 	}
-	return Unknown
+	return execute.Unknown
 }

@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"context"
@@ -45,7 +45,7 @@ func TestABrokerIsProvenEmptyByMetadataMovesAndLogDirs(t *testing.T) {
 			c.do(t, w.model, b)
 			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 			defer cancel()
-			empty, why, err := NewAdmin(NewClient(cl)).Empty(ctx, []int{b})
+			empty, why, err := NewBrokerAdmin(New(cl)).Empty(ctx, []int{b})
 			if err != nil {
 				t.Fatal(err)
 			}

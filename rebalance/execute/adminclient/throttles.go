@@ -1,4 +1,4 @@
-package execute
+package adminclient
 
 import (
 	"context"
@@ -16,11 +16,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
 // Throttles implements Kafka.
-func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) (Throttles, error) {
-	out := Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}, Wild: map[string]bool{}, Unread: map[int]bool{}}
+func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) (execute.Throttles, error) {
+	out := execute.Throttles{Rates: map[execute.RateOn]cluster.BytesPerSecond{}, Entries: map[execute.Entry]bool{}, Wild: map[string]bool{}, Unread: map[int]bool{}}
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(16)
@@ -35,7 +36,7 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 				c.answered(b)
 			}
 			for s, v := range rates {
-				out.Rates[RateOn{b, s}] = v
+				out.Rates[execute.RateOn{Broker: b, Side: s}] = v
 			}
 			return nil
 		})
@@ -50,22 +51,22 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 }
 
 // brokerRates reads the rates set on one broker. Only that broker can tell.
-func (c *Client) brokerRates(ctx context.Context, broker int) (map[Side]cluster.BytesPerSecond, error) {
+func (c *Client) brokerRates(ctx context.Context, broker int) (map[execute.Side]cluster.BytesPerSecond, error) {
 	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
 	defer cancel()
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	r := kmsg.NewDescribeConfigsRequestResource()
 	r.ResourceType = kmsg.ConfigResourceTypeBroker
 	r.ResourceName = strconv.Itoa(broker)
-	for _, s := range sides {
-		r.ConfigNames = append(r.ConfigNames, s.rateKey())
+	for _, s := range execute.Sides {
+		r.ConfigNames = append(r.ConfigNames, s.RateKey())
 	}
 	req.Resources = append(req.Resources, r)
 	kresp, err := c.cl.Broker(broker).Request(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	out := map[Side]cluster.BytesPerSecond{}
+	out := map[execute.Side]cluster.BytesPerSecond{}
 	for _, r := range kresp.(*kmsg.DescribeConfigsResponse).Resources {
 		if err := kerr.ErrorForCode(r.ErrorCode); err != nil {
 			return nil, err
@@ -76,8 +77,8 @@ func (c *Client) brokerRates(ctx context.Context, broker int) (map[Side]cluster.
 			if k.Source != kmsg.ConfigSourceDynamicBrokerConfig || k.Value == nil {
 				continue
 			}
-			for _, s := range sides {
-				if n, err := strconv.ParseFloat(*k.Value, 64); err == nil && k.Name == s.rateKey() {
+			for _, s := range execute.Sides {
+				if n, err := strconv.ParseFloat(*k.Value, 64); err == nil && k.Name == s.RateKey() {
 					out[s] = cluster.BytesPerSecond(n)
 				}
 			}
@@ -86,14 +87,14 @@ func (c *Client) brokerRates(ctx context.Context, broker int) (map[Side]cluster.
 	return out, nil
 }
 
-func (c *Client) topicLists(ctx context.Context, topics []string, out Throttles) error {
+func (c *Client) topicLists(ctx context.Context, topics []string, out execute.Throttles) error {
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	for _, t := range topics {
 		r := kmsg.NewDescribeConfigsRequestResource()
 		r.ResourceType = kmsg.ConfigResourceTypeTopic
 		r.ResourceName = t
-		for _, s := range sides {
-			r.ConfigNames = append(r.ConfigNames, s.listKey())
+		for _, s := range execute.Sides {
+			r.ConfigNames = append(r.ConfigNames, s.ListKey())
 		}
 		req.Resources = append(req.Resources, r)
 	}
@@ -109,8 +110,8 @@ func (c *Client) topicLists(ctx context.Context, topics []string, out Throttles)
 			if k.Source != kmsg.ConfigSourceDynamicTopicConfig {
 				continue
 			}
-			for _, s := range sides {
-				if k.Name == s.listKey() {
+			for _, s := range execute.Sides {
+				if k.Name == s.ListKey() {
 					parseList(r.ResourceName, s, deref(k.Value), out)
 				}
 			}
@@ -120,7 +121,7 @@ func (c *Client) topicLists(ctx context.Context, topics []string, out Throttles)
 }
 
 // parseList reads "partition:broker,…" or "*".
-func parseList(topic string, s Side, value string, out Throttles) {
+func parseList(topic string, s execute.Side, value string, out execute.Throttles) {
 	for item := range strings.SplitSeq(value, ",") {
 		item = strings.TrimSpace(item)
 		if item == "*" {
@@ -131,7 +132,7 @@ func parseList(topic string, s Side, value string, out Throttles) {
 		pn, err1 := strconv.Atoi(p)
 		bn, err2 := strconv.Atoi(b)
 		if ok && err1 == nil && err2 == nil {
-			out.Entries[Entry{topic, s, pn, bn}] = true
+			out.Entries[execute.Entry{Topic: topic, Side: s, Partition: pn, Broker: bn}] = true
 		}
 	}
 }
@@ -143,7 +144,7 @@ func parseList(topic string, s Side, value string, out Throttles) {
 // others alone. Brokers that do not take their rates are named by a
 // SilentError; no list is appended to then, so that nothing is listed that has
 // no rate.
-func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
+func (c *Client) SetThrottles(ctx context.Context, ch execute.ThrottleChange) error {
 	// Rates before lists: a replica that is listed and has no rate is not held
 	// back at all.
 	if err := c.setRates(ctx, rateConfigs(ch)); err != nil {
@@ -168,7 +169,7 @@ func (c *Client) SetThrottles(ctx context.Context, ch ThrottleChange) error {
 // setRates asks every broker that was alive at the last look to change its own
 // rates, one after the other but not longer than each may take.
 func (c *Client) setRates(ctx context.Context, rates map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig) error {
-	var silent SilentError
+	var silent execute.SilentError
 	for _, id := range slices.Sorted(maps.Keys(rates)) {
 		if !c.wasAlive(id) {
 			continue
@@ -209,10 +210,10 @@ func alter(ctx context.Context, to *kgo.Broker, resources ...kmsg.IncrementalAlt
 	return nil
 }
 
-func rateConfigs(ch ThrottleChange) map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig {
+func rateConfigs(ch execute.ThrottleChange) map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig {
 	out := map[int][]kmsg.IncrementalAlterConfigsRequestResourceConfig{}
-	add := func(r RateOn, op kmsg.IncrementalAlterConfigOp, value *string) {
-		out[r.Broker] = append(out[r.Broker], alteration(r.Side.rateKey(), op, value))
+	add := func(r execute.RateOn, op kmsg.IncrementalAlterConfigOp, value *string) {
+		out[r.Broker] = append(out[r.Broker], alteration(r.Side.RateKey(), op, value))
 	}
 	for r, v := range ch.Rates {
 		add(r, kmsg.IncrementalAlterConfigOpSet, kmsg.StringPtr(strconv.FormatInt(int64(v), 10)))
@@ -223,19 +224,19 @@ func rateConfigs(ch ThrottleChange) map[int][]kmsg.IncrementalAlterConfigsReques
 	return out
 }
 
-func listResources(entries []Entry, op kmsg.IncrementalAlterConfigOp) []kmsg.IncrementalAlterConfigsRequestResource {
-	values := map[string]map[Side][]string{}
+func listResources(entries []execute.Entry, op kmsg.IncrementalAlterConfigOp) []kmsg.IncrementalAlterConfigsRequestResource {
+	values := map[string]map[execute.Side][]string{}
 	for _, e := range entries {
 		if values[e.Topic] == nil {
-			values[e.Topic] = map[Side][]string{}
+			values[e.Topic] = map[execute.Side][]string{}
 		}
-		values[e.Topic][e.Side] = append(values[e.Topic][e.Side], e.value())
+		values[e.Topic][e.Side] = append(values[e.Topic][e.Side], fmt.Sprintf("%d:%d", e.Partition, e.Broker))
 	}
 	var out []kmsg.IncrementalAlterConfigsRequestResource
 	for topic, lists := range values {
 		var configs []kmsg.IncrementalAlterConfigsRequestResourceConfig
 		for side, list := range lists {
-			configs = append(configs, alteration(side.listKey(), op, kmsg.StringPtr(strings.Join(list, ","))))
+			configs = append(configs, alteration(side.ListKey(), op, kmsg.StringPtr(strings.Join(list, ","))))
 		}
 		out = append(out, resource(kmsg.ConfigResourceTypeTopic, topic, configs))
 	}
