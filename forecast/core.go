@@ -2,7 +2,6 @@ package forecast
 
 import (
 	"math"
-	"strings"
 )
 
 // core is what is known about one series: its history, the candidates fitted
@@ -20,7 +19,7 @@ type core struct {
 	events *effects // nil without a calendar
 
 	experts []expert
-	prior   []float64 // how much each expert is believed before it was tried
+	prior   []prior // by expert
 	directs []*direct
 
 	pend  []pending     // per knot: what was said, waiting for its outcome
@@ -40,15 +39,23 @@ const (
 	// errorMemoryDays and bandMemoryDays are how long errors count.
 	errorMemoryDays = 4
 	bandMemoryDays  = 3
-	// weekPrior favours experts that know the week: people's load has one, and
-	// a short history can show it only once.
-	weekPrior = 1.5
 	// forgetHalfLifeDays is the half-life of a row in the direct models.
 	forgetHalfLifeDays = 14
 	directRidge        = 0.002
 	// tallest bounds quantiles, in units of the highest value in memory: past
 	// that, nothing is known.
 	tallest = 4
+)
+
+// prior is how much an expert is believed before it was tried: a factor on its
+// weight.
+type prior float64
+
+const (
+	evenPrior prior = 1
+	// weekPrior favours experts that know the week: people's load has one, and
+	// a short history can show it only once.
+	weekPrior prior = 1.5
 )
 
 // newCore makes an empty core that keeps at least so many samples.
@@ -94,27 +101,22 @@ func (c *core) addExperts() {
 	s := c.s
 	hour := max(1, s.day/24)
 	day := seasons{day: s.day}
-	add := func(e expert) {
-		c.experts = append(c.experts, e)
-		p := 1.0
-		if strings.Contains(e.name(), "week") {
-			p = weekPrior
-		}
-		c.prior = append(c.prior, p)
+	add := func(e expert, p prior) {
+		c.experts, c.prior = append(c.experts, e), append(c.prior, p)
 	}
-	add(naive{})
-	add(&level{label: "level", span: 2 * hour})
-	add(&seasonal{label: "yesterday", lag: s.day, periods: 1, need: 1})
-	add(&seasonal{label: "yesterday-levelled", lag: s.day, periods: 1, need: 1, shift: true, span: hour})
-	add(&seasonal{label: "mean-of-days", lag: s.day, periods: 4, need: 2})
-	add(newHoltWinters("holt-winters-slow", day, 0.01, 0.15, 0.98))
-	add(newHoltWinters("holt-winters-fast", day, 0.3, 0.15, 0.3))
+	add(naive{}, evenPrior)
+	add(&level{label: "level", span: 2 * hour}, evenPrior)
+	add(&seasonal{label: "yesterday", lag: s.day, periods: 1, need: 1}, evenPrior)
+	add(&seasonal{label: "yesterday-levelled", lag: s.day, periods: 1, need: 1, shift: true, span: hour}, evenPrior)
+	add(&seasonal{label: "mean-of-days", lag: s.day, periods: 4, need: 2}, evenPrior)
+	add(newHoltWinters("holt-winters-slow", day, 0.01, 0.15, 0.98), evenPrior)
+	add(newHoltWinters("holt-winters-fast", day, 0.3, 0.15, 0.3), evenPrior)
 	if s.week > 0 {
-		add(&seasonal{label: "last-week", lag: s.week, periods: 1, need: 1})
-		add(&seasonal{label: "last-week-levelled", lag: s.week, periods: 1, need: 1, shift: true, span: hour})
-		add(&seasonal{label: "mean-of-weeks", lag: s.week, periods: 4, need: 2})
-		add(&stepped{day: s.day, week: s.week, half: max(1, s.day/48)})
-		add(newHoltWinters("holt-winters-week", s, 0.01, 0.15, 0.98))
+		add(&seasonal{label: "last-week", lag: s.week, periods: 1, need: 1}, weekPrior)
+		add(&seasonal{label: "last-week-levelled", lag: s.week, periods: 1, need: 1, shift: true, span: hour}, weekPrior)
+		add(&seasonal{label: "mean-of-weeks", lag: s.week, periods: 4, need: 2}, weekPrior)
+		add(&stepped{day: s.day, week: s.week, half: max(1, s.day/48)}, weekPrior)
+		add(newHoltWinters("holt-winters-week", s, 0.01, 0.15, 0.98), weekPrior)
 	}
 	for _, logs := range []bool{false, true} {
 		d := newDirect(s, c.knots, c.stride, logs)
@@ -123,9 +125,9 @@ func (c *core) addExperts() {
 		if logs {
 			label = "direct-log"
 		}
-		add(d.output(label, false, directRidge))
+		add(d.output(label, false, directRidge), evenPrior)
 		if s.week > 0 {
-			add(d.output(label+"-week", true, directRidge))
+			add(d.output(label+"-week", true, directRidge), weekPrior)
 		}
 	}
 }
@@ -271,7 +273,7 @@ func (c *core) weigh(k int) {
 			// The eighth power: one twice as wrong as the best has 1/256 of its weight.
 			r *= r // 2
 			r *= r // 4
-			w = c.prior[e] * r * r
+			w = float64(c.prior[e]) * r * r
 		}
 		c.w[k][e] = w
 		sum += w
