@@ -6,10 +6,22 @@ import (
 	"math"
 
 	"github.com/sajari/regression"
+	"gonum.org/v1/gonum/mat"
 )
 
 // errSingular says that a least-squares problem has no trustworthy solution.
 var errSingular = errors.New("normal equations are singular")
+
+const (
+	// noVariation is the mean square, in the units of the history squared, under
+	// which a column says nothing.
+	noVariation = 1e-12
+	// worstCondition is the condition number past which a solution in float64 of
+	// sums in float32 is noise.
+	worstCondition = 1e10
+	// absurdCoefficient is one that no load has, in scaled columns.
+	absurdCoefficient = 1e9
+)
 
 // gram accumulates the weighted normal equations XᵀWX and XᵀWy of a least
 // squares problem with p columns. Sums are additive, so forgetting is a scale
@@ -63,14 +75,15 @@ func (g *gram) at(i, j int) float64 {
 // the coefficients into out (zero for the columns left out). Columns without
 // variation get zero.
 //
-// The normal equations are factored (Cholesky) into the p×p triangle R with
-// RᵀR = XᵀX + λD, which holds all that least squares needs of any number of
-// rows, and github.com/sajari/regression is trained on its rows.
+// The penalised normal equations are factored (gonum's Cholesky) into the
+// triangle R with RᵀR = XᵀX + λD, which holds all that least squares needs of
+// any number of rows; the p rows of R, each an equation Rβ = z, are what
+// github.com/sajari/regression is trained on.
 func (g *gram) ridge(cols []int, lambda float64, out []float64) error {
 	clear(out)
 	var use []int
 	for _, c := range cols {
-		if d := g.at(c, c); d > 1e-12*g.weight && !math.IsInf(d, 0) {
+		if d := g.at(c, c); d > noVariation*g.weight && !math.IsInf(d, 0) {
 			use = append(use, c)
 		}
 	}
@@ -80,96 +93,66 @@ func (g *gram) ridge(cols []int, lambda float64, out []float64) error {
 	}
 	// Columns are scaled to a unit diagonal: conditioning, and a penalty that
 	// does not depend on units.
-	s := make([]float64, p)
+	scale := make([]float64, p)
 	for i, c := range use {
-		s[i] = 1 / math.Sqrt(g.at(c, c))
+		scale[i] = 1 / math.Sqrt(g.at(c, c))
 	}
-	r := make([]float64, p*p)
+	a, b := mat.NewSymDense(p, nil), mat.NewVecDense(p, nil)
 	for i := range p {
-		for j := 0; j <= i; j++ {
-			r[i*p+j] = g.at(use[i], use[j]) * s[i] * s[j]
+		for j := range i {
+			a.SetSym(i, j, g.at(use[i], use[j])*scale[i]*scale[j])
 		}
-		r[i*p+i] += lambda
+		a.SetSym(i, i, 1+lambda)
+		b.SetVec(i, float64(g.b[use[i]])*scale[i])
 	}
-	if !choleskyLower(r, p) {
+	var chol mat.Cholesky
+	if !chol.Factorize(a) || !(chol.Cond() < worstCondition) {
 		return errSingular
 	}
-	// Forward substitution: Rᵀz = b, z = Qᵀy.
-	z := make([]float64, p)
-	for i := range p {
-		v := float64(g.b[use[i]]) * s[i]
-		for j := range i {
-			v -= r[i*p+j] * z[j]
-		}
-		z[i] = v / r[i*p+i]
+	var r mat.TriDense
+	chol.UTo(&r)
+	var z mat.VecDense // Qᵀy, from Rᵀz = Xᵀy
+	if err := z.SolveVec(r.T(), b); err != nil {
+		return fmt.Errorf("%w: %w", errSingular, err)
 	}
-	beta, err := trainOnTriangle(r, z, p)
+	beta, err := train(&r, &z)
 	if err != nil {
 		return err
 	}
 	for i, c := range use {
-		out[c] = beta[i] * s[i]
+		out[c] = beta[i] * scale[i]
 	}
 	return nil
 }
 
-// choleskyLower factors the symmetric matrix in the lower triangle of r in
-// place. It refuses a matrix that is not safely positive definite.
-func choleskyLower(r []float64, p int) bool {
-	for i := range p {
-		for j := 0; j <= i; j++ {
-			v := r[i*p+j]
-			for k := range j {
-				v -= r[i*p+k] * r[j*p+k]
-			}
-			if i != j {
-				r[i*p+j] = v / r[j*p+j]
-				continue
-			}
-			if !(v > 1e-10) || math.IsInf(v, 0) {
-				return false
-			}
-			r[i*p+i] = math.Sqrt(v)
-		}
-	}
-	return true
-}
-
-// trainOnTriangle gives the library the p equations Rβ = z (R is the transpose
-// of the lower triangle l) and one more, the negative of their sum. The square
-// system is solved exactly, so the extra consistent row changes nothing but
-// makes every column sum to zero: the library's own intercept is zero.
-func trainOnTriangle(l, z []float64, p int) (beta []float64, err error) {
-	// The library panics rather than fail on odd input; a forecast must not.
-	defer func() {
-		if r := recover(); r != nil {
-			beta, err = nil, fmt.Errorf("running the regression: %v", r)
-		}
-	}()
+// train fits the p equations Rβ = z. The library fits an intercept whether one
+// is wanted or not; the last row, the negative of the others' sum, is true
+// whenever they are, and makes every column sum to zero, so that the intercept
+// is zero. The caller has made sure that the system has one solution: of a
+// singular one the library gives numbers without an error.
+func train(r mat.Triangular, z *mat.VecDense) ([]float64, error) {
+	p := z.Len()
 	if p == 1 {
-		// Two rows are fewer than the library accepts.
-		return []float64{z[0] / l[0]}, nil
+		return []float64{z.AtVec(0) / r.At(0, 0)}, nil // the library wants three rows
 	}
 	var reg regression.Regression
-	sum := make([]float64, p)
-	var zsum float64
+	last, observed := make([]float64, p), 0.0
 	for i := range p {
-		row := make([]float64, p)
-		for j := i; j < p; j++ {
-			row[j] = l[j*p+i]
-			sum[j] -= row[j]
+		row := mat.Row(nil, i, r)
+		for j, v := range row {
+			last[j] -= v
 		}
-		zsum -= z[i]
-		reg.Train(regression.DataPoint(z[i], row))
+		observed -= z.AtVec(i)
+		reg.Train(regression.DataPoint(z.AtVec(i), row))
 	}
-	reg.Train(regression.DataPoint(zsum, sum))
+	reg.Train(regression.DataPoint(observed, last))
 	if err := reg.Run(); err != nil {
 		return nil, fmt.Errorf("running the regression: %w", err)
 	}
-	beta = make([]float64, p)
+	beta := make([]float64, p)
 	for j := range p {
 		beta[j] = reg.Coeff(j + 1)
-		if math.IsNaN(beta[j]) || math.Abs(beta[j]) > 1e9 {
+		if !(math.Abs(beta[j]) < absurdCoefficient) {
 			return nil, errSingular
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/dsp/fourier"
+	"gonum.org/v1/gonum/stat"
 )
 
 // seasons are season lengths in steps, 0 where there is none: day is the
@@ -20,6 +21,8 @@ const (
 	rounds = 3
 	// minRhythm is the autocorrelation at which a repetition is a season.
 	minRhythm = 0.6
+	// noEnergy is the variance, in squared means, of a load that is a line.
+	noEnergy = 1e-9
 	// minLag is the shortest season that no calendar knows, in steps.
 	minLag = 12
 )
@@ -101,21 +104,18 @@ func detrended(samples []float64) (x []float64, ok bool) {
 		return nil, false
 	}
 	last := mean
-	var sy, sxy float64
+	at := make([]float64, n)
 	for i, v := range samples {
 		if v = usable(v); !math.IsNaN(v) {
 			last = v
 		}
-		x[i] = last / mean
-		sy += x[i]
-		sxy += x[i] * (float64(i) - float64(n-1)/2)
+		x[i], at[i] = last/mean, float64(i)
 	}
-	fn := float64(n)
-	slope := sxy / (fn * (fn*fn - 1) / 12)
+	level, slope := stat.LinearRegression(at, x, nil, false)
 	energy := 0.0
 	for i := range x {
-		x[i] -= sy/fn + slope*(float64(i)-(fn-1)/2)
+		x[i] -= level + slope*at[i]
 		energy += x[i] * x[i]
 	}
-	return x, energy > 1e-9*fn
+	return x, energy > noEnergy*float64(n)
 }

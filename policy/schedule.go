@@ -84,8 +84,8 @@ func (s Schedule) Next(t time.Time) time.Time {
 	if s.cron == nil {
 		return time.Time{}
 	}
-	// No zone change moves the clock by more than a few hours, so looking from
-	// a day before cannot miss a firing; those at or before t are passed over.
+	// Daylight saving moves the clock by at most two hours, so looking from three
+	// hours before cannot miss a firing; those at or before t are passed over.
 	wall := asUTC(t.In(s.zone))
 	for w := wall.Add(-3 * time.Hour); ; {
 		w = s.cron.Next(w)
