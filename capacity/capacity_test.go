@@ -48,7 +48,7 @@ func TestEachConstraintMatchesItsFormula(t *testing.T) {
 		"disk bandwidth":     {Model{Limits: limits}, nil, "diskBandwidth", 3},                                              // 300 ÷ 140 = 2.1
 		"lagging readers":    {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.Catching = 200e6 }, "diskBandwidth", 4}, // 500 ÷ 140 = 3.6
 		"cpu":                {Model{Limits: limits}, nil, "cpu", 3},                                                        // 12 ÷ 4.8 = 2.5
-		"cpu by priors":      {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 10},                  // 100/5.24 + 400/15.73 = 44.5 ÷ 4.8 = 9.3
+		"cpu by priors":      {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 12},                  // 100/5.24 + 400/15.73 + 200/15.73 = 57.2 ÷ 4.8 = 11.9
 		"cpu staffing":       {Model{}, nil, "cpu", 2},                                                                      // 12 + √12 = 15.5 ÷ 8 = 1.9, and 12 ÷ 8 = 1.5
 		"storage":            {Model{Limits: limits}, nil, "disk", 3},                                                       // 2 TB ÷ 0.7 TB = 2.9
 		"storage, N-1":       {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "disk", 4},                            // and one to lose

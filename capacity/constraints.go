@@ -63,22 +63,9 @@ func throughput(s *sizing) Constraint {
 	return s.load(float64(s.Replicated), float64(link), s.Limits.DiskBandwidth, "B/s", "W·RF over the storage link")
 }
 
-// The CPU priors: what one vCPU serves (Netflix service-capacity-modeling's
-// Kafka model, AKalculator). Replication in costs like producing in.
-const (
-	priorInPerCore  = cluster.BytesPerSecond(5 << 20)
-	priorOutPerCore = cluster.BytesPerSecond(15 << 20)
-	// staffing is β of square-root staffing: R + β·√R cores keep queueing
-	// short at offered load R (Halfin and Whitt, 1981).
-	staffing = 1.0
-)
-
-// priorCPU is the cores a load needs by the priors. Following a leader is
-// cheaper than serving a client: replicated bytes count once, as reads.
-func priorCPU(produced, consumed, replicated cluster.BytesPerSecond) cluster.Cores {
-	following := max(0, replicated-produced)
-	return cluster.Cores(produced/priorInPerCore + (consumed+following)/priorOutPerCore)
-}
+// staffing is β of square-root staffing: R + β·√R cores keep queueing short at
+// offered load R (Halfin and Whitt, 1981).
+const staffing = 1.0
 
 // cpu: the measured cores at that load, or the priors', with the square-root
 // staffing margin where the utilisation limit leaves less than that. Cores that
@@ -86,7 +73,8 @@ func priorCPU(produced, consumed, replicated cluster.BytesPerSecond) cluster.Cor
 func cpu(s *sizing) Constraint {
 	cores, from := float64(s.CPU), "measured cores at that load"
 	if s.CPU < 0 {
-		cores, from = float64(priorCPU(s.Produced, s.Consumed, s.Replicated)), "W/5 MiB/s + (C·W + (RF−1)·W)/15 MiB/s"
+		cores = float64(PriorCPUCost().of(0, s.Produced, s.Consumed, s.Replicated))
+		from = "W/5 MiB/s + (C·W + 2·(RF−1)·W)/15 MiB/s"
 	}
 	each, u := float64(s.Profile.CPUCores), s.Limits.CPU
 	busy, idle := cores, 0.0

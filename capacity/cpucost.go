@@ -13,6 +13,35 @@ type CPUCost struct {
 	Produced, Sent, Followed float64       // of a byte a second: from producers, to readers and followers, from leaders
 }
 
+// What one core serves before anything is measured, in the house's one place.
+const (
+	// producedPerCore and sentPerCore are bytes per second: Netflix's
+	// service-capacity-modeling (14 MiB read a CPU second) and AKalculator.
+	producedPerCore = cluster.BytesPerSecond(5 << 20)
+	sentPerCore     = cluster.BytesPerSecond(15 << 20)
+	// followedPerCore: a follower appends batches that its leader has checked
+	// already. Cruise Control weighs a byte followed as a byte sent (0.15 each,
+	// 0.7 a byte produced: its *.weight.for.cpu.util).
+	followedPerCore = sentPerCore
+)
+
+// PriorCPUCost is what is believed of a cluster of which nothing was measured.
+// What an idle broker costs is in its numbers already.
+func PriorCPUCost() CPUCost {
+	return CPUCost{Produced: 1 / float64(producedPerCore), Sent: 1 / float64(sentPerCore), Followed: 1 / float64(followedPerCore)}
+}
+
+// Leader is what leading a partition with rf replicas costs.
+func (c CPUCost) Leader(l cluster.Load, rf int) cluster.Cores {
+	f := l.Leader(rf)
+	return cluster.Cores(c.Produced*float64(f.NetworkIn) + c.Sent*float64(f.NetworkOut))
+}
+
+// Follower is what following a partition costs.
+func (c CPUCost) Follower(l cluster.Load) cluster.Cores {
+	return cluster.Cores(c.Followed * float64(l.Follower().NetworkIn))
+}
+
 // of is the cores that a load costs on so many brokers.
 func (c CPUCost) of(brokers int, produced, consumed, replicated cluster.BytesPerSecond) cluster.Cores {
 	following := max(0, replicated-produced)
@@ -23,16 +52,16 @@ func (c CPUCost) of(brokers int, produced, consumed, replicated cluster.BytesPer
 func (c CPUCost) known() bool { return c != CPUCost{} }
 
 // cpuSample is one broker: its cores, and what they were used for, in the
-// order of cpuPriors.
+// order of CPUCost's fields.
 type cpuSample struct {
 	cores float64
 	did   [4]float64 // one (for being there), produced, sent, followed
 }
 
-// cpuPriors are the cost per unit that is believed before anything is measured:
-// one vCPU serves 5 MiB/s in and 15 MiB/s out; being there, and following, are
-// in those numbers already.
-var cpuPriors = [4]float64{0, 1 / float64(priorInPerCore), 1 / float64(priorOutPerCore), 0}
+// vector is the costs in the order of a sample's did.
+func (c CPUCost) vector() [4]float64 {
+	return [4]float64{float64(c.Idle), c.Produced, c.Sent, c.Followed}
+}
 
 // How far the truth may be from the priors, and how exact a measurement is.
 const (
@@ -51,17 +80,18 @@ const (
 // what explains the difference. The total always is what was measured.
 func cpuCostOf(s cluster.Snapshot) CPUCost {
 	m := momentsOf(cpuSamples(s))
-	prior := dot(cpuPriors, m.did)
+	priors := PriorCPUCost().vector()
+	prior := dot(priors, m.did)
 	if m.brokers == 0 || prior <= 0 || m.cores <= 0 {
 		return CPUCost{}
 	}
 	scale, mean := m.cores/prior, m.cores/m.brokers
 	var believed, doubt [4]float64
 	for k := range believed {
-		believed[k] = scale * cpuPriors[k]
+		believed[k] = scale * priors[k]
 		doubt[k] = believed[k]
 	}
-	doubt[0], doubt[3] = idleDoubt*mean, believed[2]
+	doubt[0] = idleDoubt * mean
 	cost := believed
 	// What is left over tells how exact the measurements are, and that how much
 	// they count against the priors.

@@ -106,7 +106,8 @@ func measuredCPU(brokers []cluster.Broker) (sum cluster.Cores, alive int) {
 // as much. CPU follows the traffic it serves; storage follows the mean rate
 // over the retention, which is not the peak's: see StoredAt.
 func (d Demand) Scale(in, out float64) Demand {
-	before := priorCPU(d.Produced, d.Consumed, d.Replicated)
+	prior := PriorCPUCost()
+	before := prior.of(0, d.Produced, d.Consumed, d.Replicated)
 	d.Produced *= cluster.BytesPerSecond(in)
 	d.Replicated *= cluster.BytesPerSecond(in)
 	d.Consumed *= cluster.BytesPerSecond(out)
@@ -115,7 +116,7 @@ func (d Demand) Scale(in, out float64) Demand {
 	case d.CPUCost.known():
 		d.CPU = d.CPUCost.of(d.CPUBrokers, d.Produced, d.Consumed, d.Replicated)
 	case d.CPU >= 0 && before > 0:
-		d.CPU *= priorCPU(d.Produced, d.Consumed, d.Replicated) / before
+		d.CPU *= prior.of(0, d.Produced, d.Consumed, d.Replicated) / before
 	}
 	return d
 }

@@ -215,7 +215,7 @@ func TestObserverThatFailsHolds(t *testing.T) {
 }
 
 func TestSurgeAboveTheForecastActsWithinTwoTicks(t *testing.T) {
-	load, clock := 4e6, &testClock{start}
+	load, clock := 2e6, &testClock{start}
 	observe := func() cluster.Snapshot { s := loaded(6, load); s.TakenAt = clock.now; return s }
 	calm := observe()
 	c := newLoop(t, Config{

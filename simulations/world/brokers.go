@@ -68,7 +68,7 @@ func (b *broker) carry(bytes []float64, cold float64) {
 		in += b.moveIn
 		out += b.moveOut
 		write += b.moveIn + b.moveOut // what is copied away is old, so it is read from the disk
-		cpu += bulkShare * (b.moveIn*coresPerByteIn + b.moveOut*coresPerByteOut)
+		cpu += bulkShare * (b.moveIn*cpuCost.Followed + b.moveOut*cpuCost.Sent)
 	}
 	u := 0.0
 	consider := func(load, limit float64) {

@@ -1,17 +1,22 @@
 package world
 
-import "time"
+import (
+	"time"
+
+	"github.com/tidetable/tidetable/capacity"
+)
+
+// cpuCost is how much CPU bytes cost: the world believes what sizing believes of
+// a cluster that nobody measured.
+var cpuCost = capacity.PriorCPUCost()
 
 // What the world takes for given. Every value's source is in docs/formulas.md.
 
 // Physics.
 const (
-	// How much CPU bytes cost: one core carries 5 MiB/s in or 15 MiB/s out, the
-	// priors of Netflix's service-capacity-modeling.
-	coresPerByteIn  = 1 / (5.0 * 1024 * 1024)
-	coresPerByteOut = 1 / (15.0 * 1024 * 1024)
-	// bulkShare of that is what a byte of a move or of catch-up costs: few large
-	// fetches instead of many small requests. It is an assumption.
+	// bulkShare is what a byte of a move or of catch-up costs of a followed and a
+	// sent one: few large fetches instead of many small requests. It is an
+	// assumption.
 	bulkShare = 0.25
 	// serviceTime of a produce request on an idle broker; p99 of M/M/1 is
 	// ln(100)·service/(1−u). It is an assumption.

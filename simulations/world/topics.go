@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 )
 
@@ -125,6 +126,9 @@ func (s *placement) addTopics(specs []TopicSpec, profiles int) ([]class, error) 
 	return classes, nil
 }
 
+// oneByte is the load of one produced byte per second that nobody reads.
+var oneByte = cluster.Load{BytesInPerSecond: 1}
+
 func (s *placement) addTopic(i int, spec TopicSpec, class int) {
 	t := topic{spec: spec, class: class, first: int32(len(s.parts)), labels: metrics.Labels{"topic": spec.Name}, messageBytes: spec.MessageBytes}
 	if t.messageBytes <= 0 {
@@ -132,11 +136,11 @@ func (s *placement) addTopic(i int, spec TopicSpec, class int) {
 	}
 	t.leaderCPU, t.followerCPU, t.readerCPU = spec.LeaderCPU, spec.FollowerCPU, 0
 	if spec.LeaderCPU == 0 {
-		t.leaderCPU = coresPerByteIn + float64(spec.ReplicationFactor-1)*coresPerByteOut
-		t.readerCPU = coresPerByteOut
+		t.leaderCPU = float64(cpuCost.Leader(oneByte, spec.ReplicationFactor))
+		t.readerCPU = cpuCost.Sent
 	}
 	if spec.FollowerCPU == 0 {
-		t.followerCPU = coresPerByteIn
+		t.followerCPU = float64(cpuCost.Follower(oneByte))
 	}
 	s.byTopic[spec.Name] = i
 	if i == 0 {
