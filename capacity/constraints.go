@@ -170,9 +170,10 @@ func catchUp(s *sizing) Constraint {
 	return c
 }
 
-// cacheShare is the part of memory left for the page cache beside the heap and
-// the rest of the system (Cloudera's sizing guide: most of the memory).
-const cacheShare = 0.6
+// PageCacheShare is the part of a broker's memory that caches the log: what the
+// heap leaves. Strimzi gives the heap half of the container's memory, up to
+// 5 GB, unless told otherwise; a larger machine has more.
+const PageCacheShare = 0.5
 
 // pageCache: cache / (W·RF per broker) seconds of tail reads are free
 // (Cloudera). Beyond it reads cost disk bandwidth, which is its own row.
@@ -188,9 +189,9 @@ func pageCache(s *sizing) Constraint {
 		c.Unknown = "nothing is written"
 	default:
 		c.Demand = s.CacheSeconds
-		c.PerBroker = cacheShare * float64(s.Profile.MemoryBytes) / perBroker
-		c.Brokers = atLeast(s.CacheSeconds * float64(s.Replicated) / (cacheShare * float64(s.Profile.MemoryBytes)))
-		c.Formula = fmt.Sprintf("%.2g × %.4g B ÷ %.4g B/s = %.0f s of reads from memory", cacheShare, float64(s.Profile.MemoryBytes), perBroker, c.PerBroker)
+		c.PerBroker = PageCacheShare * float64(s.Profile.MemoryBytes) / perBroker
+		c.Brokers = atLeast(s.CacheSeconds * float64(s.Replicated) / (PageCacheShare * float64(s.Profile.MemoryBytes)))
+		c.Formula = fmt.Sprintf("%.2g × %.4g B ÷ %.4g B/s = %.0f s of reads from memory", PageCacheShare, float64(s.Profile.MemoryBytes), perBroker, c.PerBroker)
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 )
 
@@ -150,5 +151,5 @@ func (bs brokers) cacheSeconds() float64 {
 	if memory == 0 || in == 0 {
 		return math.Inf(1) // not known: taken to be enough
 	}
-	return pageCacheShare * memory / in
+	return capacity.PageCacheShare * memory / in
 }

@@ -28,8 +28,6 @@ const (
 	// leastUse is the utilisation below which an idle broker serves no faster:
 	// it bounds how fast a backlog is taken in, at 20 times what comes in.
 	leastUse = 0.05
-	// pageCacheShare is the share of a broker's memory that caches the log.
-	pageCacheShare = 0.5
 	// shortestCache says when a reader's lag may have left the page cache at all:
 	// Kafka's documentation sizes memory for 30 s of writes, and this is twice that.
 	shortestCache = time.Minute
