@@ -73,6 +73,7 @@ func DemandOf(s cluster.Snapshot) Demand {
 		}
 		d.MaxRF = max(d.MaxRF, least)
 	}
+	d.Catching = catching(&s, d.Replicated)
 	if d.CPU == 0 {
 		d.CPU = -1
 	}
