@@ -16,22 +16,23 @@ type track struct {
 	forecast.Track
 	signal, subject string
 	nominal         float64
+	issued          time.Time // when the last forecast that is accounted for was made
 }
 
 // trackLeast is how many outcomes it takes to say anything.
 const trackLeast = 12
 
 // foretell notes what a new forecast says for the end of the lead time.
-func (c *Controller) foretell(key, subject string, p *predictor, within time.Duration) {
-	if p.err != nil || p.told {
+func (fs *forecasts) foretell(key, subject string, p *prediction, within time.Duration) {
+	t := fs.tracks[key]
+	if p.err != nil || t != nil && t.issued.Equal(p.madeAt) {
 		return
 	}
-	p.told = true
-	t := c.tracks[key]
 	if t == nil {
 		t = &track{}
-		c.tracks[key] = t
+		fs.tracks[key] = t
 	}
+	t.issued = p.madeAt
 	t.signal, t.subject, t.nominal = string(p.signal), subject, p.p.Quantiles[len(p.p.Quantiles)-1]
 	if issued, ok := p.p.IssuedFor(p.madeAt.Add(within)); ok {
 		t.Issue(issued)
@@ -39,9 +40,9 @@ func (c *Controller) foretell(key, subject string, p *predictor, within time.Dur
 }
 
 // accuracy gives how every forecast came out, sorted.
-func (c *Controller) accuracy() []decision.Accuracy {
+func (fs *forecasts) accuracy() []decision.Accuracy {
 	var out []decision.Accuracy
-	for _, t := range c.tracks {
+	for _, t := range fs.tracks {
 		came, since := t.Accuracy()
 		if came.Outcomes < trackLeast {
 			continue

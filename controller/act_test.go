@@ -33,7 +33,7 @@ func actPolicy() policy.Policy {
 func (w *fakeWorld) loop(t *testing.T, p policy.Policy) *controller.Controller {
 	t.Helper()
 	c, err := controller.New(controller.Config{
-		Policy: p, Observer: w, History: w, Forecaster: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
+		Policy: p, Observer: w, History: w, Forecaster: always(w), Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
 		Scalers: map[string]actuators.Scaler{"StatefulSet/kafka": w},
 	})
 	if err != nil {
@@ -306,7 +306,7 @@ func TestFenceStopsEveryWrite(t *testing.T) {
 	w := newFakeWorld(7, 3, 12)
 	w.rate = 6e6
 	c, err := controller.New(controller.Config{
-		Policy: actPolicy(), Observer: w, History: w, Forecaster: w, Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
+		Policy: actPolicy(), Observer: w, History: w, Forecaster: always(w), Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
 		Scalers: map[string]actuators.Scaler{"StatefulSet/kafka": w},
 		Fence:   func(context.Context) error { return fmt.Errorf("somebody else leads") },
 	})

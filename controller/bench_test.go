@@ -10,7 +10,6 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
@@ -68,7 +67,7 @@ func (w *bigWorld) config() controller.Config {
 	p := policy.Policy{Metadata: policy.Metadata{Name: "big"}}
 	p.Spec.Brokers.Max = 200
 	p.Spec.Consumers = []policy.Consumer{{Group: "billing"}}
-	return controller.Config{Policy: p, Observer: w, History: w, Clock: w, Forecaster: forecast.New(forecast.Options{}), Planner: rebalance.Planner{}, Gates: gates.All()}
+	return controller.Config{Policy: p, Observer: w, History: w, Clock: w, Forecaster: controller.NewForecaster, Planner: rebalance.Planner{}, Gates: gates.All()}
 }
 
 // BenchmarkDecisionCold is one full decision of a process that has just begun:

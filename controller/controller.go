@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/controller/operation"
+	"github.com/tidetable/tidetable/policy/parts"
 
 	"github.com/tidetable/tidetable/actuators"
-	"github.com/tidetable/tidetable/capacity"
-	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/policy"
@@ -25,18 +25,18 @@ type Config struct {
 	Policy     policy.Policy
 	Observer   Observer
 	History    History
-	Forecaster forecast.Forecaster
-	Planner    Planner
+	Forecaster Forecaster
+	Planner    operation.Planner
 	// Scalers by the target's key.
 	Scalers   map[string]actuators.Scaler
-	Mover     Mover
-	Admin     BrokerAdmin
+	Mover     operation.Mover
+	Admin     operation.BrokerAdmin
 	Gates     []gates.Gate
 	Watchers  []Watcher
 	Approvals Approvals
 	Journal   Journal
-	Store     Store // nil: MemoryStore
-	Clock     Clock // nil: SystemClock
+	Store     operation.Store // nil: operation.MemoryStore
+	Clock     Clock           // nil: SystemClock
 	Logger    *slog.Logger
 	// Fence is asked before every write; an error means that somebody else
 	// leads now, and nothing may be written.
@@ -56,23 +56,13 @@ type Config struct {
 // Controller is the loop. Tick and Run are for one goroutine; Alive and Ready
 // may be asked from any.
 type Controller struct {
-	cfg     Config
-	spec    policy.Spec
-	model   capacity.Model
-	shape   *capacity.Shape
-	windows struct{ act, move policy.Windows }
+	cfg   Config
+	spec  policy.Spec
+	parts parts.Parts
 
-	state       State
-	stateLoaded bool
-	adopted     bool // the mover has been asked for moves left running
-	predictors  predictors
-	needs       map[string]*needs
-	groups      map[string]*groupRate
-	surges      map[string]int // ticks in a row a subject was above its forecast
-	tracks      map[string]*track
-	storedSeen  storedCache
-	balanceSeen time.Time
-	balanceIdle time.Duration
+	forecasts forecasts
+	proposer  proposer
+	machine   *operation.Machine
 
 	tickStarted, tickEnded, lastGood atomic.Int64 // Unix nanoseconds of the clock
 }
@@ -86,8 +76,12 @@ func New(cfg Config) (*Controller, error) {
 	if err := cfg.Policy.Validate(); err != nil {
 		return nil, fmt.Errorf("building the loop: %w", err)
 	}
+	ready, err := parts.Of(cfg.Policy.Spec)
+	if err != nil {
+		return nil, fmt.Errorf("building the loop: %w", err)
+	}
 	if cfg.Store == nil {
-		cfg.Store = &MemoryStore{}
+		cfg.Store = &operation.MemoryStore{}
 	}
 	if cfg.Clock == nil {
 		cfg.Clock = SystemClock{}
@@ -95,52 +89,28 @@ func New(cfg Config) (*Controller, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Controller{cfg: cfg, spec: cfg.Policy.Spec, needs: map[string]*needs{}, groups: map[string]*groupRate{}, surges: map[string]int{}, tracks: map[string]*track{}}
-	if name := c.spec.Brokers.Shape; name != "" {
-		shape, err := capacity.ShapeNamed(name)
-		if err != nil {
-			return nil, fmt.Errorf("building the loop: spec.brokers.shape: %w", err)
-		}
-		c.shape = &shape
-	}
-	c.model = ModelOf(c.spec, c.shape)
-	c.windows.act = policy.CompileWindows(c.spec.Gates.Windows)
-	c.windows.move = policy.CompileWindows(c.spec.Rebalance.Windows)
-	c.predictors.init(c.spec.Forecast)
+	c := &Controller{cfg: cfg, spec: cfg.Policy.Spec, parts: ready}
+	c.forecasts = c.newForecasts()
+	c.proposer = proposer{spec: c.spec, planned: cfg.Planner != nil, needs: map[string]*needs{}}
+	c.machine = operation.New(operation.Config{
+		Scalers: cfg.Scalers, Mover: cfg.Mover, Admin: cfg.Admin, Planner: cfg.Planner, Store: cfg.Store, Fence: cfg.Fence, Now: cfg.Clock.Now, Logger: cfg.Logger,
+	})
 	return c, nil
 }
 
-// ModelOf is the capacity model a policy asks for.
-func ModelOf(s policy.Spec, shape *capacity.Shape) capacity.Model {
-	b := s.Brokers
-	m := capacity.Model{
-		Limits: capacity.Limits{
-			CPU: b.Utilisation.CPU, NetworkIn: b.Utilisation.NetworkIn, NetworkOut: b.Utilisation.NetworkOut,
-			Disk: b.Utilisation.Disk, DiskBandwidth: b.Utilisation.DiskBandwidth,
+func (c *Controller) newForecasts() forecasts {
+	var f forecast.Forecaster
+	if c.cfg.Forecaster != nil {
+		f = c.cfg.Forecaster(c.parts.Forecast)
+	}
+	s := c.spec
+	return forecasts{
+		predictor: newPredictor(f, c.cfg.History, s.Forecast, !c.cfg.NoCurves), parts: c.parts,
+		pace: pace{
+			interval: s.Interval.D(), cooldown: s.Gates.Cooldown.D(), horizon: s.Forecast.Horizon.D(), refresh: s.Forecast.Refresh.D(), step: s.Forecast.Step.D(),
 		},
-		Survive:              capacity.Loss{Brokers: b.Survive.Brokers, Zones: b.Survive.Zones},
-		MaxReplicasPerBroker: b.MaxReplicasPerBroker,
-		CatchUp:              b.CatchUp.D(),
-		MoveRate:             moveRate(s.Rebalance),
+		rates: map[string]*groupRate{}, surges: map[string]int{}, tracks: map[string]*track{},
 	}
-	for _, g := range s.Consumers {
-		m.CacheSeconds = max(m.CacheSeconds, g.Lag.MaxSeconds)
-	}
-	if shape != nil {
-		m.StorageNetwork = shape.StorageNetworkBytesPerSecond
-	}
-	return m
-}
-
-// assumedMoveRate is taken for a throttle of auto until moves have been seen.
-const assumedMoveRate = cluster.BytesPerSecond(100e6)
-
-func moveRate(r policy.Rebalance) cluster.BytesPerSecond {
-	rate, auto, err := r.ThrottleRate()
-	if auto || err != nil {
-		return assumedMoveRate
-	}
-	return rate
 }
 
 // Tick goes round the loop once. The Decision is complete even when there is
@@ -150,27 +120,81 @@ func (c *Controller) Tick(ctx context.Context) (decision.Decision, error) {
 	c.tickStarted.Store(now.UnixNano())
 	defer func() { c.tickEnded.Store(c.cfg.Clock.Now().UnixNano()) }()
 
-	t := &tick{ctx: ctx, c: c, now: now}
-	t.d = decision.Decision{
-		Version: decision.Version, ID: now.UTC().Format("20060102T150405.000Z") + "-" + c.cfg.Policy.Metadata.Name,
-		Time: now, Policy: c.cfg.Policy.Metadata.Name, Mode: string(c.spec.Mode),
-		Limits:    c.limits(),
-		Forecasts: []decision.ForecastSummary{}, Proposals: []decision.Proposal{}, Verdicts: []decision.Verdict{}, Actions: []decision.Action{},
-	}
-	err := t.run(ctx)
-	if err != nil && t.d.Reason == "" {
-		t.d.Reason, t.d.Outcome = decision.ReasonFailed, "held: "+err.Error()
+	d, err := c.round(ctx, now)
+	if err != nil && d.Reason == "" {
+		d.Reason, d.Outcome = decision.ReasonFailed, "held: "+err.Error()
 	}
 	if err == nil {
 		c.lastGood.Store(now.UnixNano())
 	}
-	c.record(ctx, t.d)
-	return t.d, err
+	c.record(ctx, d)
+	return d, err
 }
 
-func (c *Controller) limits() decision.Limits {
+// round is the loop, in the order the house tells it: observe, forecast, size,
+// carry on what is in flight, propose, ask the gates, operate, conclude.
+func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decision, error) {
+	d := c.blank(now)
+	if err := c.machine.Load(ctx); err != nil {
+		return d, err
+	}
+	facts, err := c.observe(ctx, now)
+	if err != nil {
+		d.Reason, d.Outcome = decision.ReasonObservationFailed, "held: the cluster could not be read: "+errors.Unwrap(err).Error()
+		return d, err
+	}
+	expected := c.forecasts.expect(ctx, &facts, c.machine.State().Learned)
+	required := Size(c.parts.Model, &facts, &expected)
+	d.ClusterID, d.Seen = facts.Snapshot.ClusterID, facts.Seen
+	d.Forecasts = carried(&facts, &expected, &required, d.Limits.MaxBrokers)
+	d.Requirement, d.Horizon, d.Notes = required.Requirement, expected.Horizon, expected.Notes
+
+	view := c.view(d.ID, &facts, &expected, &required)
+	tell(&d, c.machine.Proceed(ctx, view))
+
+	proposed := c.proposer.propose(readings{
+		Facts: &facts, Expectations: &expected, Requirement: &required,
+		inFlight: c.machine.InFlight() != nil, neededAt: view.NeededAt, longFill: c.machine.LongFill(view),
+	})
+	d.Proposals, d.Recommended, d.Notes = proposed.Proposals, proposed.Recommended, append(d.Notes, proposed.Notes...)
+
+	if v := gates.Check(ctx, c.cfg.Gates, d.Proposals, c.situation(&facts, &d, &proposed)); v != nil {
+		d.Verdicts = v
+	}
+	operated := c.operate(ctx, view, &required, d.Proposals, d.Verdicts)
+	d.Actions = append(d.Actions, operated.Actions...)
+	tell(&d, operated.Told)
+
+	d.Accuracy = c.forecasts.accuracy()
+	c.conclude(&d, &facts, proposed.Kept)
+	return d, ctx.Err()
+}
+
+// blank is a decision in which nothing has been seen yet.
+func (c *Controller) blank(now time.Time) decision.Decision {
 	b := c.spec.Brokers
-	return decision.Limits{MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance, SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers}
+	return decision.Decision{
+		Version: decision.Version, ID: now.UTC().Format("20060102T150405.000Z") + "-" + c.cfg.Policy.Metadata.Name,
+		Time: now, Policy: c.cfg.Policy.Metadata.Name, Mode: string(c.spec.Mode),
+		Limits: decision.Limits{
+			MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance, SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers,
+		},
+		Forecasts: []decision.ForecastSummary{}, Proposals: []decision.Proposal{}, Verdicts: []decision.Verdict{}, Actions: []decision.Action{},
+	}
+}
+
+// tell adds what the operation in flight has to say.
+func tell(d *decision.Decision, t operation.Told) {
+	d.Notes = append(d.Notes, t.Notes...)
+	d.Concerns = append(d.Concerns, t.Concerns...)
+	if t.Moving != nil {
+		d.Moving = t.Moving
+	}
+}
+
+// neededAt is neededAt for this round.
+func (c *Controller) neededAt(f *Facts, e *Expectations, r *Requirement) func(int) (time.Time, bool) {
+	return func(brokers int) (time.Time, bool) { return neededAt(c.parts.Model, f, e, r, brokers) }
 }
 
 // record journals and publishes. A journal that cannot be written does not
@@ -184,81 +208,4 @@ func (c *Controller) record(ctx context.Context, d decision.Decision) {
 	for _, publish := range c.cfg.Publish {
 		publish(d)
 	}
-}
-
-// tick is one round: what it has gathered so far.
-type tick struct {
-	ctx  context.Context
-	c    *Controller
-	now  time.Time
-	snap cluster.Snapshot
-	d    decision.Decision
-
-	demand    capacity.Demand // now
-	facts     capacity.Facts
-	scales    map[string]actuators.Scale
-	needNow   int // brokers that all there is needs as it is
-	loadNeeds int // of them, those that the load itself needs
-	predicted predicted
-	groupsNow []groupSize
-	topics    map[string]int // index by name, made when first asked for
-	need      map[string]gates.NeedWindow
-	notFresh  string // why nothing may scale in; "" when all is known
-	kept      string // why more brokers are kept than would do; "" when they are not
-}
-
-// The steps of the loop, in the order the house tells them.
-func (t *tick) run(ctx context.Context) error {
-	if err := t.loadState(ctx); err != nil {
-		return err
-	}
-	if err := t.observe(ctx); err != nil {
-		return err
-	}
-	t.listen(ctx)
-	t.forecast(ctx)
-	t.size()
-	t.carry()
-	t.proceed(ctx)
-	t.propose()
-	t.gate(ctx)
-	t.act(ctx)
-	t.conclude()
-	return ctx.Err()
-}
-
-func (t *tick) loadState(ctx context.Context) error {
-	if t.c.stateLoaded {
-		return nil
-	}
-	s, err := t.c.cfg.Store.Load(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the loop's state: %w", err)
-	}
-	if s.Version > StateVersion {
-		return fmt.Errorf("reading the loop's state: version %d was written by a newer tidetable; this one knows %d", s.Version, StateVersion)
-	}
-	s.Version = StateVersion
-	t.c.state, t.c.stateLoaded = s, true
-	return nil
-}
-
-// save writes the state before what it announces is done.
-func (c *Controller) save(ctx context.Context) error {
-	c.state.prune(c.cfg.Clock.Now())
-	if err := c.cfg.Store.Save(ctx, c.state.Clone()); err != nil {
-		return fmt.Errorf("saving the loop's state: %w", err)
-	}
-	return nil
-}
-
-// fence makes sure that this process may still write.
-func (c *Controller) fence(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if c.cfg.Fence == nil {
-		return nil
-	}
-	return c.cfg.Fence(ctx)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +44,11 @@ func (f flatForecaster) Forecast(_ context.Context, s metrics.Series, h forecast
 		p.Points = append(p.Points, forecast.Point{Time: p.Origin.Add(at), Values: values})
 	}
 	return p, nil
+}
+
+// always is a forecaster that no policy changes.
+func always(f forecast.Forecaster) Forecaster {
+	return func(forecast.Options) forecast.Forecaster { return f }
 }
 
 // flatHistory has had the load of the snapshot for ever.
@@ -132,7 +136,7 @@ func TestRecommendsTheSizeThatTheFormulasGive(t *testing.T) {
 		snap.Brokers[i].Usage = &cluster.Usage{CPUCores: 1} // 6 cores now, 12 at the peak
 	}
 	p := testPolicy(policy.Recommend)
-	c := newLoop(t, Config{Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: flatForecaster{2}, Clock: &testClock{start}})
+	c := newLoop(t, Config{Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: always(flatForecaster{2}), Clock: &testClock{start}})
 	d, err := c.Tick(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +186,7 @@ func TestUnknownNeverRecommendsFewer(t *testing.T) {
 					snap.Brokers[i].Capacity.NetworkOutBytesPerSecond = 0
 				}
 			}
-			cfg := Config{Policy: testPolicy(policy.Act), Observer: nil, History: history, Forecaster: flatForecaster{0.1}, Clock: &testClock{start}}
+			cfg := Config{Policy: testPolicy(policy.Act), Observer: nil, History: history, Forecaster: always(flatForecaster{0.1}), Clock: &testClock{start}}
 			spoil(&snap, &cfg)
 			cfg.Observer = fixed(snap)
 			d, err := newLoop(t, cfg).Tick(t.Context())
@@ -219,7 +223,7 @@ func TestSurgeAboveTheForecastActsWithinTwoTicks(t *testing.T) {
 	observe := func() cluster.Snapshot { s := loaded(6, load); s.TakenAt = clock.now; return s }
 	calm := observe()
 	c := newLoop(t, Config{
-		Policy: testPolicy(policy.Recommend), Clock: clock, Forecaster: flatForecaster{1},
+		Policy: testPolicy(policy.Recommend), Clock: clock, Forecaster: always(flatForecaster{1}),
 		Observer: observerFunc(func(context.Context) (cluster.Snapshot, error) { return observe(), nil }),
 		History:  flatHistory{func() cluster.Snapshot { return calm }},
 	})
@@ -239,28 +243,6 @@ func TestSurgeAboveTheForecastActsWithinTwoTicks(t *testing.T) {
 		t.Logf("tick %d: %+v", i, d.Proposals)
 	}
 	t.Error("no reactive scale-out within two ticks")
-}
-
-func TestSumKeepsGapsAndForgetsTopicsThatWent(t *testing.T) {
-	nan := math.NaN()
-	w := metrics.Window{From: start, To: start.Add(24 * time.Minute * 10), Step: 10 * time.Minute}
-	a := make([]float64, 25)
-	b := make([]float64, 25)
-	for i := range a {
-		a[i], b[i] = 1, 10
-	}
-	a[5] = nan                 // a gap
-	b[0], b[1] = nan, nan      // not there yet
-	for i := 12; i < 25; i++ { // gone for more than an hour
-		b[i] = nan
-	}
-	a[24] = nan // the last scrape is missing
-	s := sumSeries(metrics.TopicBytesIn, []metrics.Series{{Start: start, Step: w.Step, Values: a}, {Start: start, Step: w.Step, Values: b}}, w)
-	for i, want := range map[int]float64{0: 1, 2: 11, 5: nan, 11: 11, 12: 1, 23: 1, 24: nan} {
-		if got := s.Values[i]; got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
-			t.Errorf("point %d is %v, want %v", i, got, want)
-		}
-	}
 }
 
 func TestNeedWindowKeepsTheHighest(t *testing.T) {

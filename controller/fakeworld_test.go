@@ -12,6 +12,7 @@ import (
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/rebalance"
@@ -50,7 +51,7 @@ type fakeWorld struct {
 
 	crash    float64 // chance that a call is the last
 	dead     bool    // the process is
-	stored   controller.State
+	stored   operation.State
 	cordoned map[int]bool
 
 	broken []string // invariants that did not hold
@@ -265,11 +266,11 @@ func (w *fakeWorld) Cancel(context.Context) error {
 	})
 }
 
-func (w *fakeWorld) Load(context.Context) (controller.State, error) {
+func (w *fakeWorld) Load(context.Context) (operation.State, error) {
 	return w.stored, w.call(func() error { return nil })
 }
 
-func (w *fakeWorld) Save(_ context.Context, s controller.State) error {
+func (w *fakeWorld) Save(_ context.Context, s operation.State) error {
 	return w.call(func() error {
 		if s.Operation != nil && w.stored.Operation != nil && s.Operation.ID != w.stored.Operation.ID {
 			w.fail("operation %s began while %s was in flight", s.Operation.ID, w.stored.Operation.ID)
@@ -311,4 +312,9 @@ func (w *fakeWorld) Empty(_ context.Context, ids []int) (bool, string, error) {
 // Unregister forgets brokers; their configuration stays, as Kafka's does.
 func (w *fakeWorld) Unregister(context.Context, []int) error {
 	return w.call(func() error { return nil })
+}
+
+// always is a forecaster that no policy changes.
+func always(f forecast.Forecaster) controller.Forecaster {
+	return func(forecast.Options) forecast.Forecaster { return f }
 }

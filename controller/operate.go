@@ -3,259 +3,129 @@ package controller
 import (
 	"context"
 	"fmt"
-	"slices"
-	"time"
 
-	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/policy"
 )
 
-// startOperation begins the one operation there may be. It is saved before
-// anything is done, and its first steps are taken at once.
-func (t *tick) startOperation(ctx context.Context, p decision.Proposal) (string, error) {
-	if t.c.state.Operation != nil {
-		return "", fmt.Errorf("starting an operation: %s is in flight", t.c.state.Operation.ID)
-	}
-	op := &decision.Operation{
-		ID: t.d.ID, Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, Started: t.now, PhaseSince: t.now, Reactive: p.Reactive, Why: p.Why,
-		Before: aliveIDs(t.snap),
-	}
-	switch {
-	case p.Kind == decision.Rebalance:
-		return t.startRebalance(ctx, op)
-	case t.c.cfg.Scalers[p.Target] == nil:
-		return "", fmt.Errorf("scaling %s: nothing is set up that can scale it", p.Target)
-	case p.To > p.From:
-		op.Phase, op.HotFirst = decision.Scaling, p.Late
-	default:
-		leaving, err := t.leaving(ctx, op)
+// Operated is what came of the proposals.
+type Operated struct {
+	operation.Told
+	Actions []decision.Action
+}
+
+// operate carries out what every gate allowed, as far as the mode goes.
+func (c *Controller) operate(ctx context.Context, v operation.View, r *Requirement, proposals []decision.Proposal, verdicts []decision.Verdict) Operated {
+	var o Operated
+	for i, p := range proposals {
+		if ok, _ := decision.Allowed(verdicts, i); !ok {
+			continue
+		}
+		a := decision.Action{Proposal: i, At: v.Now}
+		if why := c.mayAct(ctx, p, &o); why != "" {
+			a.DryRun, a.Done = true, "would "+p.Words()+" ("+why+")"
+			o.Actions = append(o.Actions, a)
+			continue
+		}
+		done, err := c.do(ctx, v, r, p, &o)
+		if done == "" && err == nil {
+			continue // there was nothing to do after all, and a note says so
+		}
+		a.Done = done
 		if err != nil {
-			return "", err
+			a.Error = err.Error()
+			c.cfg.Logger.ErrorContext(ctx, "acting failed", "decision", v.ID, "proposal", p.Words(), "error", err)
 		}
-		op.Brokers, op.Phase = leaving, decision.Cordoning
+		o.Actions = append(o.Actions, a)
 	}
-	past := len(t.c.state.Past)
-	t.remember(p)
-	if err := t.begin(ctx, op); err != nil {
-		t.c.state.Past = t.c.state.Past[:past]
-		return "", err
-	}
-	t.steps(ctx)
-	return "started " + p.Words(), nil
+	return o
 }
 
-// begin makes op the operation in flight.
-func (t *tick) begin(ctx context.Context, op *decision.Operation) error {
-	if err := t.c.fence(ctx); err != nil {
-		return fmt.Errorf("starting an operation: %w", err)
+// mayAct says why a proposal is not carried out in this mode; "" when it is.
+func (c *Controller) mayAct(ctx context.Context, p decision.Proposal, o *Operated) string {
+	switch c.spec.Mode {
+	case policy.Act:
+		return ""
+	case policy.Approve:
+		if c.cfg.Approvals == nil {
+			return "mode Approve, and nobody can approve"
+		}
+		by, ok, err := c.cfg.Approvals.Approved(ctx, p)
+		switch {
+		case err != nil:
+			return "the approval could not be read: " + err.Error()
+		case !ok:
+			return "waits for approval"
+		}
+		o.Notes = append(o.Notes, fmt.Sprintf("approved by %s: %s", by, p.Words()))
+		return ""
+	default:
+		return "mode " + string(c.spec.Mode)
 	}
-	t.c.state.Operation = op
-	if err := t.c.save(ctx); err != nil {
-		t.c.state.Operation = nil
-		return err
-	}
-	return nil
 }
 
-// proceed takes the operation in flight as far as it goes now.
-func (t *tick) proceed(ctx context.Context) {
-	if err := t.adopt(ctx); err != nil {
-		t.note("whether moves are in flight could not be read: %v", err)
+func (c *Controller) do(ctx context.Context, v operation.View, r *Requirement, p decision.Proposal, o *Operated) (string, error) {
+	if p.Kind == decision.ScaleConsumers {
+		consumed, lag := r.lately(p.Group)
+		return c.machine.ScaleConsumers(ctx, v, p, consumed, lag)
 	}
-	op := t.c.state.Operation
-	if op == nil {
-		return
+	b, err := c.machine.Begin(ctx, v, p)
+	o.Notes = append(o.Notes, b.Notes...)
+	o.Concerns = append(o.Concerns, b.Concerns...)
+	if b.Moving != nil {
+		o.Moving = b.Moving
 	}
-	if why := t.frozen(); why != "" {
-		op.Note = "held: " + why
-		return
+	if b.Planned {
+		c.proposer.balance.planned(v.Now, b.Worth)
 	}
-	if why := t.overtaken(op); why != "" {
-		t.note("%s is cancelled: %s", op.Words(), why)
-		if err := t.enter(ctx, op, decision.Cancelling); err != nil {
-			op.Note = err.Error()
-			return
-		}
-	}
-	if why := t.unwanted(op); why != "" {
-		t.note("%s is turned back: %s", op.Words(), why)
-		if err := t.turnBack(ctx, op); err != nil {
-			op.Note = err.Error()
-			return
-		}
-	}
-	t.steps(ctx)
+	return b.Done, err
 }
 
-// adopt takes over moves that a process before this one left running and wrote
-// nothing down about.
-func (t *tick) adopt(ctx context.Context) error {
-	if t.c.adopted || t.c.cfg.Mover == nil || !t.c.spec.Mode.Acts() {
-		return nil
+// lately is what a group consumes, in records a second, and its lag in records.
+func (r *Requirement) lately(group string) (consumed float64, lag int64) {
+	for i := range r.Groups {
+		if g := &r.Groups[i]; g.Policy.Group == group {
+			return g.consumed, g.lag
+		}
 	}
-	progress, err := t.c.cfg.Mover.Progress(ctx)
-	if err != nil {
-		return err
+	return 0, 0
+}
+
+// view is what the operation in flight may judge by.
+func (c *Controller) view(id string, f *Facts, e *Expectations, r *Requirement) operation.View {
+	v := operation.View{
+		ID: id, Now: f.Now, Spec: &c.spec, Snapshot: &f.Snapshot, Scales: f.Scales, NotFresh: f.NotFresh, Frozen: c.frozen(f),
+		Brokers: f.Asked, Stored: f.Demand.Stored, Moves: c.parts.Moves, MoveRate: c.parts.Model.MoveRate,
+		NeededAt: c.neededAt(f, e, r),
 	}
-	t.c.adopted = true
-	if t.c.state.Operation != nil || !progress.State.Active() {
-		return nil
+	if f.Demand.LoadUnknown == "" {
+		v.LoadNeeds = r.Load
 	}
-	return t.begin(ctx, &decision.Operation{
-		ID: t.d.ID, Kind: decision.Rebalance, Target: t.c.spec.Brokers.Key(), From: t.currentBrokers(), To: t.currentBrokers(),
-		Phase: decision.Moving, Started: t.now, PhaseSince: t.now, Why: "adopted: moves were in flight when this process began", Plans: 1,
-	})
+	return v
 }
 
 // frozen says why an operation in flight may not take another step; "" when it may.
-func (t *tick) frozen() string {
-	if !t.c.spec.Mode.Acts() {
-		return "mode " + string(t.c.spec.Mode) + " changes nothing"
+func (c *Controller) frozen(f *Facts) string {
+	if !c.spec.Mode.Acts() {
+		return "mode " + string(c.spec.Mode) + " changes nothing"
 	}
-	if t.c.spec.Gates.Hold {
+	if c.spec.Gates.Hold {
 		return "gates.hold is set"
 	}
-	if why := t.c.cfg.Policy.Held(); why != "" {
+	if why := c.cfg.Policy.Held(); why != "" {
 		return why
 	}
-	for _, o := range t.d.Seen.Observations {
-		if o.Effect == decision.EffectFreeze {
-			return "frozen by " + o.Source
-		}
-	}
-	return ""
+	return f.frozenBy()
 }
 
-// overtaken says why an operation should be given up; "" when it should not.
-// Once the pods of empty brokers have been let go there is no way back.
-func (t *tick) overtaken(op *decision.Operation) string {
-	if op.Phase == decision.Cancelling || op.Phase == decision.Shrinking || op.Phase == decision.Unregistering {
-		return ""
-	}
-	switch {
-	case op.In() && op.To < t.c.spec.Brokers.Min:
-		return fmt.Sprintf("the policy now asks for at least %d brokers", t.c.spec.Brokers.Min)
-	case op.In() && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > op.To:
-		return fmt.Sprintf("the load has come back: it needs %d brokers", t.loadNeeds)
-	case op.Kind == decision.Rebalance && t.demand.LoadUnknown == "" && t.allowed(t.loadNeeds) > t.currentBrokers():
-		return fmt.Sprintf("the load needs %d brokers, which comes first", t.loadNeeds)
-	default:
-		return ""
+// situation is what the gates judge by.
+func (c *Controller) situation(f *Facts, d *decision.Decision, p *Proposed) gates.Situation {
+	state := c.machine.State()
+	return gates.Situation{
+		Now: f.Now, Policy: &c.cfg.Policy, Snapshot: &f.Snapshot, Forecasts: d.Forecasts, Requirement: &d.Requirement,
+		Observations: f.Seen.Observations, Operation: state.Operation, Past: state.Past, Scales: f.Scales, Unread: f.Unread,
+		Windows: c.parts.Act, MoveWindows: c.parts.Move, Needs: p.Needs,
 	}
 }
-
-// allowed is a need as far as the policy lets it be met.
-func (t *tick) allowed(need int) int {
-	if most := t.c.spec.Brokers.Max; most > 0 {
-		return min(need, most)
-	}
-	return need
-}
-
-// steps goes from phase to phase for as long as each is done.
-func (t *tick) steps(ctx context.Context) {
-	const phases = 10 // more than any operation has
-	for range phases {
-		op := t.c.state.Operation
-		if op == nil {
-			return
-		}
-		next, err := t.step(ctx, op)
-		if err != nil {
-			op.Note = err.Error()
-			t.c.cfg.Logger.WarnContext(ctx, "an operation waits", "operation", op.ID, "phase", op.Phase, "error", err)
-			return
-		}
-		if next == op.Phase {
-			return
-		}
-		if next == "" {
-			t.finish(ctx)
-			return
-		}
-		if err := t.enter(ctx, op, next); err != nil {
-			op.Note = err.Error()
-			return
-		}
-	}
-}
-
-// enter saves a phase before anything is done in it.
-func (t *tick) enter(ctx context.Context, op *decision.Operation, next decision.Phase) error {
-	before := *op
-	op.Phase, op.PhaseSince, op.Note, op.Blocked = next, t.now, "", ""
-	tryAtOnce(op, t.now)
-	if err := t.c.save(ctx); err != nil {
-		*op = before
-		return err
-	}
-	return nil
-}
-
-// step does what a phase asks for, and says which phase is next; the same one
-// while it lasts, none when the operation is done.
-func (t *tick) step(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
-	if err := t.c.fence(ctx); err != nil {
-		return op.Phase, err
-	}
-	switch op.Phase {
-	case decision.Scaling:
-		return t.scaling(ctx, op)
-	case decision.Joining:
-		return t.joining(ctx, op)
-	case decision.Filling:
-		return t.filling(ctx, op)
-	case decision.Cordoning:
-		return t.cordoning(ctx, op)
-	case decision.Draining:
-		return t.draining(ctx, op)
-	case decision.Proving:
-		return t.proving(ctx, op)
-	case decision.Shrinking:
-		return t.shrinking(ctx, op)
-	case decision.Unregistering:
-		return t.unregistering(ctx, op)
-	case decision.Moving:
-		return t.movingOn(ctx, op)
-	case decision.Cancelling:
-		return t.cancelling(ctx, op)
-	default:
-		return op.Phase, fmt.Errorf("phase %q is not known to this version", op.Phase)
-	}
-}
-
-// finish clears the operation. If that cannot be saved, the last phase is
-// simply found done again.
-func (t *tick) finish(ctx context.Context) {
-	op := t.c.state.Operation
-	for i := len(t.c.state.Past) - 1; i >= 0; i-- {
-		if p := &t.c.state.Past[i]; p.Target == op.Target && p.Kind == op.Kind {
-			p.Ended, p.Cancelled = t.now, op.Phase == decision.Cancelling
-			break
-		}
-	}
-	how := "done"
-	if op.Phase == decision.Cancelling {
-		how = "cancelled, and everything is as it was,"
-	}
-	t.note("%s in %s: %s", how, decision.Rounded(t.now.Sub(op.Started)), decision.Operation{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Phase: op.Phase}.Words())
-	t.c.state.Operation = nil
-	if err := t.c.save(ctx); err != nil {
-		t.c.state.Operation = op
-		op.Note = err.Error()
-	}
-}
-
-func aliveIDs(s cluster.Snapshot) []int {
-	var ids []int
-	for i := range s.Brokers {
-		if s.Brokers[i].State == cluster.BrokerAlive {
-			ids = append(ids, s.Brokers[i].ID)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// tryAtOnce lets the next plan be made without waiting.
-func tryAtOnce(op *decision.Operation, now time.Time) { op.Tried = now.AddDate(-1, 0, 0) }

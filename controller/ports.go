@@ -7,7 +7,6 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/metrics"
-	"github.com/tidetable/tidetable/rebalance"
 )
 
 // Observer reads the cluster. A partial reading is not an error: what is
@@ -19,33 +18,6 @@ type Observer interface {
 // History reads what a signal was. One series a label set, sorted by labels.
 type History interface {
 	History(ctx context.Context, signal metrics.Signal, w metrics.Window) ([]metrics.Series, error)
-}
-
-// Mover carries plans out. Its state lives in Kafka, so that a new leader
-// adopts what the last one left running.
-type Mover interface {
-	Start(ctx context.Context, p rebalance.Plan) error
-	Progress(ctx context.Context) (rebalance.Progress, error)
-	Cancel(ctx context.Context) error
-}
-
-// BrokerAdmin does to brokers what is neither scaling nor moving. Every call
-// is idempotent.
-type BrokerAdmin interface {
-	// Cordon keeps new replicas off the brokers where the cluster can do that,
-	// and does nothing where it cannot.
-	Cordon(ctx context.Context, ids []int) error
-	Uncordon(ctx context.Context, ids []int) error
-	// Empty proves, from the brokers' own log directories, that nothing is
-	// left on them; why names what is.
-	Empty(ctx context.Context, ids []int) (empty bool, why string, err error)
-	// Unregister forgets brokers whose pods are gone.
-	Unregister(ctx context.Context, ids []int) error
-}
-
-// Planner makes plans; it is pure. rebalance.Planner is one.
-type Planner interface {
-	Plan(ctx context.Context, s cluster.Snapshot, o rebalance.Options) (rebalance.Plan, error)
 }
 
 // Journal records decisions.
@@ -62,12 +34,6 @@ type Watcher interface {
 // Approvals tells whether a person has approved a proposal, in mode Approve.
 type Approvals interface {
 	Approved(ctx context.Context, p decision.Proposal) (by string, ok bool, err error)
-}
-
-// Store keeps State between ticks, restarts and leaders.
-type Store interface {
-	Load(ctx context.Context) (State, error)
-	Save(ctx context.Context, s State) error
 }
 
 // Clock is the time, real or simulated.

@@ -16,32 +16,41 @@ import (
 	"github.com/tidetable/tidetable/policy"
 )
 
-// predictors keeps the forecasts between ticks: they are made anew when they
+// predictor keeps the forecasts between rounds: they are made anew when they
 // are older than the policy's refresh, or do not reach far enough.
-type predictors struct {
-	spec      policy.Forecast
-	quantiles []float64
-	cache     map[string]*predictor
+type predictor struct {
+	forecaster forecast.Forecaster
+	history    History
+	spec       policy.Forecast
+	quantiles  []float64
+	curves     bool // predict as far as people look, too
+	cache      map[string]*prediction
 }
 
-type predictor struct {
+// prediction is a forecast as it was made, or why it could not be.
+type prediction struct {
 	signal metrics.Signal
 	madeAt time.Time
 	ahead  time.Duration
 	p      forecast.Prediction
 	mean   float64 // of the last day of history; NaN when unknown
-	told   bool    // noted for the accuracy
 	err    error
 }
 
-func (p *predictors) init(spec policy.Forecast) {
-	p.spec = spec
-	p.cache = map[string]*predictor{}
-	q := float64(spec.Quantile)
-	p.quantiles = []float64{0.05, 0.5, q}
-	slices.Sort(p.quantiles)
-	p.quantiles = slices.Compact(p.quantiles)
+// readSeries reads a history, and says which signal it is of.
+type readSeries func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error)
+
+func newPredictor(f forecast.Forecaster, h History, spec policy.Forecast, curves bool) predictor {
+	q := []float64{lowQuantile, midQuantile, float64(spec.Quantile)}
+	slices.Sort(q)
+	return predictor{forecaster: f, history: h, spec: spec, curves: curves, quantiles: slices.Compact(q), cache: map[string]*prediction{}}
 }
+
+// The quantiles that are shown beside the one that the policy sizes for.
+const (
+	lowQuantile = 0.05
+	midQuantile = 0.5
+)
 
 // errNoForecaster says that the loop was built without one.
 var errNoForecaster = errors.New("no forecaster is set up")
@@ -50,45 +59,48 @@ var errNoForecaster = errors.New("no forecaster is set up")
 const shownAhead = 48 * time.Hour
 
 // predict is the forecast of a subject, from the cache when it is fresh.
-func (c *Controller) predict(ctx context.Context, now time.Time, key string, ahead time.Duration, read func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error)) *predictor {
-	p := c.predictors.cache[key]
-	spec := c.predictors.spec
-	if p != nil && now.Sub(p.madeAt) < spec.Refresh.D() && p.ahead >= ahead {
-		return p
+func (c *predictor) predict(ctx context.Context, now time.Time, key string, ahead time.Duration, read readSeries) *prediction {
+	p := c.cache[key]
+	if p == nil || now.Sub(p.madeAt) >= c.spec.Refresh.D() || p.ahead < ahead {
+		p = c.make(ctx, now, key, ahead, read)
+		c.cache[key] = p
 	}
-	step := spec.Step.D()
-	p = &predictor{madeAt: now, ahead: ahead, mean: math.NaN()}
-	c.predictors.cache[key] = p
-	if c.cfg.Forecaster == nil || c.cfg.History == nil {
+	return p
+}
+
+func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead time.Duration, read readSeries) *prediction {
+	step := c.spec.Step.D()
+	p := &prediction{madeAt: now, ahead: ahead, mean: math.NaN()}
+	if c.forecaster == nil || c.history == nil {
 		p.err = errNoForecaster
 		return p
 	}
 	to := now.Truncate(step)
-	signal, series, err := read(ctx, metrics.Window{From: to.Add(-spec.History.D()), To: to, Step: step})
+	signal, series, err := read(ctx, metrics.Window{From: to.Add(-c.spec.History.D()), To: to, Step: step})
 	p.signal = signal
-	// Sums of different subjects must not be taken for one series by a
-	// forecaster that remembers what it has seen.
-	series.Labels = metrics.Labels{"subject": key}
 	if err != nil {
 		p.err = err
 		return p
 	}
+	// Sums of different subjects must not be taken for one series by a
+	// forecaster that remembers what it has seen.
+	series.Labels = metrics.Labels{"subject": key}
 	p.summarise(series)
 	reach := ahead
-	if !c.cfg.NoCurves {
+	if c.curves {
 		// Only the page looks this far. A step's quantiles do not depend on how
 		// many steps are asked for, so that nothing is decided otherwise.
 		reach = max(reach, shownAhead)
 	}
-	h := forecast.Horizon{Ahead: ceilTo(reach+spec.Refresh.D(), step) + step, Quantiles: c.predictors.quantiles}
-	p.p, p.err = c.cfg.Forecaster.Forecast(ctx, series, h)
+	h := forecast.Horizon{Ahead: ceilTo(reach+c.spec.Refresh.D(), step) + step, Quantiles: c.quantiles}
+	p.p, p.err = c.forecaster.Forecast(ctx, series, h)
 	return p
 }
 
 func ceilTo(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
 
 // summarise keeps what else the series says: the mean of its last day.
-func (p *predictor) summarise(s metrics.Series) {
+func (p *prediction) summarise(s metrics.Series) {
 	day := len(s.Values)
 	if s.Step > 0 {
 		day = min(day, int(24*time.Hour/s.Step))
@@ -107,7 +119,7 @@ func (p *predictor) summarise(s metrics.Series) {
 
 // peak is the highest the sized-for quantile gets in (now, now+within], and
 // when; ok is false when there is no forecast that covers it.
-func (p *predictor) peak(now time.Time, within time.Duration) (high float64, at time.Time, ok bool) {
+func (p *prediction) peak(now time.Time, within time.Duration) (high float64, at time.Time, ok bool) {
 	if p == nil || p.err != nil || len(p.p.Points) == 0 {
 		return 0, time.Time{}, false
 	}
@@ -129,7 +141,7 @@ func (p *predictor) peak(now time.Time, within time.Duration) (high float64, at 
 
 // upperNow is the sized-for quantile of the forecast at now, as it was made
 // before now; false when there is none.
-func (p *predictor) upperNow(now time.Time) (float64, bool) {
+func (p *prediction) upperNow(now time.Time) (float64, bool) {
 	if p == nil || p.err != nil {
 		return 0, false
 	}
@@ -143,7 +155,7 @@ func (p *predictor) upperNow(now time.Time) (float64, bool) {
 }
 
 // summary is the forecast as a Decision shows it.
-func (p *predictor) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) decision.ForecastSummary {
+func (p *prediction) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) decision.ForecastSummary {
 	f := decision.ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTime: within, Quantiles: map[string]float64{}}
 	if p.err != nil {
 		f.Why = "no forecast: " + p.err.Error()
@@ -172,7 +184,7 @@ func (p *predictor) summary(subject string, now time.Time, within time.Duration,
 
 // curve thins the forecast to at most 200 points; each keeps the highest of
 // what it stands for, so that a peak is never thinned away.
-func (p *predictor) curve() []decision.CurvePoint {
+func (p *prediction) curve() []decision.CurvePoint {
 	const most = 200
 	pts := p.p.Points
 	every := (len(pts) + most - 1) / most
@@ -192,15 +204,15 @@ func (p *predictor) curve() []decision.CurvePoint {
 
 // clusterSeries reads a signal of the whole cluster: the sum over topics, or
 // over brokers where topics are not measured.
-func (c *Controller) clusterSeries(perTopic, perBroker metrics.Signal) func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error) {
+func (c *predictor) clusterSeries(perTopic, perBroker metrics.Signal) readSeries {
 	return func(ctx context.Context, w metrics.Window) (metrics.Signal, metrics.Series, error) {
-		list, err := c.cfg.History.History(ctx, perTopic, w)
+		list, err := c.history.History(ctx, perTopic, w)
 		if err == nil && len(list) > 0 {
-			return perTopic, named(sumSeries(perTopic, list, w), "subject", decision.ClusterSubject), nil
+			return perTopic, metrics.SumIn(perTopic, list, w), nil
 		}
-		byBroker, err2 := c.cfg.History.History(ctx, perBroker, w)
+		byBroker, err2 := c.history.History(ctx, perBroker, w)
 		if err2 == nil && len(byBroker) > 0 {
-			return perBroker, named(sumSeries(perBroker, byBroker, w), "subject", decision.ClusterSubject), nil
+			return perBroker, metrics.SumIn(perBroker, byBroker, w), nil
 		}
 		if err = errors.Join(err, err2); err != nil {
 			return perTopic, metrics.Series{}, fmt.Errorf("reading the history of %s: %w", perTopic, err)
@@ -211,17 +223,17 @@ func (c *Controller) clusterSeries(perTopic, perBroker metrics.Signal) func(cont
 
 // groupSeries reads what arrives for a group: the records written to the
 // topics it reads, or what it consumed where that is not measured.
-func (c *Controller) groupSeries(group string, topics []string) func(context.Context, metrics.Window) (metrics.Signal, metrics.Series, error) {
+func (c *predictor) groupSeries(group string, topics []string) readSeries {
 	return func(ctx context.Context, w metrics.Window) (metrics.Signal, metrics.Series, error) {
-		list, err := c.cfg.History.History(ctx, metrics.TopicMessagesIn, w)
+		list, err := c.history.History(ctx, metrics.TopicMessagesIn, w)
 		list = withLabel(list, "topic", topics...)
 		if err == nil && len(list) == len(topics) {
-			return metrics.TopicMessagesIn, named(sumSeries(metrics.TopicMessagesIn, list, w), "group", group), nil
+			return metrics.TopicMessagesIn, metrics.SumIn(metrics.TopicMessagesIn, list, w), nil
 		}
-		consumed, err2 := c.cfg.History.History(ctx, metrics.GroupConsumed, w)
+		consumed, err2 := c.history.History(ctx, metrics.GroupConsumed, w)
 		consumed = withLabel(consumed, "group", group)
 		if err2 == nil && len(consumed) > 0 {
-			return metrics.GroupConsumed, named(sumSeries(metrics.GroupConsumed, consumed, w), "group", group), nil
+			return metrics.GroupConsumed, metrics.SumIn(metrics.GroupConsumed, consumed, w), nil
 		}
 		if err = errors.Join(err, err2); err != nil {
 			return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf("reading what arrives for %s: %w", group, err)
@@ -235,59 +247,6 @@ func withLabel(list []metrics.Series, label string, values ...string) []metrics.
 	for _, s := range list {
 		if slices.Contains(values, s.Labels[label]) {
 			out = append(out, s)
-		}
-	}
-	return out
-}
-
-// named gives a series the labels that tell it from every other, so that a
-// forecaster with a memory knows it again.
-func named(s metrics.Series, label, value string) metrics.Series {
-	s.Labels = metrics.Labels{label: value}
-	return s
-}
-
-// sumSeries adds series up. A series counts as nothing before it first
-// appeared and after it went for good; a gap inside it, or a short one at its
-// end, makes the sum a gap too: a missing exporter must not look like a dip.
-func sumSeries(signal metrics.Signal, list []metrics.Series, w metrics.Window) metrics.Series {
-	if len(list) == 1 && list[0].Step == w.Step {
-		return list[0]
-	}
-	n := int(w.To.Sub(w.From)/w.Step) + 1
-	out := metrics.Series{Signal: signal, Start: w.From, Step: w.Step, Values: make([]float64, n)}
-	seen := make([]bool, n)
-	const gone = time.Hour
-	for _, s := range list {
-		if s.Step != w.Step || len(s.Values) == 0 {
-			continue
-		}
-		shift := int(s.Start.Sub(w.From) / w.Step)
-		first := slices.IndexFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
-		_, last := s.Last()
-		if first < 0 {
-			continue
-		}
-		until := last
-		if w.To.Sub(s.TimeAt(last)) < gone {
-			until = n - 1 - shift
-		}
-		for i := first; i <= until; i++ {
-			k := i + shift
-			if k < 0 || k >= n {
-				continue
-			}
-			v := math.NaN()
-			if i < len(s.Values) {
-				v = s.Values[i]
-			}
-			out.Values[k] += v // a gap stays a gap
-			seen[k] = true
-		}
-	}
-	for i, ok := range seen {
-		if !ok {
-			out.Values[i] = math.NaN()
 		}
 	}
 	return out

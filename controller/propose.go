@@ -2,132 +2,137 @@ package controller
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/controller/gates"
-
-	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 
-// propose says what should change. It bounds and steps; whether it may happen
-// is the gates' business.
-func (t *tick) propose() {
-	t.need = map[string]gates.NeedWindow{}
-	if t.c.spec.Mode == policy.Observe {
-		t.d.Recommended = t.currentBrokers()
-		return
+// Proposed is what should change. It is bounded and stepped; whether it may
+// happen is the gates' business.
+type Proposed struct {
+	Proposals []decision.Proposal
+	// Recommended is the number of brokers to have now.
+	Recommended int
+	// Kept says why more brokers are kept than would do; "" when they are not.
+	Kept string
+	// Needs is the need's recent history, by target.
+	Needs map[string]gates.NeedWindow
+	Notes []string
+}
+
+func (p *Proposed) note(format string, args ...any) {
+	p.Notes = append(p.Notes, fmt.Sprintf(format, args...))
+}
+
+// proposer is what the stage remembers between rounds.
+type proposer struct {
+	spec    policy.Spec
+	planned bool              // there is a planner
+	needs   map[string]*needs // by target
+	balance balance
+}
+
+// readings is what a round's proposals are made from.
+type readings struct {
+	*Facts
+	*Expectations
+	*Requirement
+	inFlight bool // an operation is
+	neededAt func(brokers int) (time.Time, bool)
+	longFill func(from, to int) bool // filling the brokers that join takes long
+}
+
+func (s *proposer) propose(r readings) Proposed {
+	p := Proposed{Proposals: []decision.Proposal{}, Needs: map[string]gates.NeedWindow{}}
+	if s.spec.Mode == policy.Observe {
+		p.Recommended = r.Asked
+		return p
 	}
-	t.proposeBrokers()
-	for i := range t.groupsNow {
-		t.proposeConsumers(&t.groupsNow[i])
+	s.brokers(r, &p)
+	for i := range r.Requirement.Groups {
+		if g := &r.Requirement.Groups[i]; !g.Missing {
+			s.group(r, g, &p)
+		}
 	}
-	t.proposeRebalance()
+	s.rebalance(r, &p)
+	return p
 }
 
 // window notes a need and gives the highest of the stabilisation window.
-func (t *tick) window(target string, need int, span time.Duration) gates.NeedWindow {
-	n := t.c.needs[target]
+func (s *proposer) window(p *Proposed, target string, at time.Time, need int, span time.Duration) gates.NeedWindow {
+	n := s.needs[target]
 	if n == nil {
 		n = &needs{}
-		t.c.needs[target] = n
+		s.needs[target] = n
 	}
-	w := n.add(t.now, need, span)
-	t.need[target] = w
+	w := n.add(at, need, span)
+	p.Needs[target] = w
 	return w
 }
 
-func (t *tick) proposeBrokers() {
-	b, r := t.c.spec.Brokers, &t.d.Requirement
-	target, current := t.c.spec.Brokers.Key(), t.currentBrokers()
-	need := max(r.Brokers, b.Min)
-	if allowed := t.allowed(need); need > allowed {
-		t.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
-		need = allowed
+func (s *proposer) brokers(r readings, p *Proposed) {
+	b, current := s.spec.Brokers, r.Asked
+	need := max(r.Requirement.Brokers, b.Min)
+	if b.Max > 0 && need > b.Max {
+		p.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
+		need = b.Max
 	}
-	w := t.window(target, need, b.Stabilisation.D())
-	t.d.Recommended = need
+	w := s.window(p, b.Key(), r.Now, need, b.Stabilisation.D())
+	p.Recommended = need
 	if need < current {
-		if why := t.noScaleIn(r); why != "" {
-			t.d.Recommended = current
-			t.kept = why
-			t.note("%d brokers would do for what is known, %d are kept: %s", need, current, why)
+		if why := noScaleIn(r); why != "" {
+			p.Recommended, p.Kept = current, why
+			p.note("%d brokers would do for what is known, %d are kept: %s", need, current, why)
 			return
 		}
-		t.d.Recommended = min(current, max(need, w.Highest))
+		p.Recommended = min(current, max(need, w.Highest))
 	}
-	if t.c.state.Operation != nil || t.d.Recommended == current {
+	if r.inFlight || p.Recommended == current {
 		return
 	}
-	to := min(max(t.d.Recommended, current-b.MaxStep), current+b.MaxStep)
-	p := decision.Proposal{Kind: decision.ScaleBrokers, Target: target, From: current, To: to, Why: r.Explain()}
-	if to > current && min(t.needNow, need) > current {
-		p.Reactive = true
-		p.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", t.needNow, p.Why)
+	to := min(max(p.Recommended, current-b.MaxStep), current+b.MaxStep)
+	change := decision.Proposal{Kind: decision.ScaleBrokers, Target: b.Key(), From: current, To: to, Why: r.Explain()}
+	if to > current && min(r.AsIs, need) > current {
+		change.Reactive = true
+		change.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", r.AsIs, change.Why)
 	}
 	if to < current {
-		p.Why = fmt.Sprintf("the highest need of the last %s is %d; %s", b.Stabilisation, w.Highest, p.Why)
+		change.Why = fmt.Sprintf("the highest need of the last %s is %d; %s", b.Stabilisation, w.Highest, change.Why)
 	}
-	t.lateFor(&p, r)
-	t.d.Proposals = append(t.d.Proposals, p)
+	late(r, &change, p)
+	p.Proposals = append(p.Proposals, change)
 }
 
 // noScaleIn says why nothing may get smaller; "" when everything is known.
-func (t *tick) noScaleIn(r *capacity.Requirement) string {
+func noScaleIn(r readings) string {
 	switch {
-	case t.notFresh != "":
-		return t.notFresh
+	case r.NotFresh != "":
+		return r.NotFresh
 	case !r.Complete:
 		return "not every constraint could be computed"
-	case !t.predicted.trusted:
-		return "there is no forecast to trust: " + t.predicted.why
+	case !r.Trusted:
+		return "there is no forecast to trust: " + r.Why
 	default:
 		return ""
 	}
 }
 
-// lateFor says when a scale-out comes too late for the load it is for.
-func (t *tick) lateFor(p *decision.Proposal, r *capacity.Requirement) {
-	if p.To <= p.From {
+// late says when a scale-out comes too late for the load it is for.
+func late(r readings, change *decision.Proposal, p *Proposed) {
+	if change.To <= change.From {
 		return
 	}
-	at, ok := t.neededAt(p.From)
-	if p.Late = p.Reactive || ok && at.Sub(t.now) < r.LeadTime; p.Late {
+	at, ok := r.neededAt(change.From)
+	if change.Late = change.Reactive || ok && at.Sub(r.Now) < r.Expectations.LeadTime; change.Late {
 		first := "they are filled within minutes"
-		if t.longFill(p.From, p.To) {
+		if r.longFill(change.From, change.To) {
 			first = "leaders and hot partitions move first"
 		}
-		t.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; %s", decision.Rounded(r.LeadTime), first)
+		p.note("the lead time of %s is longer than what is left until the load needs it: prediction cannot help this event; %s",
+			decision.Rounded(r.Expectations.LeadTime), first)
 	}
-}
-
-// neededAt is when the forecast load first needs more than so many brokers;
-// false when it does not within the horizon.
-func (t *tick) neededAt(brokers int) (time.Time, bool) {
-	if t.needNow > brokers {
-		return t.now, true
-	}
-	p := t.predicted
-	high, _, ok := p.in.peak(t.now, t.d.Horizon)
-	if !ok || !(high > 0) || !(p.inFactor > 0) || !(t.demand.Produced > 0) {
-		return time.Time{}, false
-	}
-	// What raised the peak, a surge or an alert, raises every point; what is
-	// read follows what is written as it does at the peak.
-	scale, reads := p.peakIn/high/float64(t.demand.Produced), p.outFactor/p.inFactor
-	k := len(p.in.p.Quantiles) - 1
-	for _, pt := range p.in.p.Points {
-		if pt.Time.After(t.now.Add(t.d.Horizon)) {
-			break
-		}
-		f := pt.Values[k] * scale
-		if pt.Time.After(t.now) && t.c.model.Size(t.demand.Scale(f, f*reads), t.facts).Brokers > brokers {
-			return pt.Time, true
-		}
-	}
-	return time.Time{}, false
 }
 
 // scaleInDeadband is the least part of a group that is worth a rebalance of
@@ -138,86 +143,130 @@ const scaleInDeadband = 0.1
 // as much as is left idle on the way in.
 const batchedOut = 1 + scaleInDeadband
 
-func (t *tick) proposeConsumers(g *groupSize) {
-	i := slices.IndexFunc(t.d.Requirement.Consumers, func(r capacity.ConsumerRequirement) bool { return r.Group == g.policy.Group })
-	r := &t.d.Requirement.Consumers[i]
-	target := g.policy.Key()
-	need := max(r.Replicas, g.needNow)
-	w := t.window(target, need, g.policy.Stabilisation.D())
-	if r.Unknown != "" {
-		t.note("group %s is kept at %d: %s", g.policy.Group, g.current, r.Unknown)
+func (s *proposer) group(r readings, g *GroupRequirement, p *Proposed) {
+	name, target := g.Policy.Group, g.Policy.Key()
+	need := max(g.Required.Replicas, g.AsIs)
+	w := s.window(p, target, r.Now, need, g.Policy.Stabilisation.D())
+	if g.Required.Unknown != "" {
+		p.note("group %s is kept at %d: %s", name, g.Replicas, g.Required.Unknown)
 		return
 	}
-	if g.now.parts > 0 && need >= g.now.parts && lagSeconds(g.now.lag, g.now.arriving) > g.policy.Lag.MaxSeconds {
-		t.note("group %s is at its %d partitions: more replicas would idle; more partitions, or faster consumers, would help", g.policy.Group, g.now.parts)
+	if g.parts > 0 && need >= g.parts && lagSeconds(g.lag, g.Arriving) > g.Policy.Lag.MaxSeconds {
+		p.note("group %s is at its %d partitions: more replicas would idle; more partitions, or faster consumers, would help", name, g.parts)
 	}
-	to := g.current
+	to := g.Replicas
 	switch {
-	case need > g.current:
+	case need > g.Replicas:
 		to = g.out(need)
-	case need < g.current && t.notFresh != "":
-		t.note("group %s is kept at %d: %s", g.policy.Group, g.current, t.notFresh)
-	case need < g.current:
-		to = g.in(max(need, w.Highest, g.keep))
+	case need < g.Replicas && r.NotFresh != "":
+		p.note("group %s is kept at %d: %s", name, g.Replicas, r.NotFresh)
+	case need < g.Replicas:
+		to = g.in(max(need, w.Highest, g.Keep))
 	}
-	if to == g.current {
+	if to == g.Replicas {
 		return
 	}
-	t.d.Proposals = append(t.d.Proposals, decision.Proposal{Kind: decision.ScaleConsumers, Target: target, Group: g.policy.Group, From: g.current, To: to, Why: r.Why, Reactive: g.reactive && to > g.current})
+	p.Proposals = append(p.Proposals, decision.Proposal{
+		Kind: decision.ScaleConsumers, Target: target, Group: name, From: g.Replicas, To: to, Why: g.Required.Why, Reactive: g.Reactive && to > g.Replicas,
+	})
 }
 
 // out is the size a group that needs more is scaled out to. What the forecast
 // wants a little later is asked for with it, up to batchedOut: a rising load
 // then costs the group one rebalance in the place of several.
-func (g *groupSize) out(need int) int {
-	to := max(need, min(g.keep, int(batchedOut*float64(need))))
-	if most := g.policy.MaxStep; most > 0 {
-		to = min(to, g.current+most)
+func (g *GroupRequirement) out(need int) int {
+	to := max(need, min(g.Keep, int(batchedOut*float64(need))))
+	if most := g.Policy.MaxStep; most > 0 {
+		to = min(to, g.Replicas+most)
 	}
 	return to
 }
 
 // in is the size a group is scaled in to when that many are to stay.
-func (g *groupSize) in(stay int) int {
-	if float64(g.current-stay) < scaleInDeadband*float64(g.current) {
-		return g.current
+func (g *GroupRequirement) in(stay int) int {
+	if float64(g.Replicas-stay) < scaleInDeadband*float64(g.Replicas) {
+		return g.Replicas
 	}
-	if most := g.policy.MaxStep; most > 0 {
-		stay = max(stay, g.current-most)
+	if most := g.Policy.MaxStep; most > 0 {
+		stay = max(stay, g.Replicas-most)
 	}
 	return stay
 }
 
-// rebalanceEvery is how often the balance is looked at: a plan is worth more
-// than a minute's noise.
-const rebalanceEvery = 10 * time.Minute
+// balance is when the balance is looked at.
+type balance struct {
+	seen time.Time     // when it was looked at last
+	idle time.Duration // how much longer than balanceEvery it is left alone
+}
 
-// rebalanceIdle is the most that looking again is put off after plans that
-// were not worth carrying out: what could not be improved seldom can be soon.
-const rebalanceIdle = 6 * time.Hour
+// balanceEvery is how often the balance is looked at: a plan is worth more than
+// a minute's noise. balanceAgain is when it is looked at again after nothing was
+// worth moving, and balanceIdle the most that this is put off when it happens
+// again and again: what could not be improved seldom can be soon.
+const (
+	balanceEvery = 10 * time.Minute
+	balanceAgain = time.Hour
+	balanceIdle  = 6 * time.Hour
+)
 
-// rebalanceAgain is when it is looked at again after nothing was worth moving.
-const rebalanceAgain = time.Hour
+func (b *balance) due(now time.Time) bool { return now.Sub(b.seen) >= balanceEvery+b.idle }
 
-// proposeRebalance looks for hot spots: a broker whose load at the predicted
-// peak exceeds its fair share by more than the tolerance.
-func (t *tick) proposeRebalance() {
-	r := t.c.spec.Rebalance
-	if r.Disabled || t.c.cfg.Planner == nil || t.c.state.Operation != nil || t.now.Sub(t.c.balanceSeen) < rebalanceEvery+t.c.balanceIdle {
+// planned learns whether a plan was worth carrying out. Planning a large
+// cluster is work; what is not worth moving now is hardly worth it in ten minutes.
+func (b *balance) planned(now time.Time, worth bool) {
+	if worth {
+		b.idle = 0
 		return
 	}
-	for _, p := range t.d.Proposals {
-		if p.Kind == decision.ScaleBrokers {
+	b.seen = now.Add(balanceAgain - balanceEvery)
+	b.idle = min(max(2*b.idle, balanceEvery), balanceIdle)
+}
+
+// rebalance looks for hot spots: a broker whose load exceeds its fair share by
+// more than the tolerance.
+func (s *proposer) rebalance(r readings, p *Proposed) {
+	if s.spec.Rebalance.Disabled || !s.planned || r.inFlight || !s.balance.due(r.Now) {
+		return
+	}
+	for _, x := range p.Proposals {
+		if x.Kind == decision.ScaleBrokers {
 			return // the scale-out or scale-in rebalances anyway
 		}
 	}
-	t.c.balanceSeen = t.now
-	hot := hottest(brokerLoads(&t.snap))
-	if hot.Over <= float64(r.Tolerance) {
+	s.balance.seen = r.Now
+	hot, tolerance := hottest(brokerLoads(&r.Snapshot)), float64(s.spec.Rebalance.Tolerance)
+	if hot.Over <= tolerance {
 		return
 	}
-	t.d.Proposals = append(t.d.Proposals, decision.Proposal{
-		Kind: decision.Rebalance, Target: t.c.spec.Brokers.Key(), From: t.currentBrokers(), To: t.currentBrokers(),
-		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*float64(r.Tolerance)),
+	p.Proposals = append(p.Proposals, decision.Proposal{
+		Kind: decision.Rebalance, Target: s.spec.Brokers.Key(), From: r.Asked, To: r.Asked,
+		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*tolerance),
 	})
+}
+
+// needs keeps the highest need within a sliding window: a queue of values that
+// fall, each the highest since its time. Adding is amortised constant.
+type needs struct {
+	since time.Time
+	queue []timedNeed
+}
+
+type timedNeed struct {
+	at    time.Time
+	value int
+}
+
+// add notes a need, forgets what is older than span, and gives the window.
+func (n *needs) add(at time.Time, value int, span time.Duration) gates.NeedWindow {
+	if n.since.IsZero() {
+		n.since = at
+	}
+	for len(n.queue) > 0 && n.queue[len(n.queue)-1].value <= value {
+		n.queue = n.queue[:len(n.queue)-1]
+	}
+	n.queue = append(n.queue, timedNeed{at, value})
+	for len(n.queue) > 1 && at.Sub(n.queue[0].at) > span {
+		n.queue = n.queue[1:]
+	}
+	return gates.NeedWindow{Highest: n.queue[0].value, Since: n.since}
 }

@@ -54,7 +54,7 @@ func sizedGroup(t *testing.T, current int, f forecast.Forecaster) (to int) {
 	p := testPolicy(policy.Recommend)
 	p.Spec.Consumers = []policy.Consumer{{Group: "billing", Target: policy.Target{Kind: "Deployment", Name: "billing"}, PerReplica: 1000}}
 	d, err := newLoop(t, Config{
-		Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: f, Clock: &testClock{start},
+		Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: always(f), Clock: &testClock{start},
 		Scalers: map[string]actuators.Scaler{p.Spec.Consumers[0].Key(): &fixedScaler{current}},
 	}).Tick(t.Context())
 	if err != nil {

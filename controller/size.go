@@ -1,175 +1,70 @@
 package controller
 
 import (
-	"context"
-	"fmt"
-	"math"
+	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/decision"
-	"github.com/tidetable/tidetable/metrics"
 )
 
-// predicted is the forecast of the whole cluster at the lead time.
-type predicted struct {
-	in, out *predictor
-	// inFactor and outFactor are the highest predicted load over the load now;
-	// at least 1, since the load now has to be carried too.
-	inFactor, outFactor float64
-	peakIn, peakOut     float64
-	trusted             bool
-	why                 string // why it is not trusted
+// Requirement is what the expectations need.
+type Requirement struct {
+	capacity.Requirement
+	// AsIs is the brokers that all there is needs as it is now, and Load those
+	// of them that the load itself needs.
+	AsIs, Load int
+	Groups     []GroupRequirement // in the policy's order
 }
 
-// longestHorizon bounds how far the loop looks: further ahead a forecast of
-// load by the minute says little, and plan is the tool.
-const longestHorizon = 7 * 24 * time.Hour
-
-// forecast predicts the cluster's load and every group's.
-func (t *tick) forecast(ctx context.Context) {
-	lead := t.leadTime()
-	t.d.Requirement.LeadTime = lead
-	// There is one operation at a time: what is decided now has to do until the
-	// one after it is done, which is two lead times and a cooldown away.
-	t.d.Horizon = min(max(t.c.spec.Forecast.Horizon.D(), 2*lead+t.c.spec.Gates.Cooldown.D()), longestHorizon)
-	if lead > longestHorizon {
-		t.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(lead), decision.Rounded(longestHorizon))
-	}
-	p := &t.predicted
-	p.in = t.c.predict(ctx, t.now, "in", t.d.Horizon, t.c.clusterSeries(metrics.TopicBytesIn, metrics.BrokerBytesIn))
-	p.out = t.c.predict(ctx, t.now, "out", t.d.Horizon, t.c.clusterSeries(metrics.TopicBytesOut, metrics.BrokerBytesOut))
-	p.peakIn, p.inFactor = t.expect("in", p.in, float64(t.demand.Produced))
-	p.peakOut, p.outFactor = t.expect("out", p.out, float64(t.demand.Consumed))
-	if p.out.err != nil {
-		p.outFactor = max(p.outFactor, p.inFactor) // what is written is read
-	}
-	switch {
-	case p.in.err != nil:
-		p.why = p.in.err.Error()
-	case !p.in.p.Trusted:
-		p.why = p.in.p.Why
-	default:
-		p.trusted = true
-	}
-	t.watch("in", decision.ClusterSubject, p.in, t.d.Horizon, float64(t.demand.Produced))
-	t.watch("out", decision.ClusterSubject, p.out, t.d.Horizon, float64(t.demand.Consumed))
-	curves := !t.c.cfg.NoCurves
-	t.d.Forecasts = append(t.d.Forecasts, p.in.summary(decision.ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Produced), curves))
-	// Where nobody reads there is nothing to forecast; were reads not measured,
-	// the observer would have called them stale.
-	if p.out.err == nil || t.demand.Consumed > 0 {
-		t.d.Forecasts = append(t.d.Forecasts, p.out.summary(decision.ClusterSubject, t.now, t.d.Horizon, float64(t.demand.Consumed), curves))
-	}
+// GroupRequirement is what a group needs, in replicas.
+type GroupRequirement struct {
+	GroupExpectation
+	Required capacity.ConsumerRequirement
+	AsIs     int // for what arrives now
+	Keep     int // for what arrives later: see GroupExpectation.Later
+	// Reactive is true when the load itself, and not its forecast, asks for more.
+	Reactive bool
 }
 
-// watch keeps account of how a forecast comes out.
-func (t *tick) watch(key, subject string, p *predictor, within time.Duration, actual float64) {
-	if tr := t.c.tracks[key]; tr != nil && actual > 0 && t.demand.LoadUnknown == "" {
-		tr.Observe(t.now, actual)
-	}
-	t.c.foretell(key, subject, p, within)
-}
-
-// surgeTicks is how many ticks in a row the load must be above its forecast
-// before the forecast is raised by that much; surgeAtOnce is the ratio that is
-// believed at once.
-const (
-	surgeTicks  = 2
-	surgeAtOnce = 1.2
-	surgeMost   = 10.0
-)
-
-// expect is the highest load within the horizon, and its ratio to now. A load
-// above its forecast raises the whole forecast: the reactive guard trusts what
-// it sees over what was said.
-func (t *tick) expect(key string, p *predictor, now float64) (peak, factor float64) {
-	peak, _, ok := p.peak(t.now, t.d.Horizon)
-	if !ok {
-		peak = now
-	}
-	if ok {
-		peak *= t.surge(key, p, now)
-	}
-	peak = max(peak, now) * t.uplift(decision.ClusterSubject)
-	if now > 0 {
-		return peak, peak / now
-	}
-	return peak, 1
-}
-
-func (t *tick) surge(key string, p *predictor, now float64) float64 {
-	upper, ok := p.upperNow(t.now)
-	if !ok || !(upper > 0) || now <= upper {
-		delete(t.c.surges, key)
-		return 1
-	}
-	t.c.surges[key]++
-	ratio := min(now/upper, surgeMost)
-	if t.c.surges[key] < surgeTicks && ratio < surgeAtOnce {
-		return 1
-	}
-	return ratio
-}
-
-// leadTime is what one more broker takes until it carries its share.
-func (t *tick) leadTime() time.Duration {
-	b, learned := t.c.spec.Brokers, t.c.state.Learned
-	start := b.Startup.Pod.D() + b.Startup.Join.D()
-	if learned.Start > 0 {
-		start = learned.Start
-	}
-	if t.demand.Stored <= 0 || t.facts.Brokers == 0 {
-		return start
-	}
-	return capacity.LeadTime(start, 0, capacity.DataToFill(t.demand.Stored, t.facts.Brokers, t.facts.Brokers+1), t.c.fillRate())
-}
-
-// fillRate is how fast a broker that joins fills: what was seen, and what the
-// policy allows until then.
-func (c *Controller) fillRate() cluster.BytesPerSecond {
-	if r := c.state.Learned.MoveRate; r > 0 {
-		return r
-	}
-	return moveRate(c.spec.Rebalance)
-}
-
-// size turns the demand into the requirement, at the peak and as it is now.
-func (t *tick) size() {
-	now := t.demand
-	peak := now.Scale(t.predicted.inFactor, t.predicted.outFactor)
-	if stored := t.c.stored(t); stored > 0 {
-		peak.Stored = stored
-	}
-	if now.Produced <= 0 && t.predicted.peakIn > 0 {
-		peak = assumeLoad(peak, t.predicted.peakIn, t.predicted.peakOut)
-	}
-	lead := t.d.Requirement.LeadTime
-	r := t.c.model.Size(peak, t.facts)
-	r.LeadTime = lead
-	if t.partlyUnknown() {
+// Size turns facts and expectations into the requirement. It is pure.
+func Size(m capacity.Model, f *Facts, e *Expectations) Requirement {
+	r := Requirement{Requirement: m.Size(peakDemand(f, e), f.Brokers)}
+	r.LeadTime = e.LeadTime
+	if f.LoadPartlyUnknown() {
 		r.Complete = false
 	}
-	asIs := t.c.model.Size(now, t.facts)
-	t.needNow, t.loadNeeds = asIs.Brokers, loadNeeds(asIs.Constraints)
-	if current := t.currentBrokers(); !r.Complete && r.Brokers < current {
-		r.Brokers, r.Bottleneck = current, capacity.BottleneckUnknown
+	asIs := m.Size(f.Demand, f.Brokers)
+	r.AsIs, r.Load = asIs.Brokers, loadNeeds(asIs.Constraints)
+	if !r.Complete && r.Brokers < f.Asked {
+		r.Brokers, r.Bottleneck = f.Asked, capacity.BottleneckUnknown
 	}
-	r.Consumers = t.consumers()
-	t.d.Requirement = r
+	for i := range e.Groups {
+		r.Groups = append(r.Groups, sizeGroup(&e.Groups[i]))
+	}
+	for i := range r.Groups {
+		r.Consumers = append(r.Consumers, r.Groups[i].Required)
+	}
+	slices.SortStableFunc(r.Consumers, func(a, b capacity.ConsumerRequirement) int {
+		if a.Group < b.Group {
+			return -1
+		}
+		return 1
+	})
+	return r
 }
 
-// loadNeeds is the brokers that a load needs by every constraint but the
-// replication factor, which no load raises.
-func loadNeeds(constraints []capacity.Constraint) int {
-	n := 0
-	for _, c := range constraints {
-		if !c.Advisory && c.Unknown == "" && c.Name != "replication" {
-			n = max(n, c.Brokers)
-		}
+// peakDemand is the demand at the highest that is expected within the horizon.
+func peakDemand(f *Facts, e *Expectations) capacity.Demand {
+	d := f.Demand.Scale(e.In.Factor, e.Out.Factor)
+	if e.Stored > 0 {
+		d.Stored = e.Stored
 	}
-	return n
+	if f.Demand.Produced <= 0 && e.In.Peak > 0 {
+		d = assumeLoad(d, e.In.Peak, e.Out.Peak)
+	}
+	return d
 }
 
 // assumeLoad puts a predicted load in the place of one that is not measured.
@@ -185,55 +80,123 @@ func assumeLoad(d capacity.Demand, in, out float64) capacity.Demand {
 	return d
 }
 
-// partlyUnknown tells whether the measured load may be only part of the load.
-func (t *tick) partlyUnknown() bool {
-	for _, s := range t.snap.Stale {
-		for _, name := range loadSignals {
-			if s.Signal == name {
-				return true
-			}
-		}
-	}
-	return t.demand.LoadUnknown != ""
-}
-
-// storedCache keeps the steady-state size of the topics between refreshes:
-// it changes with configs and mean rates, not from minute to minute.
-type storedCache struct {
-	at         time.Time
-	partitions int
-	value      cluster.Bytes
-}
-
-// stored is what the topics will hold once their retention is filled, and
-// never less than they hold now; 0 when it is not known.
-func (c *Controller) stored(t *tick) cluster.Bytes {
-	s := &c.storedSeen
-	if s.partitions != t.demand.Partitions || t.now.Sub(s.at) >= c.spec.Forecast.Refresh.D() {
-		share := 1.0
-		if mean := t.predicted.in.mean; !math.IsNaN(mean) && t.demand.Produced > 0 {
-			share = mean / float64(t.demand.Produced)
-		}
-		*s = storedCache{at: t.now, partitions: t.demand.Partitions, value: capacity.StoredAt(t.snap, share, 1, t.d.Horizon)}
-	}
-	return max(s.value, t.demand.Stored)
-}
-
-// currentBrokers is how many brokers are asked for now.
-func (t *tick) currentBrokers() int {
-	if s, ok := t.scales[t.c.spec.Brokers.Key()]; ok {
-		return s.Replicas
-	}
+// loadNeeds is the brokers that a load needs by every constraint but the
+// replication factor, which no load raises.
+func loadNeeds(constraints []capacity.Constraint) int {
 	n := 0
-	for i := range t.snap.Brokers {
-		if t.snap.Brokers[i].State != cluster.BrokerDead {
-			n++
+	for _, c := range constraints {
+		if !c.Advisory && c.Unknown == "" && c.Name != "replication" {
+			n = max(n, c.Brokers)
 		}
 	}
 	return n
 }
 
-// note adds what a reader should know.
-func (t *tick) note(format string, args ...any) {
-	t.d.Notes = append(t.d.Notes, fmt.Sprintf(format, args...))
+func sizeGroup(x *GroupExpectation) GroupRequirement {
+	c := x.Policy
+	g := GroupRequirement{GroupExpectation: *x}
+	if x.Missing {
+		g.Required = capacity.ConsumerRequirement{
+			Group: c.Group, Replicas: max(x.Replicas, c.Min), Unknown: "the group is not in the cluster", Why: "kept: the group is not in the cluster",
+		}
+		return g
+	}
+	sized := func(arriving float64) capacity.ConsumerRequirement {
+		return capacity.SizeConsumers(capacity.ConsumerDemand{
+			Group: c.Group, Arriving: cluster.MessagesPerSecond(arriving), PerReplica: cluster.MessagesPerSecond(x.PerReplica), AtLeast: x.AtLeast,
+			Backlog: x.lag, DrainIn: time.Duration(c.Lag.MaxSeconds * float64(time.Second)), Partitions: x.parts,
+			Current: x.Replicas, Utilisation: c.Utilisation, Min: c.Min, Max: c.Max,
+		})
+	}
+	asIs := sized(x.Arriving)
+	g.Required, g.Keep = sized(x.Peak), sized(x.Later).Replicas
+	g.AsIs, g.Reactive = asIs.Replicas, asIs.Unknown == "" && asIs.Replicas > x.Replicas
+	return g
+}
+
+// neededAt is when the forecast load first needs more than so many brokers;
+// false when it does not within the horizon.
+func neededAt(m capacity.Model, f *Facts, e *Expectations, r *Requirement, brokers int) (time.Time, bool) {
+	if r.AsIs > brokers {
+		return f.Now, true
+	}
+	high, _, ok := e.In.peak(f.Now, e.Horizon)
+	if !ok || !(high > 0) || !(e.In.Factor > 0) || !(f.Demand.Produced > 0) {
+		return time.Time{}, false
+	}
+	// What raised the peak, a surge or an alert, raises every point; what is
+	// read follows what is written as it does at the peak.
+	scale, reads := e.In.Peak/high/float64(f.Demand.Produced), e.Out.Factor/e.In.Factor
+	k := len(e.In.p.Quantiles) - 1
+	for _, pt := range e.In.p.Points {
+		if pt.Time.After(f.Now.Add(e.Horizon)) {
+			break
+		}
+		factor := pt.Values[k] * scale
+		if pt.Time.After(f.Now) && m.Size(f.Demand.Scale(factor, factor*reads), f.Brokers).Brokers > brokers {
+			return pt.Time, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// growing are the constraints whose demand grows in step with the load; what
+// is stored follows later, and partitions do not follow at all.
+var growing = []string{string(cluster.CPU), string(cluster.DiskBandwidth), string(cluster.NetworkIn), string(cluster.NetworkOut)}
+
+// carries is how many times the demand of a requirement the brokers that are
+// alive carry, until the first constraint reaches the utilisation the policy
+// allows. What is kept free for a loss is not taken off. Zero is unknown.
+func carries(constraints []capacity.Constraint, alive int) float64 {
+	least := 0.0
+	for _, c := range constraints {
+		if c.Unknown != "" || c.Advisory || !(c.Demand > 0) || !slices.Contains(growing, c.Name) {
+			continue
+		}
+		if times := c.PerBroker * float64(alive) / c.Demand; least == 0 || times < least {
+			least = times
+		}
+	}
+	return least
+}
+
+// carried says beside the cluster's forecasts what the present brokers carry of
+// them, and when they exceed what the policy's largest size would. It is for
+// people: nothing is decided by it.
+func carried(f *Facts, e *Expectations, r *Requirement, most int) []decision.ForecastSummary {
+	out := slices.Clone(e.Summaries)
+	alive := f.Seen.AliveBrokers
+	times := carries(r.Constraints, alive)
+	if times <= 0 || alive <= 0 {
+		return out
+	}
+	for i := range out {
+		s := &out[i]
+		l := &e.In
+		switch {
+		case s.Subject != decision.ClusterSubject:
+			continue
+		case s.Signal == string(e.In.signal):
+		case s.Signal == string(e.Out.signal):
+			l = &e.Out
+		default:
+			continue
+		}
+		s.Capacity = l.Peak * times
+		if most > 0 && l.err == nil {
+			s.ExhaustedAt = exceeds(l.prediction, f.Now, s.Capacity/float64(alive)*float64(most))
+		}
+	}
+	return out
+}
+
+// exceeds is when the sized-for quantile first exceeds a load; zero when it
+// does not as far as the forecast reaches.
+func exceeds(p *prediction, now time.Time, load float64) time.Time {
+	for _, pt := range p.p.Points {
+		if n := len(pt.Values); pt.Time.After(now) && n > 0 && pt.Values[n-1] > load {
+			return pt.Time
+		}
+	}
+	return time.Time{}
 }

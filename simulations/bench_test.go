@@ -26,7 +26,7 @@ func plan(t testing.TB, file string, names ...string) *scenario.Plan {
 }
 
 func options() Options {
-	return Options{Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }}
+	return Options{Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }}
 }
 
 func BenchmarkFourWeeksOf12Brokers(b *testing.B) {

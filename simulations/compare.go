@@ -3,22 +3,22 @@ package simulations
 import (
 	"context"
 	"fmt"
-	"github.com/tidetable/tidetable/controller/gates"
 	"math"
 	"runtime"
 	"time"
 
+	"github.com/tidetable/tidetable/controller/gates"
+
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
 // Options of a comparison.
 type Options struct {
-	Forecaster func() forecast.Forecaster // for tidetable; one a run
+	Forecaster controller.Forecaster // for tidetable; one a run
 	Gates      func() []gates.Gate
 	// Journal, when it is given, makes the journal of a run of the loop; Compare
 	// only.

@@ -3,8 +3,10 @@ package simulations
 import (
 	"context"
 	"fmt"
-	"github.com/tidetable/tidetable/controller/gates"
 	"time"
+
+	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/forecast"
 
 	"github.com/tidetable/tidetable/decision"
 
@@ -153,9 +155,12 @@ func (l *loop) build(w *world.World) error {
 		cfg.Planner = greedyPlanner{w}
 	}
 	if l.options.Forecaster != nil {
-		cfg.Forecaster = l.options.Forecaster()
-		if l.quick {
-			cfg.Forecaster = &proportional{inner: cfg.Forecaster}
+		cfg.Forecaster = func(o forecast.Options) forecast.Forecaster {
+			f := l.options.Forecaster(o)
+			if l.quick {
+				f = &proportional{inner: f}
+			}
+			return f
 		}
 	}
 	if l.options.Journal != nil {

@@ -17,7 +17,6 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/metrics"
@@ -50,13 +49,9 @@ func (b *loopBuilder) build(ctx context.Context, p policy.Policy) (controller.Co
 			c()
 		}
 	}
-	options, err := forecastOptions(p.Spec)
-	if err != nil {
-		return controller.Config{}, nil, fmt.Errorf("policy %s: %w", p.Metadata.Name, err)
-	}
 	cfg := controller.Config{
 		Policy: p, Gates: gates.All(), Logger: b.logger.With("policy", p.Metadata.Name), Planner: rebalance.Planner{},
-		Forecaster: forecast.New(options),
+		Forecaster: controller.NewForecaster,
 	}
 	steps := []func(context.Context, *controller.Config) (func(), error){b.sources, b.mover, b.journal, b.publish}
 	for _, step := range steps {
@@ -70,52 +65,6 @@ func (b *loopBuilder) build(ctx context.Context, p policy.Policy) (controller.Co
 		}
 	}
 	return cfg, closeAll, nil
-}
-
-// farthest bounds what the forecaster is calibrated for; a longer lead time is
-// answered with its last calibration widened.
-const farthest = 48 * time.Hour
-
-func forecastOptions(s policy.Spec) (forecast.Options, error) {
-	o := forecast.Options{MaxAhead: min(max(2*s.Forecast.Horizon.D(), 24*time.Hour), farthest)}
-	zone, err := time.LoadLocation(s.Forecast.TimeZone)
-	if err != nil {
-		return o, fmt.Errorf("spec.forecast.timeZone: %w", err)
-	}
-	c := forecast.Calendar{Holidays: s.Forecast.Holidays, Zone: zone}
-	for i, e := range s.Forecast.Events {
-		event, err := eventOf(e)
-		if err != nil {
-			return o, fmt.Errorf("spec.forecast.events[%d]: %w", i, err)
-		}
-		c.Events = append(c.Events, event)
-	}
-	if err := c.Check(); err != nil {
-		return o, fmt.Errorf("spec.forecast: %w", err)
-	}
-	if len(c.Holidays)+len(c.Events) > 0 {
-		o.Events = &c
-	}
-	return o, nil
-}
-
-func eventOf(e policy.Event) (forecast.Event, error) {
-	out := forecast.Event{Name: e.Name, Duration: e.Duration.D(), Uplift: e.Uplift}
-	if e.Schedule != "" {
-		s, err := policy.ParseSchedule(e.Schedule, e.TimeZone)
-		if err != nil {
-			return out, err
-		}
-		out.Schedule = s
-	}
-	for _, text := range e.At {
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			return out, err
-		}
-		out.Starts = append(out.Starts, at)
-	}
-	return out, nil
 }
 
 // sources are where the loop looks: live systems, or files.

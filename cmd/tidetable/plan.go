@@ -16,6 +16,7 @@ import (
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/policy/parts"
 )
 
 type outlookFlags struct {
@@ -104,23 +105,14 @@ func (f *outlookFlags) run(cmd *cobra.Command) (outlook.Outlook, error) {
 
 func (f *outlookFlags) inputOf(cmd *cobra.Command, p policy.Policy, snap cluster.Snapshot, horizon time.Duration) (outlook.Input, error) {
 	s := p.Spec
+	ready, err := parts.Of(s)
+	if err != nil {
+		return outlook.Input{}, fmt.Errorf("%s: %w", f.policy, err)
+	}
 	in := outlook.Input{
 		Snapshot: snap, Min: s.Brokers.Min, Max: s.Brokers.Max, Horizon: horizon,
-		Start:  s.Brokers.Startup.Pod.D() + s.Brokers.Startup.Join.D(),
-		Prices: capacity.Prices{BrokerHour: s.Cost.BrokerHour, ReplicaHour: s.Cost.ReplicaHour, GigabyteMonth: s.Cost.GigabyteMonth, CrossZoneGigabyte: s.Cost.CrossZoneGigabyte},
+		Start: ready.Start, Prices: ready.Prices, Shape: ready.Shape, Model: ready.Model, MoveRate: ready.Model.MoveRate,
 	}
-	if s.Brokers.Shape != "" {
-		shape, err := capacity.ShapeNamed(s.Brokers.Shape)
-		if err != nil {
-			return in, fmt.Errorf("%s: spec.brokers.shape: %w", f.policy, err)
-		}
-		in.Shape = &shape
-		if in.Prices.BrokerHour == 0 {
-			in.Prices.BrokerHour = shape.HourlyPrice
-		}
-	}
-	in.Model = controller.ModelOf(s, in.Shape)
-	in.MoveRate = in.Model.MoveRate
 	if err := f.readPrices(&in, s.Brokers.Shape); err != nil {
 		return in, err
 	}
@@ -190,7 +182,7 @@ func (f *outlookFlags) readTrend(cmd *cobra.Command, in *outlook.Input) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.trace, err)
 	}
-	in.PeakNow, in.MeanNow = controller.Lately(s, lately)
+	in.PeakNow, in.MeanNow = metrics.Lately(s, lately)
 	trend, err := outlook.FitTrend(s)
 	switch {
 	case err == nil:
@@ -214,10 +206,10 @@ func bytesInOf(tr archive.Trace, columns []string, snap cluster.Snapshot) (metri
 		list = append(list, s)
 	}
 	if len(list) == 0 {
-		list = controller.BytesInColumns(tr.Series, "column", snap)
+		list = archive.BytesInColumns(tr.Series, "column", snap)
 	}
 	if len(list) == 0 {
 		return metrics.Series{}, fmt.Errorf("which columns are bytes in is not clear; name them with --column; there are %s", archive.ColumnNames(tr))
 	}
-	return controller.Sum(metrics.TopicBytesIn, list), nil
+	return metrics.Sum(metrics.TopicBytesIn, list), nil
 }

@@ -166,7 +166,7 @@ func (s *simulation) many(ctx context.Context, plan *scenario.Plan, runs int, pa
 
 func simulationOptions() simulations.Options {
 	return simulations.Options{
-		Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) },
+		Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) },
 		Gates:      gates.All,
 	}
 }

@@ -50,7 +50,7 @@ func newSimulateReplayCmd() *cobra.Command {
 			}
 		}
 		t, err := replay.RunAll(cmd.Context(), traces, leads, replay.Settings{
-			Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All,
+			Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All,
 		}, progress)
 		if err != nil {
 			return err

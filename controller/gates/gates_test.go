@@ -138,7 +138,7 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		}, rulings{"grow": refuse, "shrink": refuse}},
 		{Ownership{}, "unreadable", func(s *Situation) {
 			delete(s.Scales, kafka)
-			s.Snapshot.Stale = []cluster.StaleSignal{{Signal: "scale of " + kafka, Reason: "timeout"}}
+			s.Unread = map[string]string{kafka: "timeout"}
 		}, rulings{"out": hold, "surge": hold, "in": hold}},
 		{PartitionHealth{}, "under-replicated", func(s *Situation) {
 			s.Snapshot.Topics[0].Partitions[1].ISR = []int{1}

@@ -21,17 +21,8 @@ func (Ownership) Check(_ context.Context, p decision.Proposal, s Situation) deci
 		return allow()
 	case scale.Conflict != "":
 		return refuse("%s is set by %s", p.Target, scale.Conflict)
-	case !known && s.Policy.Spec.Mode.Acts() && unreadable(p.Target, s):
+	case !known && s.Policy.Spec.Mode.Acts() && s.Unread[p.Target] != "":
 		return hold("the size of %s could not be read", p.Target)
 	}
 	return allow()
-}
-
-func unreadable(target string, s Situation) bool {
-	for _, x := range s.Snapshot.Stale {
-		if x.Signal == "scale of "+target {
-			return true
-		}
-	}
-	return false
 }

@@ -31,6 +31,7 @@ type Situation struct {
 	Operation    *decision.Operation // in flight, or nil
 	Past         []decision.PastScale
 	Scales       map[string]actuators.Scale // by target; absent when it could not be read
+	Unread       map[string]string          // why it could not be
 	// Windows are the policy's, compiled once.
 	Windows, MoveWindows policy.Windows
 	// Needs is the need's recent history, by target.

@@ -19,7 +19,7 @@ const module = "github.com/tidetable/tidetable/"
 var leaves = []string{"internal/browsertest", "internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
 
 // domain is what an adapter may know.
-var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "decision", "actuators", "controller", "controller/gates"}
+var domain = []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "policy", "rebalance", "rebalance/placement", "decision", "actuators", "controller", "controller/gates", "controller/operation", "policy/parts"}
 
 // mayImport is the house's table: a room, and the rooms it may know. A room
 // that ends in /... stands for every folder below it.
@@ -37,7 +37,9 @@ var mayImport = []struct {
 	{"capacity/outlook", []string{"cluster", "metrics", "capacity"}},
 	{"policy", []string{"cluster", "capacity"}},
 	{"decision", []string{"cluster", "metrics", "capacity", "rebalance"}},
-	{"controller", []string{"cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance", "decision", "actuators", "controller/gates"}},
+	{"policy/parts", []string{"cluster", "capacity", "forecast", "policy", "rebalance"}},
+	{"controller/operation", []string{"cluster", "capacity", "policy", "rebalance", "decision", "actuators"}},
+	{"controller", []string{"policy/parts", "controller/operation", "cluster", "metrics", "forecast", "forecast/backtest", "capacity", "capacity/outlook", "policy", "rebalance", "decision", "actuators", "controller/gates"}},
 	{"controller/gates", []string{"cluster", "metrics", "forecast", "capacity", "policy", "rebalance", "decision", "actuators"}},
 	{"internal/browsertest", nil},
 	{"internal/files", nil},

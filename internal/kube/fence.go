@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/actuators"
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -67,7 +67,7 @@ func (s FencedScaler) Unwrap() actuators.Scaler { return s.Scaler }
 
 // FencedMover checks the fence before each write.
 type FencedMover struct {
-	controller.Mover
+	operation.Mover
 	Fence *Fence
 }
 
@@ -89,7 +89,7 @@ func (m FencedMover) Cancel(ctx context.Context) error {
 
 // FencedAdmin checks the fence before each write; proving is reading.
 type FencedAdmin struct {
-	controller.BrokerAdmin
+	operation.BrokerAdmin
 	Fence *Fence
 }
 

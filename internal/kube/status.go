@@ -32,7 +32,7 @@ func StatusOf(d decision.Decision, generation int64) policy.Status {
 	add(policy.ConditionForecasting, trusted, "Trusted", "NotTrusted", why)
 	limited, why := limits(d)
 	add(policy.ConditionLimited, limited, "PolicyBound", "WithinBounds", why)
-	moving, why := operation(d)
+	moving, why := operationCondition(d)
 	add(policy.ConditionMoving, moving, "InProgress", "Idle", why)
 	held, why := holds(d)
 	add(policy.ConditionHeld, held, "GateHolds", "NothingHeld", why)
@@ -70,7 +70,7 @@ func forecastTrusted(d decision.Decision) (bool, string) {
 }
 
 // operation tells whether one is in flight, and where it stands.
-func operation(d decision.Decision) (bool, string) {
+func operationCondition(d decision.Decision) (bool, string) {
 	op := d.Operation
 	if op == nil {
 		return false, ""

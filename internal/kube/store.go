@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -22,25 +22,25 @@ type Store struct {
 
 // Load reads the state from the API server, never from a cache: a leader that
 // has just taken over must see what the last one wrote.
-func (s Store) Load(ctx context.Context) (controller.State, error) {
+func (s Store) Load(ctx context.Context) (operation.State, error) {
 	o, err := s.Policies.Clients.Dynamic.Resource(PolicyResource).Namespace(s.Object.Policy.Metadata.Namespace).
 		Get(ctx, s.Object.Policy.Metadata.Name, metav1.GetOptions{})
 	if err != nil {
-		return controller.State{}, fmt.Errorf("reading the state of %s: %w", s.Object.Key(), err)
+		return operation.State{}, fmt.Errorf("reading the state of %s: %w", s.Object.Key(), err)
 	}
 	text, _, err := unstructured.NestedString(o.Object, "status", "operation")
 	if err != nil || text == "" {
-		return controller.State{}, err
+		return operation.State{}, err
 	}
-	var state controller.State
+	var state operation.State
 	if err := json.Unmarshal([]byte(text), &state); err != nil {
-		return controller.State{}, fmt.Errorf("reading the state of %s from status.operation: %w", s.Object.Key(), err)
+		return operation.State{}, fmt.Errorf("reading the state of %s from status.operation: %w", s.Object.Key(), err)
 	}
 	return state, nil
 }
 
 // Save writes the state and nothing else of the status.
-func (s Store) Save(ctx context.Context, state controller.State) error {
+func (s Store) Save(ctx context.Context, state operation.State) error {
 	text, err := json.Marshal(state)
 	if err != nil {
 		return fmt.Errorf("encoding the state of %s: %w", s.Object.Key(), err)

@@ -8,14 +8,14 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/policy"
 )
 
 // The state names every change of a day, and a day may have a thousand: that
 // must fit what the definition lets a status hold.
 func TestTheStateOfABusyDayFitsTheStatus(t *testing.T) {
-	s := controller.State{Version: controller.StateVersion}
+	s := operation.State{Version: operation.StateVersion}
 	for range 1000 {
 		s.Past = append(s.Past, decision.PastScale{
 			Kind: decision.ScaleConsumers, Target: "Deployment/" + strings.Repeat("x", 63), From: 1000, To: 1001, At: time.Now(), Ended: time.Now(),

@@ -61,7 +61,7 @@ func told(t *testing.T, p *scenario.Plan, policy string, happened Day, targets .
 	t.Helper()
 	p.Policies = []string{policy}
 	r, err := simulations.Compare(context.Background(), p, simulations.Options{
-		Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
+		Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,14 +9,14 @@ package replay
 import (
 	"context"
 	"fmt"
-	"github.com/tidetable/tidetable/controller/gates"
 	"math"
 	"time"
+
+	"github.com/tidetable/tidetable/controller/gates"
 
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations/policies"
@@ -37,7 +37,7 @@ type Settings struct {
 	// older counts as a violation. One minute if zero.
 	MaxLag     time.Duration
 	Target     float64 // the reactive policy's; 0.7 if zero
-	Forecaster func() forecast.Forecaster
+	Forecaster controller.Forecaster
 	Gates      func() []gates.Gate
 	// Policies are those to run; all if nil.
 	Policies []string
@@ -211,7 +211,7 @@ func loop(w *world.World, s Settings) (func(context.Context) error, error) {
 		Scalers: map[string]actuators.Scaler{consumer.Key(): world.GroupScaler{World: w}},
 	}
 	if s.Forecaster != nil {
-		cfg.Forecaster = s.Forecaster()
+		cfg.Forecaster = s.Forecaster
 	}
 	if s.Gates != nil {
 		cfg.Gates = s.Gates()

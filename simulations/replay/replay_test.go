@@ -24,7 +24,7 @@ func wave(days int) metrics.Series {
 }
 
 func settings(lead time.Duration) Settings {
-	return Settings{LeadTime: lead, Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }}
+	return Settings{LeadTime: lead, Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }}
 }
 
 func outcomes(t *testing.T, s metrics.Series, set Settings) map[string]Outcome {

@@ -113,7 +113,7 @@ func (r *recorded) simulated(ctx context.Context, t *testing.T) (ahead, lag agre
 	run := func(p *scenario.Plan, policy string) simulations.Run {
 		p.Policies = []string{policy}
 		result, err := simulations.Compare(ctx, p, simulations.Options{
-			Forecaster: func() forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
+			Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
 		})
 		must(t, err)
 		return result.Runs[0]

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
@@ -83,8 +83,8 @@ func (b *bed) operation(ctx context.Context) (*decision.Operation, error) {
 	return state.Operation, err
 }
 
-func stateOf(o *unstructured.Unstructured) (controller.State, error) {
-	var state controller.State
+func stateOf(o *unstructured.Unstructured) (operation.State, error) {
+	var state operation.State
 	text, _, err := unstructured.NestedString(o.Object, "status", "operation")
 	if err != nil || text == "" {
 		return state, err

@@ -1,4 +1,4 @@
-package controller
+package operation
 
 import (
 	"testing"
@@ -13,9 +13,9 @@ func TestAFillThatIsSoonOverTeachesNoRate(t *testing.T) {
 		took time.Duration
 		want float64
 	}{{20 * time.Second, 0}, {10 * time.Minute, 1e6}} {
-		tk := &tick{c: &Controller{}, now: start.Add(tt.took)}
-		tk.learnRate(&decision.Operation{PhaseSince: start, BytesMoved: 1200e6, Brokers: []int{3, 4}})
-		if got := float64(tk.c.state.Learned.MoveRate); got != tt.want {
+		w := &walk{Machine: New(Config{}), View: View{Now: start.Add(tt.took)}}
+		w.learnRate(&decision.Operation{PhaseSince: start, BytesMoved: 1200e6, Brokers: []int{3, 4}})
+		if got := float64(w.state.Learned.MoveRate); got != tt.want {
 			t.Errorf("a fill of %s teaches %.0f B/s, want %.0f", tt.took, got, tt.want)
 		}
 	}

@@ -1,0 +1,228 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/policy"
+)
+
+// Facts is what one round saw. Nothing in it changes after Observe.
+type Facts struct {
+	Now      time.Time
+	Snapshot cluster.Snapshot // with the brokers that somebody outside says are lost taken as lost
+	Seen     decision.Seen
+	Demand   capacity.Demand // now
+	Brokers  capacity.Facts
+	// Scales is by target; one that could not be read is in Unread with why.
+	Scales map[string]actuators.Scale
+	Unread map[string]string
+	// Groups is every group of the policy, in its order.
+	Groups []GroupFacts
+	// Asked is how many brokers are asked for now.
+	Asked int
+	// NotFresh says why nothing may scale in; "" when all is known.
+	NotFresh string
+}
+
+// GroupFacts is one group of the policy as the snapshot shows it.
+type GroupFacts struct {
+	Policy  policy.Consumer
+	Missing bool // the group is not in the cluster: nothing else is known
+	groupSeen
+	// Replicas are asked for and Ready are up, of its workload; of the group's
+	// members where the workload is not known.
+	Replicas, Ready int
+}
+
+// observe reads the cluster, the size of every workload, and what is said from
+// outside.
+func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) {
+	f := Facts{Now: now}
+	snap, err := c.cfg.Observer.Observe(ctx)
+	if err != nil {
+		return f, fmt.Errorf("observing the cluster: %w", err)
+	}
+	f.Snapshot = snap
+	if age := now.Sub(snap.TakenAt); !snap.TakenAt.IsZero() && age > c.spec.Gates.StaleAfter.D() {
+		f.stale("snapshot", fmt.Sprintf("was taken %s ago", age.Round(time.Second)))
+	}
+	f.Scales, f.Unread = c.readScales(ctx)
+	for _, target := range targets(c.spec) {
+		if why, unread := f.Unread[target]; unread {
+			f.stale("scale of "+target, why)
+		}
+	}
+	f.Demand = capacity.DemandOf(snap)
+	f.Brokers = capacity.FactsOf(snap, c.parts.Shape)
+	f.Seen = seenOf(&f)
+	if !c.cfg.NoCurves {
+		f.Seen.BrokerLoads = shown(brokerLoads(&f.Snapshot))
+	}
+	c.listen(ctx, &f)
+	f.Demand.LoadUnknown = loadUnknown(f.Demand, f.Snapshot.Stale)
+	f.Asked = askedBrokers(&f.Snapshot, f.Scales, c.spec.Brokers.Key())
+	f.Groups = groupsOf(&f.Snapshot, c.spec.Consumers, f.Scales)
+	return f, nil
+}
+
+func seenOf(f *Facts) decision.Seen {
+	return decision.Seen{
+		Brokers: len(f.Snapshot.Brokers), AliveBrokers: f.Brokers.Brokers, Topics: len(f.Snapshot.Topics), Partitions: f.Demand.Partitions,
+		BytesIn: f.Demand.Produced, BytesOut: f.Demand.Consumed, DiskBytes: max(0, f.Demand.Stored),
+	}
+}
+
+// stale adds to what is not known.
+func (f *Facts) stale(signal, reason string) {
+	// The snapshot's own list is shared with the observer: never written to.
+	f.Snapshot.Stale = append(slices.Clone(f.Snapshot.Stale), cluster.StaleSignal{Signal: signal, Reason: reason})
+	slices.SortFunc(f.Snapshot.Stale, func(a, b cluster.StaleSignal) int { return strings.Compare(a.Signal, b.Signal) })
+}
+
+func (c *Controller) readScales(ctx context.Context) (read map[string]actuators.Scale, unread map[string]string) {
+	read, unread = make(map[string]actuators.Scale, len(c.cfg.Scalers)), map[string]string{}
+	for _, target := range targets(c.spec) {
+		s := c.cfg.Scalers[target]
+		if s == nil {
+			continue
+		}
+		scale, err := s.Current(ctx)
+		if err != nil {
+			unread[target] = err.Error()
+			continue
+		}
+		read[target] = scale
+	}
+	return read, unread
+}
+
+// targets is every workload of the policy, brokers first.
+func targets(s policy.Spec) []string {
+	keys := []string{s.Brokers.Key()}
+	for _, g := range s.Consumers {
+		keys = append(keys, g.Key())
+	}
+	return keys
+}
+
+// listen asks the watchers. One that cannot be asked is a stale signal.
+func (c *Controller) listen(ctx context.Context, f *Facts) {
+	for _, w := range c.cfg.Watchers {
+		said, err := w.Observations(ctx, f.Now)
+		if err != nil {
+			f.stale("alerts", err.Error())
+		}
+		for _, o := range said {
+			if o.Until.IsZero() || o.Until.After(f.Now) {
+				f.Seen.Observations = append(f.Seen.Observations, o)
+				if f.lose(o) {
+					f.Brokers = capacity.FactsOf(f.Snapshot, c.parts.Shape)
+				}
+			}
+		}
+	}
+	f.Seen.Stale = f.Snapshot.Stale
+	if len(f.Snapshot.Stale) > 0 {
+		f.NotFresh = "not known: " + staleNames(f.Snapshot.Stale)
+	}
+}
+
+// lose takes a broker that somebody outside says is down for what it is, even
+// while Kafka has not noticed.
+func (f *Facts) lose(o decision.Observation) bool {
+	if o.Effect != decision.EffectBrokerDown {
+		return false
+	}
+	for i := range f.Snapshot.Brokers {
+		if b := &f.Snapshot.Brokers[i]; strconv.Itoa(b.ID) == o.Subject && b.State == cluster.BrokerAlive {
+			f.Snapshot.Brokers = slices.Clone(f.Snapshot.Brokers)
+			f.Snapshot.Brokers[i].State = cluster.BrokerFenced
+			return true
+		}
+	}
+	return false
+}
+
+// loadSignals are those without which the load of the cluster is not known.
+var loadSignals = []string{string(metrics.TopicBytesIn), string(metrics.PartitionBytesIn), string(metrics.BrokerBytesIn), "snapshot"}
+
+// loadUnknown says why the rates in the snapshot are no reading of the load: a
+// signal is stale and what came is nothing. A silent zero is never a load.
+func loadUnknown(d capacity.Demand, stale []cluster.StaleSignal) string {
+	if d.Produced > 0 {
+		return ""
+	}
+	for _, s := range stale {
+		if slices.Contains(loadSignals, s.Signal) || s.Signal == "prometheus" || s.Signal == "metrics" {
+			return s.Signal + " is not known: " + s.Reason
+		}
+	}
+	return ""
+}
+
+// LoadPartlyUnknown tells whether the measured load may be only part of the load.
+func (f *Facts) LoadPartlyUnknown() bool {
+	return f.Demand.LoadUnknown != "" ||
+		slices.ContainsFunc(f.Snapshot.Stale, func(s cluster.StaleSignal) bool { return slices.Contains(loadSignals, s.Signal) })
+}
+
+func staleNames(stale []cluster.StaleSignal) string {
+	var names []string
+	for _, s := range stale {
+		if !slices.Contains(names, s.Signal) {
+			names = append(names, s.Signal)
+		}
+	}
+	const most = 6
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Uplift is the highest factor that somebody outside asks for on a subject;
+// at least 1, since nobody outside can lower anything.
+func (f *Facts) Uplift(subject string) float64 {
+	most := 1.0
+	for _, o := range f.Seen.Observations {
+		if o.Effect == decision.EffectUplift && (o.Subject == "" || o.Subject == subject) {
+			most = max(most, o.Value)
+		}
+	}
+	return most
+}
+
+// frozenBy says which observation freezes everything; "" when none does.
+func (f *Facts) frozenBy() string {
+	for _, o := range f.Seen.Observations {
+		if o.Effect == decision.EffectFreeze {
+			return "frozen by " + o.Source
+		}
+	}
+	return ""
+}
+
+// askedBrokers is how many brokers are asked for now: by their workload, or
+// those that are not dead where there is none.
+func askedBrokers(s *cluster.Snapshot, scales map[string]actuators.Scale, target string) int {
+	if scale, ok := scales[target]; ok {
+		return scale.Replicas
+	}
+	n := 0
+	for i := range s.Brokers {
+		if s.Brokers[i].State != cluster.BrokerDead {
+			n++
+		}
+	}
+	return n
+}
