@@ -16,16 +16,9 @@ type clipped struct {
 	v  float64 // as measured
 }
 
-const (
-	// spikeFactor is how far above its surroundings a sample must stand.
-	spikeFactor = 4
-	// spikeKept bounds what is remembered of clipped samples.
-	spikeKept = 256
-)
-
 // look judges the sample an hour before the latest one.
 func (c *cleaner) look(h *history) {
-	hour := max(2, h.day/24)
+	hour := max(2, h.day/hoursPerDay)
 	i := h.n() - 1 - hour
 	if i-hour < h.base {
 		return
@@ -40,7 +33,7 @@ func (c *cleaner) look(h *history) {
 			around = max(around, y)
 		}
 	}
-	if like > max(1, hour/3) || x < spikeFactor*around || x < spikeFactor*0.1 {
+	if like > max(1, hour/3) || x < spikeFactor*around || x < spikeFactor*spikeFloor {
 		return
 	}
 	if c.habit(h, i, x) {
@@ -50,13 +43,13 @@ func (c *cleaner) look(h *history) {
 		c.cut = append(c.cut[:0], c.cut[1:]...)
 	}
 	c.cut = append(c.cut, clipped{i, x})
-	h.setClean(i, 1.5*around)
+	h.setClean(i, clippedTo*around)
 }
 
 // habit says whether something like x happened within a few steps of the same
 // time of an earlier season, and gives back what was clipped there.
 func (c *cleaner) habit(h *history, i int, x float64) bool {
-	near := max(1, h.day/144)
+	near := max(1, h.day/tenMinutesPerDay)
 	v := h.linear()
 	for _, lag := range [...]int{h.day, h.week} {
 		if lag == 0 {

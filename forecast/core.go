@@ -22,7 +22,7 @@ type core struct {
 	prior   []prior // by expert
 	directs []*direct
 
-	pend  []pending     // per knot: what was said, waiting for its outcome
+	pend  []pending     // per knot: what was issued, waiting for its outcome
 	err   [][]float64   // per knot and expert: discounted absolute error
 	w     [][]float64   // per knot: weights of the experts
 	seen  []float64     // per knot: discounted number of outcomes
@@ -30,39 +30,16 @@ type core struct {
 	band  []*calibrator // per knot
 	trust trust
 
-	fits  int // days on which the direct models were solved
-	posed bool
-	buf   []float64
+	fits   int  // days on which the direct models were solved
+	issued bool // anything yet
+	buf    []float64
 }
-
-const (
-	// errorMemoryDays and bandMemoryDays are how long errors count.
-	errorMemoryDays = 4
-	bandMemoryDays  = 3
-	// forgetHalfLifeDays is the half-life of a row in the direct models.
-	forgetHalfLifeDays = 14
-	directRidge        = 0.002
-	// tallest bounds quantiles, in units of the highest value in memory: past
-	// that, nothing is known.
-	tallest = 4
-)
-
-// prior is how much an expert is believed before it was tried: a factor on its
-// weight.
-type prior float64
-
-const (
-	evenPrior prior = 1
-	// weekPrior favours experts that know the week: people's load has one, and
-	// a short history can show it only once.
-	weekPrior prior = 1.5
-)
 
 // newCore makes an empty core that keeps at least so many samples.
 func newCore(s seasons, scale float64, ahead, keep int) *core {
 	c := &core{s: s, scale: scale}
 	c.h = newHistory(s, keep)
-	c.stride = coprime(max(1, s.day/96), max(1, s.day/24))
+	c.stride = coprime(max(1, s.day/originsPerDay), max(1, s.day/hoursPerDay))
 	c.knots = knotsFor(s.day, ahead)
 	c.addExperts()
 	n := len(c.experts)
@@ -99,7 +76,7 @@ func coprime(n, m int) int {
 // addExperts is the registry of candidates.
 func (c *core) addExperts() {
 	s := c.s
-	hour := max(1, s.day/24)
+	hour := max(1, s.day/hoursPerDay)
 	day := seasons{day: s.day}
 	add := func(e expert, p prior) {
 		c.experts, c.prior = append(c.experts, e), append(c.prior, p)
@@ -108,15 +85,15 @@ func (c *core) addExperts() {
 	add(&level{label: "level", span: 2 * hour}, evenPrior)
 	add(&seasonal{label: "yesterday", lag: s.day, periods: 1, need: 1}, evenPrior)
 	add(&seasonal{label: "yesterday-levelled", lag: s.day, periods: 1, need: 1, shift: true, span: hour}, evenPrior)
-	add(&seasonal{label: "mean-of-days", lag: s.day, periods: 4, need: 2}, evenPrior)
-	add(newHoltWinters("holt-winters-slow", day, 0.01, 0.15, 0.98), evenPrior)
-	add(newHoltWinters("holt-winters-fast", day, 0.3, 0.15, 0.3), evenPrior)
+	add(&seasonal{label: "mean-of-days", lag: s.day, periods: meanPeriods, need: meanNeed}, evenPrior)
+	add(newHoltWinters("holt-winters-slow", day, slowSmoothing), evenPrior)
+	add(newHoltWinters("holt-winters-fast", day, fastSmoothing), evenPrior)
 	if s.week > 0 {
 		add(&seasonal{label: "last-week", lag: s.week, periods: 1, need: 1}, weekPrior)
 		add(&seasonal{label: "last-week-levelled", lag: s.week, periods: 1, need: 1, shift: true, span: hour}, weekPrior)
-		add(&seasonal{label: "mean-of-weeks", lag: s.week, periods: 4, need: 2}, weekPrior)
-		add(&stepped{day: s.day, week: s.week, half: max(1, s.day/48)}, weekPrior)
-		add(newHoltWinters("holt-winters-week", s, 0.01, 0.15, 0.98), weekPrior)
+		add(&seasonal{label: "mean-of-weeks", lag: s.week, periods: meanPeriods, need: meanNeed}, weekPrior)
+		add(&stepped{day: s.day, week: s.week, half: max(1, s.day/halfHoursPerDay)}, weekPrior)
+		add(newHoltWinters("holt-winters-week", s, slowSmoothing), weekPrior)
 	}
 	for _, logs := range []bool{false, true} {
 		d := newDirect(s, c.knots, c.stride, logs)
@@ -168,14 +145,14 @@ func (c *core) observe(raw float64) {
 		c.trust.day()
 	}
 	if t%c.stride == 0 && t >= c.s.day {
-		c.pose(t)
+		c.issue(t)
 	}
 }
 
 // usable is a sample as a load, NaN when it cannot be one: not finite,
 // negative, or so large that sums of squares overflow.
 func usable(v float64) float64 {
-	if v >= 0 && v < 1e120 {
+	if v >= 0 && v < largestLoad {
 		return v
 	}
 	return math.NaN()
@@ -187,14 +164,14 @@ func (c *core) refitNow() bool {
 	c.fits++
 	d := c.fits
 	// A short day brings few rows: then wait for more of them.
-	return d <= 8 || d%max(2, 192/c.s.day) == 0
+	return d <= dailyFits || d%max(2, samplesPerFit/c.s.day) == 0
 }
 
-// pose records what every expert says now, to be scored when outcomes come.
-// Nothing is asked after a long gap: what is said then is a guess on guesses.
-func (c *core) pose(t int) {
-	quiet := c.fill.gap > max(2, c.s.day/48)
-	c.posed = true
+// issue records what every expert says now, to be scored when outcomes come.
+// Nothing is asked after a long gap: what would be issued then is a guess on guesses.
+func (c *core) issue(t int) {
+	quiet := c.fill.gap > max(2, c.s.day/halfHoursPerDay)
+	c.issued = true
 	for e, x := range c.experts {
 		if awake := x.ready() && !quiet; awake {
 			x.predict(c.h, c.knots.at, c.buf)
@@ -216,17 +193,17 @@ func (c *core) pose(t int) {
 		}
 		*r.low, *r.high = float32(math.NaN()), float32(math.NaN())
 		if b := c.band[k]; b.n > 2*warmup {
-			s := r.said()
+			s := r.forecast()
 			*r.low, *r.high = float32(b.now[0].value(s)), float32(b.now[2].value(s))
 		}
 	}
 }
 
-// score compares what was said about index t with what came.
+// score compares what was issued for index t with its outcome y.
 func (c *core) score(t int, y float64) {
 	for k, ahead := range c.knots.at {
 		o := t - ahead
-		if o < c.s.day || o%c.stride != 0 || !c.posed {
+		if o < c.s.day || o%c.stride != 0 || !c.issued {
 			continue
 		}
 		r := c.row(k, o)
@@ -237,8 +214,8 @@ func (c *core) score(t int, y float64) {
 			d.learn(c.h, k, o)
 		}
 		c.scoreExperts(k, y, r)
-		if c.seen[k] > 10 {
-			s := r.said()
+		if c.seen[k] > leastSeen {
+			s := r.forecast()
 			c.trust.observe(k, y, s, &c.band[k].now[2])
 			c.band[k].observe(y, s, c.phaseAt(t))
 		}
@@ -269,7 +246,7 @@ func (c *core) weigh(k int) {
 	for e, x := range c.experts {
 		w := 0.0
 		if x.ready() {
-			r := (best + 1e-9) / (c.err[k][e] + 1e-9)
+			r := (best + tinyError) / (c.err[k][e] + tinyError)
 			// The eighth power: one twice as wrong as the best has 1/256 of its weight.
 			r *= r // 2
 			r *= r // 4
@@ -284,16 +261,16 @@ func (c *core) weigh(k int) {
 }
 
 // mix is the weighted mean of what the experts say at a knot.
-func (c *core) mix(k int, said []float32) float64 {
+func (c *core) mix(k int, each []float32) float64 {
 	sum, w := 0.0, 0.0
-	for e, v := range said {
+	for e, v := range each {
 		if v == v {
 			sum += c.w[k][e] * float64(v)
 			w += c.w[k][e]
 		}
 	}
 	if w == 0 {
-		return float64(said[0])
+		return float64(each[0])
 	}
 	return sum / w
 }
@@ -342,9 +319,9 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		// After a gap of g steps, a step ahead is as uncertain as g+1 were.
 		lo, hi, s := c.knots.bracket(a + c.fill.gap)
 		ph := c.phaseAt(now + a)
-		v := qs[lo].value(said{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph)})
+		v := qs[lo].value(pointForecast{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph)})
 		if s > 0 {
-			w := qs[hi].value(said{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph)})
+			w := qs[hi].value(pointForecast{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph)})
 			v += s * (w - v)
 		}
 		if math.IsNaN(v) {
@@ -373,7 +350,7 @@ func (c *core) phaseAt(i int) float64 {
 	return float64(i%c.s.day) / float64(c.s.day)
 }
 
-// row is where what is said at origin o for knot k is kept.
+// row is where what is issued at origin o for knot k is kept.
 func (c *core) row(k, o int) pendingRow { return c.pend[k].row(o / c.stride) }
 
 // pending is a ring of forecasts waiting for their outcomes.
@@ -386,7 +363,7 @@ func newPending(rows, experts int) pending {
 	return pending{rows: rows, n: experts, v: make([]float32, rows*(experts+4))}
 }
 
-// pendingRow is what was said at one origin for one knot.
+// pendingRow is what was issued at one origin for one knot.
 type pendingRow struct {
 	experts    []float32
 	mix, phase *float32
@@ -398,6 +375,8 @@ func (p pending) row(i int) pendingRow {
 	return pendingRow{p.v[i : i+p.n], &p.v[i+p.n], &p.v[i+p.n+1], &p.v[i+p.n+2], &p.v[i+p.n+3]}
 }
 
-func (r pendingRow) said() said {
-	return said{float64(*r.mix), float64(r.experts[0]), float64(*r.phase), float64(*r.low), float64(*r.high)}
+func (r pendingRow) forecast() pointForecast {
+	return pointForecast{
+		mix: float64(*r.mix), last: float64(r.experts[0]), phase: float64(*r.phase), low: float64(*r.low), high: float64(*r.high),
+	}
 }

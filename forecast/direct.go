@@ -28,11 +28,8 @@ const (
 	fDayFourier        // sine and cosine pairs
 )
 
-const (
-	dayPairs  = 3
-	weekPairs = 2
-	directP   = fDayFourier + 2*dayPairs + 2*weekPairs
-)
+// directP is how many columns there are.
+const directP = fDayFourier + 2*dayPairs + 2*weekPairs
 
 // direct is direct multi-step least squares: one ridge regression per knot,
 // all from one pass, with coefficients interpolated between knots. It works on
@@ -67,7 +64,7 @@ const nOrigin = 9
 type directOutput struct {
 	label string
 	cols  []int
-	lam   float64
+	ridge float64     // penalty on a column, in its mean squares
 	coef  [][]float32 // per knot
 	fit   bool
 	d     *direct
@@ -88,7 +85,7 @@ func newDirect(s seasons, knots *knots, stride int, logs bool) *direct {
 	for i := range d.grams {
 		d.grams[i] = newGram(directP)
 	}
-	hour := max(1, s.day/24)
+	hour := max(1, s.day/hoursPerDay)
 	d.span = [4]int{max(2, hour/3), max(3, hour), max(6, 4*hour), s.day}
 	return d
 }
@@ -102,8 +99,8 @@ func nextPow2(n int) int {
 }
 
 // output adds a variant of the model.
-func (d *direct) output(label string, week bool, lam float64) *directOutput {
-	o := &directOutput{label: label, lam: lam, d: d}
+func (d *direct) output(label string, week bool, ridge float64) *directOutput {
+	o := &directOutput{label: label, ridge: ridge, d: d}
 	for c := range directP {
 		isWeek := c == fWeek1 || c == fWeekStep || c == fWeekDev || c >= fDayFourier+2*dayPairs
 		if isWeek && (!week || d.s.week == 0) {
@@ -134,7 +131,7 @@ func (d *direct) reference(v view, i, now int) float64 {
 	for j > now {
 		j -= d.s.day
 	}
-	for ; nm < 5 && v.has(j); j -= d.s.day {
+	for ; nm < refDays && v.has(j); j -= d.s.day {
 		m += v.at(j)
 		nm++
 	}
@@ -151,21 +148,21 @@ func (d *direct) reference(v view, i, now int) float64 {
 	for j > now {
 		j -= d.s.week
 	}
-	for ; nw < 4 && v.has(j); j -= d.s.week {
+	for ; nw < refWeeks && v.has(j); j -= d.s.week {
 		w += v.at(j)
 		nw++
 	}
 	if nw == 0 {
 		return m
 	}
-	return 0.5*m + 0.5*w/float64(nw)
+	return (1-refWeekShare)*m + refWeekShare*w/float64(nw)
 }
 
 func (d *direct) refAt(i int) float64 { return float64(d.ref[i%len(d.ref)]) }
 
 // smooth is the mean of a few samples around index i as far as known at now.
 func (d *direct) smooth(v view, i, now int) float64 {
-	k := d.s.day / 144
+	k := d.s.day / tenMinutesPerDay
 	if k == 0 {
 		return v.at(i)
 	}
@@ -215,9 +212,9 @@ func (d *direct) update(h *history) {
 // limit is the deviation from the reference that still counts in full.
 func (d *direct) limit() float64 {
 	if d.logs {
-		return math.Log(10)
+		return math.Log(mostDeviation)
 	}
-	return 4 * (math.Abs(d.ema[3]) + 0.1)
+	return levelLimit * (math.Abs(d.ema[3]) + levelFloor)
 }
 
 // target is the reference of what lies ahead of origin o.
@@ -285,7 +282,7 @@ func dayWaves(season int) [][2 * dayPairs]float64 {
 	waves.Lock()
 	defer waves.Unlock()
 	if waves.day[season] == nil {
-		if waves.day == nil || len(waves.day) > 64 {
+		if waves.day == nil || len(waves.day) > waveTables {
 			waves.day = map[int][][2 * dayPairs]float64{}
 		}
 		t := make([][2 * dayPairs]float64, season)
@@ -302,7 +299,7 @@ func weekWaves(season int) [][2 * weekPairs]float64 {
 	waves.Lock()
 	defer waves.Unlock()
 	if waves.week[season] == nil {
-		if waves.week == nil || len(waves.week) > 64 {
+		if waves.week == nil || len(waves.week) > waveTables {
 			waves.week = map[int][][2 * weekPairs]float64{}
 		}
 		t := make([][2 * weekPairs]float64, season)
@@ -337,7 +334,7 @@ func (d *direct) learn(h *history, k, o int) {
 		if d.mae[k] == 0 {
 			d.mae[k] = r
 		}
-		d.mae[k] += 0.02 * (min(r, 5*d.mae[k]) - d.mae[k])
+		d.mae[k] += scaleRate * (min(r, residualLimit*d.mae[k]) - d.mae[k])
 		if r > d.mae[k] && r > 0 {
 			w = d.mae[k] / r
 		}
@@ -362,9 +359,9 @@ func (d *direct) leverage(k int) float64 {
 	if d.size[k] == 0 {
 		d.size[k] = s
 	}
-	d.size[k] += 0.02 * (min(s, 10*d.size[k]) - d.size[k])
-	if s > 30*d.size[k] && s > 0 {
-		return 30 * d.size[k] / s
+	d.size[k] += scaleRate * (min(s, rowLimit*d.size[k]) - d.size[k])
+	if s > leverageLimit*d.size[k] && s > 0 {
+		return leverageLimit * d.size[k] / s
 	}
 	return 1
 }
@@ -379,7 +376,7 @@ func (d *direct) refit() {
 		// ahead has fewer independent rows, and its penalty weighs more.
 		overlap := 1 + float64(min(d.knots.at[k], d.s.day))/float64(d.stride)
 		for _, o := range d.outs {
-			if g.ridge(o.cols, o.lam+overlap/g.weight, d.row[:]) != nil {
+			if g.ridge(o.cols, o.ridge+overlap/g.weight, d.row[:]) != nil {
 				continue
 			}
 			for i, v := range d.row {
@@ -395,8 +392,6 @@ func (d *direct) refit() {
 		g.scale(f)
 	}
 }
-
-const minRows = 20
 
 func (o *directOutput) name() string    { return o.label }
 func (o *directOutput) ready() bool     { return o.fit }
@@ -416,7 +411,7 @@ func (o *directOutput) predict(h *history, ahead []int, dst []float64) {
 		}
 		p += ref
 		if d.logs {
-			p = math.Exp(min(p, 60)) - h.offset
+			p = math.Exp(min(p, highestLog)) - h.offset
 		}
 		dst[i] = h.bounded(p)
 	}

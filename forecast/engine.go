@@ -43,13 +43,10 @@ type remembered struct {
 	used  int64
 }
 
-// maxRemembered bounds the states an Engine keeps; the longest unused goes.
-const maxRemembered = 4096
-
 // New makes an Engine.
 func New(opts Options) *Engine {
 	if opts.MaxAhead <= 0 {
-		opts.MaxAhead = 24 * time.Hour
+		opts.MaxAhead = defaultAhead
 	}
 	return &Engine{opts: opts, known: map[string]*remembered{}}
 }
@@ -76,7 +73,7 @@ func (e *Engine) Forecast(ctx context.Context, s metrics.Series, h Horizon) (Pre
 	} else {
 		r.state.catchUp(s)
 	}
-	r.tail = slices.Clone(s.Values[max(0, len(s.Values)-16):])
+	r.tail = slices.Clone(s.Values[max(0, len(s.Values)-comparedTail):])
 	return r.state.Predict(h)
 }
 
@@ -166,7 +163,5 @@ func (r *remembered) continues(s metrics.Series) bool {
 	return true
 }
 
-// label names the mix after its strongest candidate.
-func (c *core) label() string {
-	return "ensemble"
-}
+// Ensemble is the name of the mix of all candidates.
+const Ensemble = "ensemble"

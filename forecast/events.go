@@ -37,6 +37,16 @@ const (
 	likeBins     = 6
 	// likeEvidence is what that counts for, in squared log units of a day.
 	likeEvidence = 0.5
+	// neighbourWeight is what a bin on either side of an event's counts for.
+	neighbourWeight = 0.25
+	// pooledPrior is what the Sunday counts for against all holidays, and
+	// namePrior what these count for against those of one name, in occurrences.
+	pooledPrior = 2
+	namePrior   = 1
+	// effectWeeks is how many weeks the usual load is the mean of.
+	effectWeeks = 4
+	// mostFactor bounds what events do to a load, up or down.
+	mostFactor = 20
 	// seenPrior is what the uplift written in the calendar counts for, in
 	// occurrences.
 	seenPrior = 0.5
@@ -61,7 +71,7 @@ func (f *effects) log(h *history, i, now int) float64 {
 	for _, o := range f.at(i) {
 		total += f.one(h, o, i, now)
 	}
-	return limited(total, math.Log(20))
+	return limited(total, math.Log(mostFactor))
 }
 
 func (f *effects) one(h *history, o occasion, i, now int) float64 {
@@ -76,16 +86,16 @@ func (f *effects) one(h *history, o occasion, i, now int) float64 {
 	}
 	// A holiday by its name is drawn to all holidays, and these to a Sunday.
 	psum, pn := f.pooled.around(b)
-	return f.like(b)*f.rest(h, i, now) + (psum/(2+pn)+sum)/(1+n)
+	return f.like(b)*f.rest(h, i, now) + (psum/(pooledPrior+pn)+sum)/(namePrior+n)
 }
 
 // around is the evidence in a bin and its neighbours: one occurrence is a noisy
 // witness.
 func (e *effect) around(b int) (sum, n float64) {
 	for k := max(0, b-1); k <= min(b+1, effectBins-1); k++ {
-		w := 0.25
+		w := neighbourWeight
 		if k == b {
-			w = 0.5
+			w = 1 - 2*neighbourWeight
 		}
 		sum, n = sum+w*e.sum[k], n+w*e.n[k]
 	}
@@ -113,7 +123,7 @@ func (f *effects) rest(h *history, i, now int) float64 {
 	if !ok1 || !ok2 {
 		return 0
 	}
-	return limited(sunday-usual, math.Log(20))
+	return limited(sunday-usual, math.Log(mostFactor))
 }
 
 // mean is the mean log load at index i and at the same time of up to three
@@ -123,9 +133,9 @@ func (f *effects) mean(h *history, i, now int) (float64, bool) {
 		return 0, false
 	}
 	v := h.log()
-	half := h.day / 96
+	half := h.day / quarterHoursPerDay
 	sum, n := 0.0, 0
-	for ; n < 4 && i >= v.base; i -= h.week {
+	for ; n < effectWeeks && i >= v.base; i -= h.week {
 		if i+half > now || !v.has(i-half) {
 			continue
 		}
@@ -160,7 +170,7 @@ func (f *effects) learn(h *history, d *direct, y float64) {
 	if !ok {
 		base = d.refAt(i)
 	}
-	r := limited(math.Log(y+h.offset)-base, math.Log(20))
+	r := limited(math.Log(y+h.offset)-base, math.Log(mostFactor))
 	for _, o := range on {
 		e := f.events[o.id]
 		if e == nil {

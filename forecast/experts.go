@@ -71,7 +71,7 @@ func (s *seasonal) update(h *history) {
 		return
 	}
 	t := h.n() - 1
-	d := math.Log((h.linear().at(t) + 0.02) / (s.ref(h, t, t-1) + 0.02))
+	d := math.Log((h.linear().at(t) + offsetShare) / (s.ref(h, t, t-1) + offsetShare))
 	s.dev += 2 / float64(s.span+1) * (d - s.dev)
 }
 
@@ -106,7 +106,7 @@ func (s *seasonal) predict(h *history, ahead []int, dst []float64) {
 	for i, a := range ahead {
 		dst[i] = s.ref(h, now+a, now)
 		if s.shift {
-			dst[i] = h.bounded((dst[i]+0.02)*math.Exp(s.dev) - 0.02)
+			dst[i] = h.bounded((dst[i]+offsetShare)*math.Exp(s.dev) - offsetShare)
 		}
 	}
 }

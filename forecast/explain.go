@@ -74,11 +74,11 @@ func (s *State) Explain(ahead time.Duration) (Explanation, error) {
 	b := c.band[k]
 	mean := c.h.linear().mean(c.h.n()-c.s.day, c.h.n()-1)
 	x.Outcomes = b.n
-	x.CoverageHigh = b.held.share()
+	x.CoverageHigh = b.covered.share()
 	if mean > 0 {
 		x.ErrorShare = b.global / mean
 		lo, hi := b.at(0.05), b.at(0.95)
-		at := said{mix: mean, last: mean, phase: b.global}
+		at := pointForecast{mix: mean, last: mean, phase: b.global}
 		x.BandShare = (hi.value(at) - lo.value(at)) / mean
 	}
 	x.Events = s.bumps(int(ahead / s.step))

@@ -31,7 +31,7 @@ func (f *filler) guess(h *history) float64 {
 	if lag == 0 {
 		return h.last()
 	}
-	fade := math.Exp(-float64(f.gap) / float64(max(1, h.day/4)))
+	fade := math.Exp(-float64(f.gap) / float64(max(1, h.day/gapFadesPerDay)))
 	return max(0, h.linear().at(n-lag)+f.dev*fade)
 }
 
@@ -49,6 +49,6 @@ func (f *filler) update(h *history, y float64) {
 		lag = h.week
 	}
 	if v.has(t - lag) {
-		f.dev += 2 / float64(max(2, h.day/24)+1) * (y - v.at(t-lag) - f.dev)
+		f.dev += 2 / float64(max(2, h.day/hoursPerDay)+1) * (y - v.at(t-lag) - f.dev)
 	}
 }

@@ -14,12 +14,6 @@ type histogram struct {
 	first  []float64 // until the unit is known
 }
 
-const (
-	bins     = 72
-	binWidth = 2 * 7.0 / bins // asinh(500) is about 7
-	firstN   = 12
-)
-
 func (h *histogram) add(x float64) {
 	if h.unit == 0 {
 		h.first = append(h.first, x)
@@ -43,16 +37,16 @@ func (h *histogram) add(x float64) {
 }
 
 func (h *histogram) put(x float64) {
-	i := int((math.Asinh(x/h.unit) + 7) / binWidth)
+	i := int((math.Asinh(x/h.unit) + binReach) / binWidth)
 	h.bin[min(max(i, 0), bins-1)] += float32(h.weight)
 	h.total += h.weight
 	h.weight *= h.growth
-	if h.weight > 1e6 {
+	if h.weight > rescaleAt {
 		for i := range h.bin {
-			h.bin[i] /= 1e6
+			h.bin[i] /= rescaleAt
 		}
-		h.total /= 1e6
-		h.weight /= 1e6
+		h.total /= rescaleAt
+		h.weight /= rescaleAt
 	}
 }
 
@@ -91,5 +85,5 @@ func (h *histogram) quantile(q float64) float64 {
 }
 
 func (h *histogram) edge(i float64) float64 {
-	return h.unit * math.Sinh(i*binWidth-7)
+	return h.unit * math.Sinh(i*binWidth-binReach)
 }

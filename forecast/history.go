@@ -23,14 +23,10 @@ type history struct {
 	top    float64 // highest cleaned value, as of the last dropping or later
 }
 
-// logOffset keeps logarithms of small and zero loads finite, as a share of the
-// series' mean.
-const logOffset = 0.05
-
 func newHistory(s seasons, keep int) *history {
-	keep = max(keep, 9*s.day)
+	keep = max(keep, keptDays*s.day)
 	if s.week > 0 {
-		keep = 4 * s.week
+		keep = keptWeeks * s.week
 	}
 	return &history{day: s.day, week: s.week, keep: keep, offset: logOffset}
 }
@@ -51,7 +47,7 @@ func (h *history) measured(i int) float64 {
 
 // append adds a sample's cleaned value, and drops what is too old.
 func (h *history) append(clean float64, missing bool) {
-	room := h.keep + h.keep/64
+	room := h.keep + h.keep/keptSlack
 	if len(h.clean) >= room {
 		drop := len(h.clean) - h.keep
 		h.clean = h.clean[:copy(h.clean, h.clean[drop:])]
@@ -74,7 +70,7 @@ func (h *history) append(clean float64, missing bool) {
 
 // bounded keeps a forecast within what a load may do next: no less than
 // nothing, no more than twice the highest value in memory.
-func (h *history) bounded(v float64) float64 { return max(0, min(v, 2*h.top)) }
+func (h *history) bounded(v float64) float64 { return max(0, min(v, highestAhead*h.top)) }
 
 // setClean replaces the cleaned value at absolute index i.
 func (h *history) setClean(i int, v float64) {

@@ -2,26 +2,22 @@ package forecast
 
 import "math"
 
-// holtWinters is damped additive Holt-Winters with up to two seasons and a
-// first-order autoregressive correction of its residual (Taylor, "Short-term
+// holtWinters is additive Holt-Winters with up to two seasons, without a trend
+// (over minutes it is noise), and with a first-order autoregressive correction
+// of its residual (Taylor, "Short-term
 // electricity demand forecasting using double seasonal exponential
 // smoothing", JORS 54, 2003).
 type holtWinters struct {
-	label              string
-	alpha, gamma, rho  float64
-	beta, phi          float64
-	level, trend, last float64
-	day, week          []float32
-	t                  int
-	size               float64 // mean absolute innovation
+	smoothing
+	label       string
+	level, last float64
+	day, week   []float32
+	t           int
+	size        float64 // mean absolute innovation
 }
 
-// outlier is the innovation that is limited, in mean absolute innovations.
-const outlier = 8
-
-func newHoltWinters(label string, s seasons, alpha, gamma, rho float64) *holtWinters {
-	return &holtWinters{label: label, alpha: alpha, gamma: gamma, rho: rho, beta: 0, phi: 0.98,
-		day: make([]float32, s.day), week: make([]float32, s.week)}
+func newHoltWinters(label string, s seasons, c smoothing) *holtWinters {
+	return &holtWinters{smoothing: c, label: label, day: make([]float32, s.day), week: make([]float32, s.week)}
 }
 
 func (m *holtWinters) name() string { return m.label }
@@ -44,7 +40,7 @@ func (m *holtWinters) update(h *history) {
 		w = &m.week[m.t%len(m.week)]
 		season += float64(*w)
 	}
-	e := y - (m.level + m.phi*m.trend + season)
+	e := y - (m.level + season)
 	r := e - m.rho*m.last
 	// A single outlier must not move the states far (Gelper, Fried and Croux,
 	// "Robust forecasting with exponential and Holt-Winters smoothing", 2010).
@@ -53,9 +49,8 @@ func (m *holtWinters) update(h *history) {
 		m.size = size
 	}
 	r = limited(r, outlier*m.size)
-	m.size += 0.02 * (min(size, 2*outlier*m.size) - m.size)
-	m.level += m.phi*m.trend + m.alpha*r
-	m.trend = m.phi*m.trend + m.alpha*m.beta*r
+	m.size += scaleRate * (min(size, 2*outlier*m.size) - m.size)
+	m.level += m.alpha * r
 	if d != nil {
 		*d += float32(m.gamma * r)
 	}
@@ -79,8 +74,7 @@ func (m *holtWinters) begin(h *history, y float64) {
 
 func (m *holtWinters) predict(h *history, ahead []int, dst []float64) {
 	for i, a := range ahead {
-		damp := m.phi * (1 - math.Pow(m.phi, float64(a))) / (1 - m.phi)
-		v := m.level + damp*m.trend + math.Pow(m.rho, float64(a))*m.last
+		v := m.level + math.Pow(m.rho, float64(a))*m.last
 		if len(m.day) > 0 {
 			v += float64(m.day[(m.t+a-1)%len(m.day)])
 		}

@@ -9,22 +9,22 @@ import "math"
 // No knot lies at a whole season: there the last value is also yesterday's, and
 // what is learned holds for no other step.
 func knotsFor(day, ahead int) *knots {
-	top := min(day*7/8, ahead)
+	top := min(day*lastKnotEighths/8, ahead)
 	var ks []int
 	last := 0
 	for i := 0; ; i++ {
-		k := int(math.Round(math.Pow(1.8, float64(i))))
+		k := int(math.Round(math.Pow(knotGrowth, float64(i))))
 		if k <= last {
 			continue
 		}
-		if float64(k)*1.2 >= float64(top) {
+		if float64(k)*knotGap >= float64(top) {
 			break
 		}
 		ks = append(ks, k)
 		last = k
 	}
 	ks = append(ks, top)
-	for _, halves := range []int{3, 7, 13} {
+	for _, halves := range farKnots {
 		if k := halves * day / 2; k-day/2 < ahead {
 			ks = append(ks, k)
 		}

@@ -23,6 +23,8 @@ const (
 	minRhythm = 0.6
 	// noEnergy is the variance, in squared means, of a load that is a line.
 	noEnergy = 1e-9
+	// rhythmGain is by how much a longer lag must repeat better to be preferred.
+	rhythmGain = 1.05
 	// minLag is the shortest season that no calendar knows, in steps.
 	minLag = 12
 )
@@ -88,7 +90,7 @@ func rhythm(samples []float64, longest int) int {
 		}
 		// The mean over the n-k pairs there are, not over n.
 		v := r[k] / r[0] * float64(n) / float64(n-k)
-		if !positive && k >= minLag && v > best*1.05 && r[k] >= r[k-1] && r[k] >= r[k+1] {
+		if !positive && k >= minLag && v > best*rhythmGain && r[k] >= r[k-1] && r[k] >= r[k+1] {
 			best, at = v, k
 		}
 	}

@@ -54,7 +54,7 @@ func (s *State) Observe(v float64) {
 	s.n++
 	if s.core != nil {
 		s.core.observe(v)
-		if every := max(s.core.s.day, calendarDay(s.step)/4); s.core.h.n()%every == 0 {
+		if every := max(s.core.s.day, calendarDay(s.step)/reviewsPerDay); s.core.h.n()%every == 0 {
 			s.review()
 		}
 		return
@@ -72,7 +72,7 @@ func (s *State) due() bool {
 	if n == minPoints || n == 2*calendarDay(s.step) {
 		return true
 	}
-	return n > minPoints && n%max(1, n/8) == 0
+	return n > minPoints && n%max(1, n/earlyLooks) == 0
 }
 
 // begin makes a core of the samples if they show two seasons.
@@ -88,7 +88,7 @@ func (s *State) begin(samples []float64) {
 func (s *State) rebuild(found seasons, scale float64, samples []float64) {
 	keep := 0
 	if d := calendarDay(s.step); found.day != d && d <= maxSeason {
-		keep = 3 * d // until a day can be seen
+		keep = rounds * d // until a day can be seen
 	}
 	c := newCore(found, scale, s.ahead, keep)
 	first := s.start.Add(time.Duration(s.n-len(samples)) * s.step)
@@ -119,16 +119,13 @@ func (s *State) review() {
 		found = c.s
 	}
 	scale, n := meanOf(raw)
-	if r := scale / c.scale; n == 0 || r > 1.0/8 && r < 8 {
+	if r := scale / c.scale; n == 0 || r > 1.0/rescaleFactor && r < rescaleFactor {
 		scale = c.scale
 	}
 	if found != c.s || scale != c.scale {
 		s.rebuild(found, scale, raw)
 	}
 }
-
-// minPoints is the least number of samples that is looked at.
-const minPoints = 32
 
 // meanOf is the mean of the usable samples, one if they are all zero.
 func meanOf(samples []float64) (mean float64, n int) {
@@ -154,7 +151,7 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 		return Prediction{}, s.tooShort()
 	}
 	c := s.core
-	p := Prediction{Origin: s.End(), Step: s.step, Model: c.label(), Quantiles: slices.Clone(h.Quantiles), Trusted: !c.trust.off, Why: c.trust.why}
+	p := Prediction{Origin: s.End(), Step: s.step, Model: Ensemble, Quantiles: slices.Clone(h.Quantiles), Trusted: !c.trust.off, Why: c.trust.why}
 	n := int(h.Ahead / s.step)
 	ahead := make([]int, n)
 	for i := range ahead {
@@ -208,9 +205,6 @@ func checkHorizon(step time.Duration, h Horizon) error {
 	}
 	return nil
 }
-
-// maxSteps bounds a forecast: a year of 5-minute steps.
-const maxSteps = 366 * 288
 
 // catchUp feeds what s has and the state has not.
 func (st *State) catchUp(s metrics.Series) {

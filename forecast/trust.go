@@ -41,16 +41,18 @@ const (
 	// trustDays is how many days of outcomes count: a week, so that one odd day
 	// does not speak alone.
 	trustDays = 7
+	// leastJudged is how many outcomes, discounted, it takes.
+	leastJudged = 20
 	// trialDays pass before anything is switched off.
 	trialDays = 4
 )
 
-// reactiveSpreads are the places in spreads of the last value with a margin.
-var reactiveSpreads = [2]int{4, 5}
+// reactiveScores are the places in scores of the last value with a margin.
+var reactiveScores = [2]int{4, 5}
 
 func newTrust(c *core) trust {
 	t := trust{}
-	hour := max(1, c.s.day/24)
+	hour := max(1, c.s.day/hoursPerDay)
 	for k, a := range c.knots.at {
 		if a >= hour && a <= c.s.day {
 			t.knots = append(t.knots, k)
@@ -63,16 +65,16 @@ func newTrust(c *core) trust {
 	return t
 }
 
-// observe takes the outcome y of what was said at knot k. now is the knot's
+// observe takes the outcome y of what was pointForecast at knot k. now is the knot's
 // calibration of the 0.95 quantile.
-func (t *trust) observe(k int, y float64, s said, now *quantiles) {
+func (t *trust) observe(k int, y float64, s pointForecast, now *quantiles) {
 	if k < t.knots[0] || k > t.knots[len(t.knots)-1] || math.IsNaN(s.high) {
 		return
 	}
 	f := 1 - 1/t.memory
 	add := func(v *float64, e float64) { *v = f**v + e }
 	add(&t.high, pinball(y-s.high, judged[2]))
-	for j, i := range reactiveSpreads {
+	for j, i := range reactiveScores {
 		add(&t.reactive[j], pinball(y-s.last-s.size(i)*now.q[i], judged[2]))
 	}
 	add(&t.miss, math.Abs(y-s.mix))
@@ -84,7 +86,7 @@ func (t *trust) observe(k int, y float64, s said, now *quantiles) {
 // of the margins.
 func (t *trust) gain() float64 {
 	best := min(t.reactive[0], t.reactive[1])
-	if best <= 1e-9*t.load {
+	if best <= tinyError*t.load {
 		return 1 // nothing to win: a constant load
 	}
 	return 1 - t.high/best
@@ -100,7 +102,7 @@ func (t *trust) noise() float64 {
 
 // day looks once a day.
 func (t *trust) day() {
-	if t.days++; t.days < trialDays || t.n < 20 {
+	if t.days++; t.days < trialDays || t.n < leastJudged {
 		return
 	}
 	gain, noise := t.gain(), t.noise()

@@ -24,7 +24,7 @@ type Options struct {
 	Candidates bool
 }
 
-// Forecast is what was said at one origin.
+// Forecast is what was issued at one origin.
 type Forecast = forecast.Prediction
 
 // Result is the scores of one series.
@@ -53,7 +53,7 @@ type Score struct {
 }
 
 // Ensemble is the name under which the forecast in use is scored.
-const Ensemble = "ensemble"
+const Ensemble = forecast.Ensemble
 
 func (o Options) withDefaults() Options {
 	if o.From == 0 {

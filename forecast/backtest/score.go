@@ -12,7 +12,7 @@ import (
 // topLevel is the level of the upper quantile that is judged.
 const topLevel = 0.95
 
-// scorer adds up, per model and horizon, what was said against what came.
+// scorer adds up, per model and horizon, what was issued against what came.
 type scorer struct {
 	s        metrics.Series
 	scale    float64
@@ -46,7 +46,7 @@ func (sc *scorer) tallies(model string) []forecast.Accuracy {
 	return t
 }
 
-// take scores what was said at origin index i. The outcomes it reads lie after
+// take scores what was issued at origin index i. The outcomes it reads lie after
 // the origin; they never reach the forecaster.
 func (sc *scorer) take(i int, p Forecast, st *forecast.State) {
 	if sc.mid >= 0 {
@@ -77,7 +77,7 @@ func (sc *scorer) take(i int, p Forecast, st *forecast.State) {
 		for a, v := range path {
 			sc.add(t, i, a+1, v, v+b.offset(a+1))
 		}
-		b.said(i, path)
+		b.issue(i, path)
 	}
 }
 
@@ -150,11 +150,11 @@ const bandErrors = 2000
 
 func newBands(steps []int) *bands { return &bands{steps: steps, errors: make([][]float64, len(steps))} }
 
-func (b *bands) said(origin int, path []float64) {
+func (b *bands) issue(origin int, path []float64) {
 	b.waiting = append(b.waiting, waiting{origin, path})
 }
 
-// learn takes the errors of what was said long enough before now to be known.
+// learn takes the errors of what was issued long enough before now.
 func (b *bands) learn(values []float64, now int) {
 	k := 0
 	for _, w := range b.waiting {
