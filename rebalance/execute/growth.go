@@ -51,3 +51,29 @@ func (g *growth) observe(v View, s Sizes, tps []TP, now time.Time) {
 }
 
 func (g *growth) rate(tp TP) cluster.BytesPerSecond { return g.last[tp].rate }
+
+// arrivals measures how fast each copy grows at its destination.
+type arrivals struct{ growth }
+
+func (a *arrivals) rate(c copying) cluster.BytesPerSecond { return a.growth.last[c.tp].rate }
+
+// observe is growth.observe for destinations.
+func (a *arrivals) observe(v View, s Sizes, now time.Time) {
+	next := map[TP]grown{}
+	for tp, re := range v.Reassigning {
+		if len(re.Adding) == 0 {
+			continue
+		}
+		n, ok := s.of(tp, re.Adding[0])
+		if !ok {
+			continue
+		}
+		g := grown{leader: re.Adding[0], size: n, at: now}
+		old, seen := a.last[tp]
+		if dt := now.Sub(old.at).Seconds(); seen && old.leader == g.leader && dt > 0 {
+			g.rate = cluster.BytesPerSecond(max(0, float64(n-old.size)/dt))
+		}
+		next[tp] = g
+	}
+	a.last = next
+}

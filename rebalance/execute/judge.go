@@ -183,24 +183,32 @@ type deadline struct {
 	grace time.Duration
 }
 
-// observe notes which brokers are dead now, and returns those that died and
-// those that came back since the last look.
-func (d *deadline) observe(v View, wanted []int, now time.Time) (died, back []int) {
+// outage is a broker that has died, or has come back after away.
+type outage struct {
+	broker int
+	back   bool
+	away   time.Duration
+}
+
+// observe notes which of the wanted brokers are dead now, and returns those
+// that died and those that came back since the last look.
+func (d *deadline) observe(v View, wanted []int, now time.Time) []outage {
 	if d.since == nil {
 		d.since = map[int]time.Time{}
 	}
+	var died, back []outage
 	for _, b := range wanted {
-		_, dead := d.since[b]
+		since, dead := d.since[b]
 		switch alive := v.alive(b); {
 		case alive && dead:
 			delete(d.since, b)
-			back = append(back, b)
+			back = append(back, outage{broker: b, back: true, away: now.Sub(since)})
 		case !alive && !dead:
 			d.since[b] = now
-			died = append(died, b)
+			died = append(died, outage{broker: b})
 		}
 	}
-	return died, back
+	return append(died, back...)
 }
 
 func (d *deadline) gone(now time.Time) func(int) bool {

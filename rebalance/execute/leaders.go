@@ -19,8 +19,9 @@ const electionPause = 100 * time.Millisecond
 const maxElections = 250
 
 // settleLeaders does what costs no bytes: cancels, reorders, elections. Beside
-// another tool's reassignment it only takes back what cannot arrive.
-func (m *Mover) settleLeaders(ctx context.Context, v verdicts) error {
+// another tool's reassignment, and without leave, it only takes back what
+// cannot arrive.
+func (m *Mover) settleLeaders(ctx context.Context, v verdicts, l *leave) error {
 	var cancels []Target
 	for _, tp := range v.revert {
 		cancels = append(cancels, Target{TP: tp})
@@ -28,21 +29,24 @@ func (m *Mover) settleLeaders(ctx context.Context, v verdicts) error {
 	if len(v.foreign) > 0 {
 		v.reorder, v.elect = nil, nil
 	}
-	for _, targets := range [][]Target{cancels, v.reorder} {
+	for i, targets := range [][]Target{cancels, v.reorder} {
 		for batch := range slices.Chunk(targets, MaxPartitionsPerRequest) {
+			if i > 0 && !l.given(ctx) {
+				return nil
+			}
 			refused, err := m.cfg.Kafka.Reassign(ctx, batch)
 			if err != nil {
 				return err
 			}
-			m.tellRefused(refused)
+			m.story.refused(refused)
 		}
 	}
-	return m.elect(ctx, v.elect)
+	return m.elect(ctx, v.elect, l)
 }
 
 // elect asks for preferred leaders, one of each broker at a time, for half of a
 // poll at most; the rest follows at the next one.
-func (m *Mover) elect(ctx context.Context, targets []Target) error {
+func (m *Mover) elect(ctx context.Context, targets []Target, l *leave) error {
 	most := maxElections
 	if !m.cfg.Manual { // whoever steps by hand has a clock of their own
 		most = min(most, max(1, int(m.cfg.Poll/2/electionPause)))
@@ -56,15 +60,19 @@ func (m *Mover) elect(ctx context.Context, targets []Target) error {
 			case <-time.After(electionPause):
 			}
 		}
+		if !l.given(ctx) {
+			break
+		}
 		refused, err := m.cfg.Kafka.Elect(ctx, round)
 		if err != nil {
 			return err
 		}
-		m.tellRefused(refused)
+		m.story.refused(refused)
 		asked += len(round) - len(refused)
 	}
 	if asked > 0 {
-		m.emit(Event{Kind: "batch", Partitions: asked, Text: fmt.Sprintf("electing the preferred leaders of %d partitions", asked)})
+		m.story.emit(Event{Kind: EventBatch, Partitions: asked,
+			Text: fmt.Sprintf("electing the preferred leaders of %d partitions", asked)})
 	}
 	return nil
 }
@@ -87,10 +95,4 @@ func electionRounds(targets []Target, most int) [][]TP {
 		rounds[n] = append(rounds[n], t.TP)
 	}
 	return rounds
-}
-
-func (m *Mover) tellRefused(refused map[TP]error) {
-	for tp, err := range refused {
-		m.tell(tp, Judgement{Why: fmt.Sprintf("the cluster refused: %v", err)})
-	}
 }

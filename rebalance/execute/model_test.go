@@ -250,8 +250,11 @@ type world struct {
 	tune   func(*Config)
 }
 
+// begin is when a test's world begins.
+var begin = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 func newWorld(t *testing.T, c *placement.Cluster) *world {
-	return &world{t: t, kafka: &modelKafka{c: c}, log: newMemoryLog(), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	return &world{t: t, kafka: &modelKafka{c: c}, log: newMemoryLog(), now: begin}
 }
 
 // mover starts a process: whatever the last one left is adopted.
@@ -332,7 +335,7 @@ func (w *world) clean() {
 	}
 }
 
-func (w *world) saw(kind, part string) bool {
+func (w *world) saw(kind EventKind, part string) bool {
 	for _, e := range w.events {
 		if e.Kind == kind && strings.Contains(e.Text, part) {
 			return true

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -40,8 +39,15 @@ type Config struct {
 	// vanished before it sets it again.
 	RestoreAfter time.Duration // zero: 1 min
 
-	WindowOpen    func(time.Time) (bool, string) // maintenance windows; nil: always open
-	TopicOperator TopicOperator
+	// May is asked right before everything that starts something is submitted:
+	// copies, elections, the throttles of a batch, the removal of a
+	// registration. An error is why not, and holds it until the next look; what
+	// is in flight goes on, and throttles are always removed. Nil: always.
+	May func(ctx context.Context, to Direction) error
+	// TopicOperator says what Strimzi's topic operator would do to throttle
+	// lists; it is asked before a run begins. Nil: nothing is known but what the
+	// topics show.
+	TopicOperator func(context.Context) (TopicOperator, error)
 	Owner         string // who owns the state, for people; zero: host and process
 
 	Now func() time.Time
@@ -60,44 +66,37 @@ type Config struct {
 // and stays below a third of a 10 Gbit/s network.
 var DefaultThrottle = ThrottlePolicy{Start: 20e6, Min: 1e6, Max: 400e6}
 
-// Event is something that a person may want to read afterwards.
-type Event struct {
-	Time       time.Time     `json:"time"`
-	Kind       string        `json:"kind"` // batch, hold, replan, drop, throttle, progress, phase, proof
-	Text       string        `json:"text"`
-	Batch      int           `json:"batch,omitempty"`
-	Partitions int           `json:"partitions,omitempty"`
-	Bytes      cluster.Bytes `json:"bytes,omitempty"`
-}
-
 // ErrBusy says that another plan is being carried out.
 var ErrBusy = errors.New("another plan is being carried out")
 
-// Mover carries plans out.
+// Mover carries plans out, from state to state:
 //
-//	          Start                      all moves settled          no broker to prove
-//	idle ───────────────▶ moving ─────────────────────▶ cleaning ──────────────────▶ done
-//	 ▲                   │  ▲   │                        │  ▲ │
-//	 │ New: no run       │  │   │ Cancel                 │  │ │ brokers to prove empty
-//	 │                   │  │   ▼                        │  │ ▼
-//	New ── adopts ──▶ whichever cancelling ──────────────┘  │ proving ──▶ done
-//	                  was written  │  all originals back    │   │
-//	                  down         └────────────────────────┘   │ a replica turned up
-//	                     ▲                                      │
-//	                     └───────────── moving ◀────────────────┘
+//	in          when                                                it goes to
+//	idle        Start, and the preflight is content                 moving
+//	moving      every move is settled, and was found so twice       cleaning
+//	cancelling  every original placement is back, found so twice    cleaning
+//	cleaning    no throttle of ours is left, and
+//	              the run was cancelled                             cancelled
+//	              there are drained brokers to prove empty          proving
+//	              nothing else is to be done                        done
+//	proving     a replica turned up on a drained broker             moving
+//	            every drained broker is proven empty, and, where
+//	            that was asked for, stopped and unregistered        done
+//	any active  Cancel                                              cancelling
+//	any active  another process claims the state                    failed
 //
-// Holding is not a phase but what moving and cancelling look like when nothing
-// may be submitted; Progress says why. Cleaning after a cancel ends cancelled.
-// Another process that claims the state ends the loop wherever it is: what is
-// in flight is then the other's.
+// New adopts whichever was written down; throttles that outlived their run are
+// cleaned. Holding is no state of a run but what moving and cancelling look
+// like while nothing may be submitted; Progress says why. When another process
+// claims the state, what is in flight is that one's.
 type Mover struct {
-	cfg    Config
-	turn   turn // of who works on what follows
-	board  *board
-	events outbox
+	cfg   Config
+	turn  turn // of who works on what follows
+	board *board
+	story *narrator
 
 	run      Run
-	owned    Owned
+	books    ledger
 	stop     context.CancelFunc
 	batches  int
 	stumbled time.Time // since when polls have come to nothing; zero: they do not
@@ -115,18 +114,19 @@ func New(ctx context.Context, cfg Config) (*Mover, error) {
 	if cfg.Kafka == nil || cfg.Store == nil {
 		return nil, errors.New("configuring the mover: Kafka and Store must be set")
 	}
-	m := &Mover{cfg: withDefaults(cfg), turn: newTurn()}
+	cfg = withDefaults(cfg)
+	m := &Mover{cfg: cfg, turn: newTurn(), story: newNarrator(cfg), books: ledger{store: cfg.Store}}
 	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
 	defer cancel()
 	kv, err := m.cfg.Store.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("loading the mover's state: %w", err)
 	}
-	m.run, m.owned, err = decodeState(kv)
+	m.run, m.books.owned, err = decodeState(kv)
 	if err != nil {
 		return nil, fmt.Errorf("loading the mover's state: %w", err)
 	}
-	m.work = newWork(m.cfg)
+	m.work = newWork(m.cfg, m.story)
 	over := make(chan struct{})
 	close(over)
 	m.board = newBoard(status{progress: restingProgress(m.run), done: over})
@@ -134,7 +134,7 @@ func New(ctx context.Context, cfg Config) (*Mover, error) {
 		return nil, err
 	}
 	defer m.yield()
-	if !m.run.State.Active() && m.owned.empty() {
+	if !m.run.State.Active() && m.books.owned.empty() {
 		return m, nil
 	}
 	if err := m.cfg.Store.Claim(ctx, m.cfg.Owner); err != nil {
@@ -143,7 +143,7 @@ func New(ctx context.Context, cfg Config) (*Mover, error) {
 	if !m.run.State.Active() {
 		m.run.State = rebalance.Cleaning
 	}
-	m.event("phase", fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.State))
+	m.story.event(EventState, fmt.Sprintf("adopting run %s, which is %s", m.run.ID, m.run.State))
 	m.begin(cfg.CancelAdopted)
 	return m, nil
 }
@@ -181,12 +181,13 @@ func (m *Mover) yield() {
 	run.Moves = nil
 	m.board.edit(func(s *status) { s.run, s.dropped = run, dropped })
 	m.turn.give()
-	m.events.empty(m.tellEvent)
+	m.story.outbox.empty(m.cfg.OnEvent)
 }
 
 // begin starts the loop; the run is active and the turn taken.
 func (m *Mover) begin(cancel bool) {
-	m.work = newWork(m.cfg)
+	m.story.forget()
+	m.work = newWork(m.cfg, m.story)
 	m.board.edit(func(s *status) {
 		s.looping, s.cancel, s.fault, s.done = true, cancel, nil, make(chan struct{})
 		s.progress.State = m.run.State
@@ -250,7 +251,7 @@ func (m *Mover) Step(ctx context.Context) (over bool) {
 
 // poll is one Step of a run that is not over; fault is why it ends early.
 func (m *Mover) poll(ctx context.Context) (over bool, fault error) {
-	err := m.cfg.Store.Check(ctx)
+	err := m.books.store.Check(ctx)
 	if err == nil {
 		err = m.step(ctx)
 	}
@@ -293,56 +294,13 @@ func (m *Mover) enter(ctx context.Context, p rebalance.State, why string) error 
 	if !p.Active() {
 		next.EndedAt = m.cfg.Now().UTC()
 	}
-	if err := m.saveHead(ctx, next); err != nil {
+	if err := m.books.head(ctx, next); err != nil {
 		return err
 	}
 	m.run = next
 	m.say(p, why)
-	m.event("phase", fmt.Sprintf("%s: %s", p, why))
+	m.story.event(EventState, fmt.Sprintf("%s: %s", p, why))
 	return nil
-}
-
-func (m *Mover) saveHead(ctx context.Context, r Run) error {
-	head, err := encodeHead(r)
-	if err != nil {
-		return err
-	}
-	return m.cfg.Store.Put(ctx, []Record{head})
-}
-
-func (m *Mover) saveRun(ctx context.Context, r Run) error {
-	records, err := encodeRun(r)
-	if err != nil {
-		return err
-	}
-	return m.cfg.Store.Put(ctx, records)
-}
-
-// saveOwned writes the owned throttles down when they change.
-func (m *Mover) saveOwned(ctx context.Context, o Owned) error {
-	rec, err := encodeOwned(o)
-	if err != nil {
-		return err
-	}
-	if err := m.cfg.Store.Put(ctx, []Record{rec}); err != nil {
-		return err
-	}
-	m.owned = o
-	return nil
-}
-
-func (m *Mover) event(kind, text string) { m.emit(Event{Kind: kind, Text: text}) }
-
-func (m *Mover) emit(e Event) {
-	e.Time = m.cfg.Now().UTC()
-	m.cfg.Log.Info(e.Text, "kind", e.Kind)
-	m.events.put(e)
-}
-
-func (m *Mover) tellEvent(e Event) {
-	if m.cfg.OnEvent != nil {
-		m.cfg.OnEvent(e)
-	}
 }
 
 // say publishes a state and its reason.

@@ -30,57 +30,30 @@ func brokersDo(ids []int) string {
 	return fmt.Sprintf("brokers %v do", ids)
 }
 
-// silence marks the brokers that did not answer this process as dead, although
-// the controller still believes in them: it waits for
-// broker.session.timeout.ms before it says so.
-func (w *work) silence(view View) {
-	for b := range w.silent {
-		if reg, ok := view.Brokers[b]; ok {
-			reg.Alive = false
-			view.Brokers[b] = reg
-		}
-	}
-}
-
-// heard notes who answered, and who did not, when the throttles were read.
-func (w *work) heard(asked []int, read Throttles, view View) {
-	for _, b := range asked {
-		if read.Unread[b] {
-			w.silent[b] = true
-		} else {
-			delete(w.silent, b)
-		}
-	}
-	w.silence(view)
-}
-
 // withoutSilent leaves out the candidates that need a broker which is not
 // there: it died after they were judged.
 func withoutSilent(cands []copying, view View) []copying {
 	return slices.DeleteFunc(cands, func(c copying) bool { return !view.alive(c.to) || !view.alive(c.from) })
 }
 
-// tellOutages says which brokers died and which came back since the last look,
-// and what that means for this run.
-func (m *Mover) tellOutages(died, back []int, view View, now time.Time) {
-	for _, b := range died {
-		m.work.downSince[b] = now
-		m.event("hold", fmt.Sprintf("broker %d is down: %s", b, m.outage(b, view)))
-	}
-	for _, b := range back {
-		m.event("hold", fmt.Sprintf("broker %d is back after %v: what waited for it goes on", b, now.Sub(m.work.downSince[b]).Round(time.Second)))
+// outages says which brokers died and which came back since the last look, and
+// what that means for the moves that are open.
+func (n *narrator) outages(news []outage, view View, open []Move, back bool, grace time.Duration) {
+	for _, o := range news {
+		if o.back {
+			n.event(EventHold, fmt.Sprintf("broker %d is back after %v: what waited for it goes on", o.broker, o.away.Round(time.Second)))
+		} else {
+			n.event(EventHold, fmt.Sprintf("broker %d is down: %s", o.broker, absence(o.broker, view, open, back, grace)))
+		}
 	}
 }
 
-// outage says what the absence of a broker means for the moves that are open.
-func (m *Mover) outage(b int, view View) string {
+// absence says what it means for the open moves that a broker is not there.
+func absence(b int, view View, open []Move, back bool, grace time.Duration) string {
 	to, from, keep, rest := 0, 0, 0, 0
-	for _, mv := range m.run.Moves {
-		if mv.Dropped != "" || m.work.settled[mv.tp()] {
-			continue
-		}
+	for _, mv := range open {
 		p, ok := view.Partition(mv.tp())
-		target := mv.target(m.run.Back)
+		target := mv.target(back)
 		re, moving := view.Reassigning[mv.tp()]
 		switch {
 		case !ok:
@@ -96,7 +69,8 @@ func (m *Mover) outage(b int, view View) string {
 	}
 	var says []string
 	if to > 0 {
-		says = append(says, fmt.Sprintf("holding its %s; what is still on it goes to another broker if it stays away for %v", count(to, "move"), m.cfg.Grace))
+		says = append(says, fmt.Sprintf("holding its %s; what is still on it goes to another broker if it stays away for %v",
+			count(to, "move"), grace))
 	}
 	if from > 0 {
 		says = append(says, fmt.Sprintf("going on with %s away from it, which heal: the copies come from the leaders", count(from, "move")))
@@ -130,7 +104,7 @@ func (m *Mover) stumble(err error) {
 		m.stumbled = m.cfg.Now()
 	}
 	if m.board.read().progress.Why != why {
-		m.event("hold", why)
+		m.story.event(EventHold, why)
 		m.hold(why)
 	}
 }
@@ -140,7 +114,7 @@ func (m *Mover) recovered() {
 	if m.stumbled.IsZero() {
 		return
 	}
-	m.event("hold", fmt.Sprintf("the cluster answers again after %v: going on", m.cfg.Now().Sub(m.stumbled).Round(time.Second)))
+	m.story.event(EventHold, fmt.Sprintf("the cluster answers again after %v: going on", m.cfg.Now().Sub(m.stumbled).Round(time.Second)))
 	m.stumbled = time.Time{}
 }
 

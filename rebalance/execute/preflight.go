@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/tidetable/tidetable/cluster"
 )
@@ -36,12 +35,13 @@ type Situation struct {
 	Sizes     Sizes
 	Throttles Throttles
 	Owned     Owned
-	Limits    ThrottlePolicy
-	Now       time.Time
-	// WindowOpen tells whether a maintenance window is open; nil: there are none.
-	WindowOpen func(time.Time) (bool, string)
-	// TopicOperator says what Strimzi's topic operator would do to throttles.
-	TopicOperator TopicOperator
+	// May is what Config.May answered, where it was asked.
+	May      error
+	MayAsked bool
+	// TopicOperator says what Strimzi's topic operator would do to throttles;
+	// TopicOperatorErr is why that is not known.
+	TopicOperator    TopicOperator
+	TopicOperatorErr error
 }
 
 // TopicOperator is what is known about Strimzi's topic operator beside the
@@ -52,7 +52,8 @@ type TopicOperator string
 const (
 	TopicOperatorUnseen  TopicOperator = ""        // nothing points to one
 	TopicOperatorReverts TopicOperator = "reverts" // it would undo throttles
-	TopicOperatorAllows  TopicOperator = "allows"  // configured to leave them alone
+	TopicOperatorAllows  TopicOperator = "allows"  // there is none, or it leaves them alone
+	TopicOperatorUnknown TopicOperator = "unknown" // it could not be found out
 )
 
 // check is one reason not to begin.
@@ -71,7 +72,7 @@ var checks = []check{
 	{"foreign-throttles", checkForeignThrottles},
 	{"topic-operator", checkTopicOperator},
 	{"disk-space", checkDiskSpace},
-	{"maintenance-window", checkWindow},
+	{"leave", checkLeave},
 }
 
 // Preflight asks every check whether a plan may begin.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/tidetable/tidetable/cluster"
 )
@@ -63,13 +62,16 @@ func TestPreflightRefusesWithAReason(t *testing.T) {
 			s.View.Topics["__strimzi_store_topic"] = TopicView{}
 			s.TopicOperator = TopicOperatorAllows
 		}, Ok, ""},
+		{"topic-operator", func(s *Situation) {
+			s.TopicOperator, s.TopicOperatorErr = TopicOperatorUnknown, errors.New("no right to read it")
+		}, Undecided, "no right to read it"},
 		{"disk-space", func(s *Situation) {}, Ok, ""},
 		{"disk-space", func(s *Situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: 104} }, Block, "would receive"},
 		{"disk-space", func(s *Situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: -1} }, Undecided, "does not say"},
 		{"disk-space", func(s *Situation) { s.Sizes.Brokers = nil }, Undecided, "does not say"},
-		{"maintenance-window", func(s *Situation) {}, Skip, ""},
-		{"maintenance-window", func(s *Situation) { s.WindowOpen = func(time.Time) (bool, string) { return true, "" } }, Ok, ""},
-		{"maintenance-window", func(s *Situation) { s.WindowOpen = func(time.Time) (bool, string) { return false, "" } }, Block, "no maintenance window"},
+		{"leave", func(s *Situation) {}, Skip, ""},
+		{"leave", func(s *Situation) { s.MayAsked = true }, Ok, ""},
+		{"leave", func(s *Situation) { s.MayAsked, s.May = true, errors.New("the window is closed") }, Block, "the window is closed"},
 	} {
 		s := calm()
 		c.change(&s)

@@ -10,48 +10,66 @@ import (
 	"github.com/tidetable/tidetable/rebalance"
 )
 
-// account brings the progress up to date after a poll.
-func (m *Mover) account(v verdicts, now time.Time, why string) {
-	w := m.work
-	p := m.board.read().progress
+// meter measures how fast a run gets on.
+type meter struct {
+	eta      eta
+	held     time.Duration // for which nothing could begin, and nothing was in flight
+	lastPoll time.Time
+	moved    cluster.Bytes // at the last poll
+	tenth    int           // tenths of the bytes that were told
+}
+
+// restart begins another direction of a run.
+func (m *meter) restart() { m.eta, m.tenth, m.held = eta{}, 0, 0 }
+
+// account brings the progress up to date after a poll; why is what the run
+// waits for. The rates are those that the throttles allow now.
+func (m *meter) account(last rebalance.Progress, run Run, v verdicts, now time.Time, why string, t *throttler) rebalance.Progress {
+	p := last
 	queues := newLoads(slices.Concat(v.running, v.cands, v.later))
 	busiest := queues.busiest()
 	idle := len(v.running) == 0 && why != ""
-	if w.eta.begin.IsZero() {
-		w.eta = eta{begin: now, first: busiest}
+	if m.eta.begin.IsZero() {
+		m.eta = eta{begin: now, first: busiest}
 	} else if idle {
-		w.held += now.Sub(w.lastPoll)
+		m.held += now.Sub(m.lastPoll)
 	}
 	p.MovesTotal, p.MovesDone = v.movesDone+v.open, v.movesDone
 	p.BytesTotal = max(v.total, v.left)
 	p.BytesMoved = p.BytesTotal - v.left
-	if dt := now.Sub(w.lastPoll).Seconds(); !w.lastPoll.IsZero() && dt > 0 {
-		r := cluster.BytesPerSecond(max(0, float64(p.BytesMoved-w.moved)/dt))
+	if dt := now.Sub(m.lastPoll).Seconds(); !m.lastPoll.IsZero() && dt > 0 {
+		r := cluster.BytesPerSecond(max(0, float64(p.BytesMoved-m.moved)/dt))
 		p.Rate = growthWeight*r + (1-growthWeight)*p.Rate
 	}
-	w.lastPoll, w.moved = now, p.BytesMoved
-	p.ETASeconds = m.timeLeft(now, queues).Seconds()
-	if tenth := int(10 * float64(p.BytesMoved) / float64(max(p.BytesTotal, 1))); tenth > w.tenth {
-		w.tenth = tenth
-		m.emit(Event{Kind: "progress", Bytes: p.BytesMoved, Text: fmt.Sprintf("%.0f %% of %v, %v, %v left",
-			100*float64(p.BytesMoved)/float64(p.BytesTotal), p.BytesTotal, p.Rate, p.ETA().Round(time.Second))})
-	}
-	p.State, p.Why = m.run.State, why
+	m.lastPoll, m.moved = now, p.BytesMoved
+	p.ETASeconds = m.timeLeft(now, queues, t).Seconds()
+	p.State, p.Why = run.State, why
 	if idle {
 		p.State = rebalance.Holding
 	}
-	m.board.edit(func(s *status) { s.progress = p })
+	return p
+}
+
+// tenths says when another tenth of the bytes has moved.
+func (m *meter) tenths(p rebalance.Progress, story *narrator) {
+	tenth := int(10 * float64(p.BytesMoved) / float64(max(p.BytesTotal, 1)))
+	if tenth <= m.tenth {
+		return
+	}
+	m.tenth = tenth
+	story.emit(Event{Kind: EventProgress, Bytes: p.BytesMoved, Text: fmt.Sprintf("%.0f %% of %v, %v, %v left",
+		100*float64(p.BytesMoved)/float64(p.BytesTotal), p.BytesTotal, p.Rate, p.ETA().Round(time.Second))})
 }
 
 // timeLeft goes by what was seen so far, and never below what the throttle
 // allows: Kafka meters over a window (replication.quota.window.num seconds), so
 // that the first seconds of a run are faster than the rest can be.
-func (m *Mover) timeLeft(now time.Time, queues loads) time.Duration {
-	seen, ok := m.work.eta.estimate(now, queues.busiest(), m.work.held)
+func (m *meter) timeLeft(now time.Time, queues loads, t *throttler) time.Duration {
+	seen, ok := m.eta.estimate(now, queues.busiest(), m.held)
 	if !ok {
-		seen = schedule(queues.busiest(), m.cfg.Throttle.Start)
+		seen = schedule(queues.busiest(), t.policy.Start)
 	}
-	for k, rate := range m.work.rates {
+	for k, rate := range t.rates {
 		left := queues.in[k.Broker]
 		if k.Side == LeaderSide {
 			left = queues.out[k.Broker]
@@ -97,31 +115,57 @@ func (w *Watcher) Status(ctx context.Context, now time.Time) (Run, rebalance.Pro
 	if err != nil {
 		return Run{}, rebalance.Progress{}, err
 	}
-	run, owned, err := decodeState(kv)
+	run, _, err := decodeState(kv)
 	if err != nil {
 		return run, rebalance.Progress{}, err
 	}
-	if !run.State.Active() || len(run.Moves) == 0 {
+	if !run.Active() || len(run.Moves) == 0 {
 		return run, restingProgress(run), nil
 	}
-	m := &Mover{cfg: withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }}), run: run, owned: owned, board: newBoard(status{progress: w.last})}
-	if w.work == nil || w.run != run.ID+string(run.State) {
-		w.work, w.run, m.board = newWork(m.cfg), run.ID+string(run.State), newBoard(status{})
+	cfg := withDefaults(Config{Kafka: w.kafka, Store: w.store, Now: func() time.Time { return now }})
+	story := newNarrator(cfg) // nobody listens
+	if id := run.ID + string(run.State); w.work == nil || w.run != id {
+		w.work, w.run, w.last = newWork(cfg, story), id, rebalance.Progress{}
 	}
-	m.work = w.work
-	m.work.settled = map[TP]bool{} // a later run may open a partition again
-	view, err := w.kafka.View(ctx, m.openTopics())
+	clear(w.work.docket.settled) // a later run may open a partition again
+	open := w.work.docket.open(run)
+	view, err := w.work.sight.view(ctx, w.kafka, open)
 	if err != nil {
 		return run, rebalance.Progress{}, err
 	}
-	if err := m.look(ctx, view, now); err != nil {
+	w.work.sight.outages(view, open, now)
+	if err := w.work.sight.measure(ctx, w.kafka, view, open, now); err != nil {
 		return run, rebalance.Progress{}, err
 	}
-	v := m.rule(view, now)
-	m.account(v, now, v.waiting)
+	judged := run
+	judged.Moves = slices.Clone(run.Moves)
+	v := w.work.docket.rule(&judged, view, &w.work.sight, now, story)
+	w.last = w.work.meter.account(w.last, run, v, now, v.waiting, &w.work.throttles)
 	if run.State == rebalance.Proving || run.State == rebalance.Cleaning {
-		m.say(run.State, run.Why)
+		w.last.State, w.last.Why = run.State, run.Why
 	}
-	w.last = m.board.read().progress
 	return run, w.last, nil
+}
+
+// work is what the loop remembers between polls. Losing it costs a poll, never
+// the run.
+type work struct {
+	sight     sight
+	docket    docket
+	throttles throttler
+	meter     meter
+	waits     map[int]int // polls for which a broker's throttle could not be read
+}
+
+func newWork(c Config, story *narrator) *work {
+	return &work{
+		sight: newSight(c.Grace), docket: docket{settled: map[TP]bool{}}, throttles: newThrottler(c, story), waits: map[int]int{},
+	}
+}
+
+// restart forgets what belongs to one direction of a run.
+func (w *work) restart() {
+	clear(w.docket.settled)
+	w.docket.verified = false
+	w.meter.restart()
 }

@@ -12,11 +12,11 @@ import (
 // stepClean removes every throttle of ours, looks whether it is true, and only
 // then forgets them. Those of others stay.
 func (m *Mover) stepClean(ctx context.Context) error {
-	read, err := m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics())
+	read, err := m.cfg.Kafka.Throttles(ctx, m.books.owned.brokers(), m.books.owned.topics())
 	if err != nil {
 		return err
 	}
-	for _, b := range m.owned.brokers() {
+	for _, b := range m.books.owned.brokers() {
 		if read.Unread[b] && m.work.waits[b] < unreadPolls {
 			m.work.waits[b]++
 			m.say(rebalance.Cleaning, fmt.Sprintf("broker %d does not answer; its throttle rate is read again", b))
@@ -25,14 +25,14 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	}
 	// The rate of a broker that stays down cannot be removed before it is back.
 	// It holds nobody back: the lists name no replica any more.
-	if down, _ := lower(read, m.owned, nil, nil); !onlyUnread(down, read) {
+	if down, _ := lower(read, m.books.owned, nil, nil); !onlyUnread(down, read) {
 		return m.cfg.Kafka.SetThrottles(ctx, down) // the next poll looks whether it is true
 	}
-	if !m.owned.empty() {
-		if err := m.saveOwned(ctx, Owned{}); err != nil {
+	if !m.books.owned.empty() {
+		if err := m.books.own(ctx, Owned{}); err != nil {
 			return err
 		}
-		m.event("throttle", "every throttle of ours is removed")
+		m.story.event(EventThrottle, "every throttle of ours is removed")
 	}
 	switch {
 	case m.run.ID == "":
@@ -43,7 +43,7 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	case len(without(m.run.Drain, m.run.Proven)) > 0 || (m.run.Unregister && len(m.run.Drain) > 0):
 		return m.enter(ctx, rebalance.Proving, fmt.Sprintf("proving that brokers %v are empty", m.run.Drain))
 	}
-	return m.enter(ctx, rebalance.Done, m.finalWord())
+	return m.enter(ctx, rebalance.Done, m.run.finalWord())
 }
 
 // unreadPolls is how often a silent broker is asked for its throttle.
@@ -59,14 +59,9 @@ func onlyUnread(c ThrottleChange, read Throttles) bool {
 	return len(c.Subtract) == 0
 }
 
-func (m *Mover) finalWord() string {
-	n := 0
-	for _, mv := range m.run.Moves {
-		if mv.Dropped != "" {
-			n++
-		}
-	}
-	if n > 0 {
+// finalWord says how the run ended.
+func (r Run) finalWord() string {
+	if n := len(r.dropped()); n > 0 {
 		return fmt.Sprintf("every move is done but %d, which were given up", n)
 	}
 	return "every move is done"
@@ -84,14 +79,8 @@ func (m *Mover) stepProve(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading log dirs: %w", err)
 	}
-	m.work.down.observe(view, m.run.Drain, m.cfg.Now())
-	var open []Move
-	for _, mv := range m.run.Moves {
-		if mv.Dropped == "" && !m.work.settled[mv.tp()] {
-			open = append(open, mv)
-		}
-	}
-	if more := extend(open, view, sizes, m.run.Drain); len(more) > 0 {
+	m.work.sight.down.observe(view, m.run.Drain, m.cfg.Now())
+	if more := extend(m.work.docket.open(m.run), view, sizes, m.run.Drain); len(more) > 0 {
 		return m.moreToMove(ctx, more)
 	}
 	var waits []string
@@ -108,7 +97,7 @@ func (m *Mover) stepProve(ctx context.Context) error {
 		m.say(rebalance.Proving, strings.Join(waits, "; "))
 		return nil
 	}
-	return m.enter(ctx, rebalance.Done, m.finalWord())
+	return m.enter(ctx, rebalance.Done, m.run.finalWord())
 }
 
 // moreToMove goes back to moving with replicas that turned up since.
@@ -121,13 +110,14 @@ func (m *Mover) moreToMove(ctx context.Context, more []Move) error {
 	next.Moves = append(next.Moves, more...)
 	sortMoves(next.Moves)
 	next.Proven = nil
-	if err := m.saveRun(ctx, next); err != nil {
+	if err := m.books.whole(ctx, next); err != nil {
 		return err
 	}
 	m.run = next
 	for _, n := range more {
-		delete(m.work.settled, n.tp())
-		m.emit(Event{Kind: "replan", Partitions: 1, Text: fmt.Sprintf("%s is on a broker that is being drained: moving it to %v", n.tp(), n.Target)})
+		delete(m.work.docket.settled, n.tp())
+		m.story.emit(Event{Kind: EventReplan, Partitions: 1,
+			Text: fmt.Sprintf("%s is on a broker that is being drained: moving it to %v", n.tp(), n.Target)})
 	}
 	return m.enter(ctx, rebalance.Moving, fmt.Sprintf("%d more partitions are on drained brokers", len(more)))
 }
@@ -144,12 +134,12 @@ func (m *Mover) proveBroker(ctx context.Context, b int, view View, sizes Sizes) 
 		switch {
 		case answers && len(bs.Replicas) > 0:
 			return fmt.Sprintf("broker %d still holds %s in its log dirs", b, bs.Few()), nil
-		case !answers && registered && !m.work.down.gone(m.cfg.Now())(b):
+		case !answers && registered && !m.work.sight.down.gone(m.cfg.Now())(b):
 			return fmt.Sprintf("broker %d does not answer, so its log dirs cannot be read", b), nil
 		}
 		next := m.run
 		next.Proven = append(slices.Clone(m.run.Proven), b)
-		if err := m.saveHead(ctx, next); err != nil {
+		if err := m.books.head(ctx, next); err != nil {
 			return "", err
 		}
 		m.run = next
@@ -157,7 +147,7 @@ func (m *Mover) proveBroker(ctx context.Context, b int, view View, sizes Sizes) 
 		if !answers {
 			how = "by the metadata; it is gone and its log dirs cannot be read"
 		}
-		m.emit(Event{Kind: "proof", Text: fmt.Sprintf("broker %d is empty, %s", b, how)})
+		m.story.event(EventProof, fmt.Sprintf("broker %d is empty, %s", b, how))
 	}
 	if !m.run.Unregister || !registered {
 		return "", nil
@@ -165,9 +155,12 @@ func (m *Mover) proveBroker(ctx context.Context, b int, view View, sizes Sizes) 
 	if reg.Alive {
 		return fmt.Sprintf("broker %d is empty; stop it, and it will be unregistered", b), nil
 	}
+	if l := m.askLeave(); !l.given(ctx) {
+		return fmt.Sprintf("broker %d is to be unregistered: %s", b, l.held.why), nil
+	}
 	if err := m.cfg.Kafka.Unregister(ctx, b); err != nil {
 		return "", err
 	}
-	m.emit(Event{Kind: "proof", Text: fmt.Sprintf("broker %d is unregistered", b)})
+	m.story.event(EventProof, fmt.Sprintf("broker %d is unregistered", b))
 	return "", nil
 }

@@ -55,15 +55,15 @@ func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) 
 	if err := m.cfg.Store.Claim(ctx, m.cfg.Owner); err != nil {
 		return fmt.Errorf("claiming the mover's state: %w", err)
 	}
-	if err := m.saveRun(ctx, run); err != nil {
+	if err := m.books.whole(ctx, run); err != nil {
 		return fmt.Errorf("writing the plan down: %w", err)
 	}
 	m.run = run
 	m.board.edit(func(s *status) { s.progress = rebalance.Progress{MovesTotal: len(run.Moves)} })
 	for _, d := range dropped {
-		m.event("drop", fmt.Sprintf("%s: %s", d.tp(), d.Dropped))
+		m.story.event(EventDrop, fmt.Sprintf("%s: %s", d.tp(), d.Dropped))
 	}
-	m.event("phase", fmt.Sprintf("starting run %s with %d moves", run.ID, len(s.Moves)))
+	m.story.event(EventState, fmt.Sprintf("starting run %s with %d moves", run.ID, len(s.Moves)))
 	m.begin(false)
 	return nil
 }
@@ -84,8 +84,16 @@ func (m *Mover) Check(ctx context.Context, moves []cluster.Move, o Options) ([]F
 // situation reads all that the preflight looks at, and matches the plan with
 // what the cluster is now.
 func (m *Mover) situation(ctx context.Context, moves []cluster.Move, o Options) (Situation, []Move, error) {
-	s := Situation{Drain: o.Drain, Owned: m.owned, Limits: m.cfg.Throttle, Now: m.cfg.Now(), WindowOpen: m.cfg.WindowOpen, TopicOperator: m.cfg.TopicOperator}
+	s := Situation{Drain: o.Drain, Owned: m.books.owned}
+	if m.cfg.May != nil {
+		s.MayAsked, s.May = true, m.cfg.May(ctx, Forward)
+	}
 	var err error
+	if m.cfg.TopicOperator != nil {
+		if s.TopicOperator, err = m.cfg.TopicOperator(ctx); err != nil {
+			s.TopicOperator, s.TopicOperatorErr = TopicOperatorUnknown, err
+		}
+	}
 	if s.View, err = m.cfg.Kafka.View(ctx, nil); err != nil {
 		return s, nil, err
 	}

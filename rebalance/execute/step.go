@@ -10,111 +10,73 @@ import (
 	"github.com/tidetable/tidetable/rebalance"
 )
 
-// work is what the loop remembers between polls. Losing it costs a poll, never
-// the run.
-type work struct {
-	down     deadline
-	growth   growth
-	arrivals arrivals
-	sizes    Sizes
-	rates    map[RateOn]cluster.BytesPerSecond
-	set      Throttles // what we have set
-	// confirmed is what of it was read back: what is missing of this, somebody
-	// else removed.
-	confirmed Throttles
-	excess    map[TP]bool // partitions seen with more replicas than they should have
-	lost      time.Time   // when a throttle of ours was found missing
-	restored  int
-	eta       eta
-	held      time.Duration
-	lastPoll  time.Time
-	moved     cluster.Bytes // at the last poll
-	tenth     int           // tenths of the bytes that were told
-	settled   map[TP]bool
-	verified  bool          // every settled move was looked at again
-	surprise  map[TP]string // the last reason told per partition
-	waits     map[int]int   // polls for which a broker's throttle could not be read
-	holding   string        // what holds every new batch, as it was told
-	silent    map[int]bool  // brokers that did not answer when they were last asked
-	downSince map[int]time.Time
+// Direction is where work leads: to the plan's targets, or back to where
+// everything was.
+type Direction int
+
+// The directions.
+const (
+	Forward Direction = iota
+	Back
+)
+
+// leave asks Config.May before everything that a poll submits. Once refused, it
+// stays refused until the next poll.
+type leave struct {
+	may  func(context.Context, Direction) error
+	to   Direction
+	held hold
 }
 
-func newWork(c Config) *work {
-	w := &work{down: deadline{grace: c.Grace}, rates: map[RateOn]cluster.BytesPerSecond{}, surprise: map[TP]string{}, waits: map[int]int{},
-		silent: map[int]bool{}, downSince: map[int]time.Time{}}
-	w.set = Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}}
-	w.restart()
-	return w
+func (m *Mover) askLeave() *leave {
+	l := &leave{may: m.cfg.May, to: Forward}
+	if m.run.Back {
+		l.to = Back
+	}
+	return l
 }
 
-// restart forgets what belongs to one direction of a run.
-func (w *work) restart() {
-	w.settled = map[TP]bool{}
-	w.eta = eta{}
-	w.tenth = 0
-	w.verified = false
-	w.held = 0
-}
-
-// verdicts sorts this poll's rulings by what is to be done.
-type verdicts struct {
-	running, cands, later []copying
-	steps                 map[TP]Judgement
-	excess                map[TP]bool
-	reorder, elect        []Target
-	revert                []TP
-	open                  int // moves that are not settled
-	waiting               string
-	changed               bool // a move was dropped or given another target
-	foreign               []TP
-	total, left           cluster.Bytes
-	movesDone             int
+// given asks.
+func (l *leave) given(ctx context.Context) bool {
+	if l.held.by == nobody && l.may != nil {
+		if err := l.may(ctx, l.to); err != nil {
+			l.held = hold{noLeave, err.Error()}
+		}
+	}
+	return l.held.by == nobody
 }
 
 // stepMoves is one poll of moving or cancelling.
 func (m *Mover) stepMoves(ctx context.Context) error {
 	now := m.cfg.Now()
-	view, err := m.cfg.Kafka.View(ctx, m.openTopics())
+	w := m.work
+	open := w.docket.open(m.run)
+	view, err := w.sight.view(ctx, m.cfg.Kafka, open)
 	if err != nil {
 		return err
 	}
-	m.work.silence(view)
-	if err := m.look(ctx, view, now); err != nil {
+	m.story.outages(w.sight.outages(view, open, now), view, open, m.run.Back, m.cfg.Grace)
+	if err := w.sight.measure(ctx, m.cfg.Kafka, view, open, now); err != nil {
 		return err
 	}
-	v := m.rule(view, now)
+	v := w.docket.rule(&m.run, view, &w.sight, now, m.story)
 	if v.changed {
-		if err := m.saveRun(ctx, m.run); err != nil {
+		if err := m.books.whole(ctx, m.run); err != nil {
 			return err
 		}
 	}
-	if v.open == 0 && !m.work.verified {
+	if v.open == 0 && !w.docket.verified {
 		// A broker that died meanwhile may have undone what was settled: look at
 		// every move once more before saying that it is done.
-		m.work.verified, m.work.settled = true, map[TP]bool{}
+		w.docket.verified, w.docket.settled = true, map[TP]bool{}
 		return nil
 	}
-	m.work.verified = m.work.verified && v.open == 0
+	w.docket.verified = w.docket.verified && v.open == 0
 	if v.open == 0 {
 		m.account(v, now, "")
 		return m.enter(ctx, rebalance.Cleaning, "every move is settled")
 	}
-	if err := m.settleLeaders(ctx, v); err != nil {
-		return err
-	}
-	read, lost, err := m.readThrottles(ctx, now)
-	if err != nil {
-		return err
-	}
-	m.work.heard(m.owned.brokers(), read, view)
-	v.cands = withoutSilent(v.cands, view)
-	hold := lost
-	if hold == "" {
-		hold = m.mayNotSubmit(v, now)
-	}
-	m.tellHold(hold)
-	m.adjustRates(ctx, v, view)
-	why, err := m.submitNext(ctx, v, view, read, hold, lost != "")
+	why, err := m.act(ctx, v, view, now)
 	if err != nil {
 		return err
 	}
@@ -125,196 +87,114 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 	return nil
 }
 
-// openTopics names the topics whose moves are not settled.
-func (m *Mover) openTopics() []string {
-	var out []string
-	for _, mv := range m.run.Moves {
-		if mv.Dropped == "" && !m.work.settled[mv.tp()] {
-			out = append(out, mv.Topic)
-		}
+// act does what a poll's rulings say; why is what stands against a new batch.
+func (m *Mover) act(ctx context.Context, v verdicts, view View, now time.Time) (why string, err error) {
+	w, l := m.work, m.askLeave()
+	if err := m.settleLeaders(ctx, v, l); err != nil {
+		return "", err
 	}
-	slices.Sort(out)
-	out = slices.Compact(out)
-	if out == nil {
-		out = []string{}
-	}
-	return out
-}
-
-// look reads what the judgement needs beside the view: sizes, and who is dead.
-func (m *Mover) look(ctx context.Context, view View, now time.Time) error {
-	var tps []TP
-	ids := map[int]bool{}
-	for _, mv := range m.run.Moves {
-		if mv.Dropped != "" || m.work.settled[mv.tp()] {
-			continue
-		}
-		tps = append(tps, mv.tp())
-		for _, b := range slices.Concat(mv.Original, mv.Target) {
-			ids[b] = true
-		}
-	}
-	brokers := make([]int, 0, len(ids))
-	for b := range ids {
-		brokers = append(brokers, b)
-	}
-	slices.Sort(brokers)
-	died, back := m.work.down.observe(view, brokers, now)
-	m.tellOutages(died, back, view, now)
-	alive := slices.DeleteFunc(brokers, func(b int) bool { return !view.alive(b) })
-	sizes, err := m.cfg.Kafka.Sizes(ctx, alive, tps)
+	read, held, err := w.throttles.readBack(ctx, m.books.owned, w.docket.open(m.run), now)
 	if err != nil {
-		return fmt.Errorf("reading log dirs: %w", err)
+		return "", err
 	}
-	m.work.sizes = sizes
-	m.work.growth.observe(view, sizes, tps, now)
-	m.work.arrivals.observeCopies(view, sizes, now)
-	return nil
+	lost := held.by != nobody
+	w.sight.heard(m.books.owned.brokers(), read, view)
+	v.cands = withoutSilent(v.cands, view)
+	switch {
+	case lost:
+	case len(v.foreign) > 0:
+		held = hold{foreignMoves, "another tool's reassignment is in flight: " + few(v.foreign)}
+	case !l.given(ctx):
+		held = l.held
+	}
+	m.story.held(held)
+	w.throttles.adjust(ctx, v, view, w.sight.used(v.running))
+	var batch []copying
+	if why = held.why; held.by == nobody {
+		batch, why = m.choose(v)
+	}
+	if err := w.throttles.apply(ctx, slices.Concat(v.running, batch), view, read, lost, &m.books); err != nil {
+		return w.unanswered(err)
+	}
+	refused, err := m.submit(ctx, v, batch, l)
+	if err != nil {
+		return w.unanswered(err)
+	}
+	if refused != "" {
+		why = refused
+	}
+	return why, nil
 }
 
-// rule judges every open move.
-func (m *Mover) rule(view View, now time.Time) verdicts {
-	w := m.work
-	v := verdicts{steps: map[TP]Judgement{}, excess: map[TP]bool{}}
-	r := rules{draining: m.run.Drain, gone: w.down.gone(now), back: m.run.Back}
-	known := map[TP]bool{}
-	for i := range m.run.Moves {
-		mv := &m.run.Moves[i]
-		known[mv.tp()] = true
-		if mv.Dropped != "" {
-			continue
-		}
-		whole := mv.Size * cluster.Bytes(steps(mv.source(m.run.Back), mv.target(m.run.Back)))
-		v.total += whole
-		if w.settled[mv.tp()] {
-			v.movesDone++
-			continue
-		}
-		j := judge(*mv, view, r)
-		if j.Ruling == Replan || j.Ruling == Drop {
-			j = m.change(mv, view, j)
-			v.changed = true
-			if mv.Dropped != "" {
-				v.total -= whole
-				continue
-			}
-		}
-		if j.Ruling == Done {
-			w.settled[mv.tp()] = true
-			v.movesDone++
-			continue
-		}
-		v.open++
-		m.place(&v, i, j, view)
+// unanswered makes a reason of an error that is about single brokers: one that
+// died this very moment is no error, the next look tells what it means.
+func (w *work) unanswered(err error) (why string, _ error) {
+	silent, ok := silentBrokers(err)
+	if !ok {
+		return "", err
 	}
-	for tp := range view.Reassigning {
-		if !known[tp] {
-			v.foreign = append(v.foreign, tp)
-		}
+	for _, b := range silent {
+		w.sight.silent[b] = true
 	}
-	slices.SortFunc(v.foreign, compareTP)
-	w.excess = v.excess
-	return v
+	return err.Error(), nil
 }
 
-// change drops a move or gives it another target. What it becomes is judged at
-// the next poll.
-func (m *Mover) change(mv *Move, view View, j Judgement) Judgement {
-	if j.Ruling == Replan && !m.run.Back {
-		next, ok, why := replan(*mv, view, m.run.Drain, m.brokerLoads())
-		if ok {
-			m.emit(Event{Kind: "replan", Partitions: 1, Text: fmt.Sprintf("%s: %s; its target is now %v instead of %v", mv.tp(), j.Why, next.Target, mv.Target)})
-			*mv = next
-			return Judgement{Ruling: Hold, Why: j.Why}
-		}
-		j.Why += ": " + why
-	}
-	mv.Dropped = j.Why
-	m.emit(Event{Kind: "drop", Partitions: 1, Text: fmt.Sprintf("%s: %s", mv.tp(), j.Why)})
-	return Judgement{Ruling: Drop, Why: j.Why}
+func (m *Mover) account(v verdicts, now time.Time, why string) {
+	meter := &m.work.meter
+	p := meter.account(m.board.read().progress, m.run, v, now, why, &m.work.throttles)
+	meter.tenths(p, m.story)
+	m.board.edit(func(s *status) { s.progress = p })
 }
 
-// brokerLoads is the bytes that each broker holds or will.
-func (m *Mover) brokerLoads() map[int]cluster.Bytes {
-	load := map[int]cluster.Bytes{}
-	for _, mv := range m.run.Moves {
-		for _, b := range mv.Target {
-			load[b] += mv.Size
+// choose asks admit for the next batch; why says what stands against one.
+func (m *Mover) choose(v verdicts) (batch []copying, why string) {
+	t := &m.work.throttles
+	batch, held := admit(v.cands, v.running, v.later, limits{
+		allowance: func(b int) cluster.Bytes { return t.copied(b, max(m.cfg.Window, 2*m.cfg.Poll)) },
+		soon:      func(b int) cluster.Bytes { return t.copied(b, 2*m.cfg.Poll) },
+		room:      m.work.sight.room(v.running),
+		carries: func(b int, s Side, in cluster.BytesPerSecond) bool {
+			return t.policy.carries(sideIncoming(s, in))
+		},
+	})
+	if len(batch)+len(v.running) > 0 {
+		return batch, ""
+	}
+	for _, c := range v.cands {
+		if why := held[c.tp]; why != "" {
+			return nil, fmt.Sprintf("%s: %s", c.tp, why)
 		}
 	}
-	return load
+	return nil, ""
 }
 
-// place puts one ruling where it will be acted on.
-func (m *Mover) place(v *verdicts, i int, j Judgement, view View) {
-	mv := m.run.Moves[i]
-	tp := mv.tp()
-	p, _ := view.Partition(tp)
-	target := mv.target(m.run.Back)
-	if j.Ruling == Submit && j.Add < 0 {
-		// Seen twice, so that it is no move that began or ended between two
-		// requests of one look.
-		v.excess[tp] = true
-		if !m.work.excess[tp] {
-			return
-		}
+// submit sends a batch whose throttles are set; why says that it may not.
+func (m *Mover) submit(ctx context.Context, v verdicts, batch []copying, l *leave) (why string, err error) {
+	if len(batch) == 0 {
+		return "", nil
 	}
-	m.tell(tp, j)
-	if j.Why != "" && v.waiting == "" {
-		v.waiting = tp.String() + ": " + j.Why
+	targets := make([]Target, 0, len(batch))
+	var bytes cluster.Bytes
+	for _, c := range batch {
+		targets = append(targets, Target{TP: c.tp, Replicas: v.steps[c.tp].Step})
+		bytes += c.left
 	}
-	size := max(mv.Size, m.leaderSize(tp, p))
-	re, moving := view.Reassigning[tp]
-	missing := without(target, p.Replicas)
-	if moving {
-		missing = without(target, re.Target())
+	// The last look before the cluster changes: is the state still ours, and may
+	// anything begin?
+	if err := m.books.store.Check(ctx); err != nil {
+		return "", err
 	}
-	v.left += size * cluster.Bytes(len(missing))
-	c := copying{move: i, tp: tp, from: p.Leader, to: -1, left: size, incoming: m.work.growth.rate(tp), internal: mv.Internal, heals: j.Heals}
-	switch j.Ruling {
-	case Submit:
-		v.steps[tp] = j
-		if j.Add < 0 {
-			v.reorder = append(v.reorder, Target{TP: tp, Replicas: j.Step, Shrinks: true})
-			return
-		}
-		c.to = j.Add
-		v.cands = append(v.cands, c)
-		missing = without(missing, []int{j.Add})
-	case Running:
-		if len(re.Adding) > 0 {
-			c.to = re.Adding[0]
-			done, _ := m.work.sizes.of(tp, c.to)
-			c.left = max(size-done, 0)
-			v.left += c.left
-			v.running = append(v.running, c)
-		}
-	case Revert:
-		v.revert = append(v.revert, tp)
-	case Reorder:
-		v.reorder = append(v.reorder, Target{TP: tp, Replicas: j.Step})
-	case Elect:
-		v.elect = append(v.elect, Target{TP: tp, Replicas: target})
+	if !l.given(ctx) {
+		m.story.held(l.held)
+		return l.held.why, nil
 	}
-	for _, b := range missing {
-		later := c
-		later.to, later.left = b, size
-		v.later = append(v.later, later)
+	refused, err := m.cfg.Kafka.Reassign(ctx, targets)
+	if err != nil {
+		return "", err
 	}
-}
-
-// tell emits an event for a surprise, once per reason.
-func (m *Mover) tell(tp TP, j Judgement) {
-	if j.Why == m.work.surprise[tp] {
-		return
-	}
-	m.work.surprise[tp] = j.Why
-	if j.Why != "" {
-		m.emit(Event{Kind: "hold", Partitions: 1, Text: fmt.Sprintf("%s: %s", tp, j.Why)})
-	}
-}
-
-func (m *Mover) leaderSize(tp TP, p PartitionView) cluster.Bytes {
-	n, _ := m.work.sizes.of(tp, p.Leader)
-	return n
+	m.story.refused(refused)
+	m.batches++
+	m.story.emit(Event{Kind: EventBatch, Batch: m.batches, Partitions: len(batch) - len(refused), Bytes: bytes,
+		Text: fmt.Sprintf("batch %d: %d partitions, %v", m.batches, len(batch)-len(refused), bytes)})
+	return "", nil
 }

@@ -3,6 +3,8 @@ package execute
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"time"
 
@@ -20,30 +22,56 @@ const leaderSharesIn = 3
 
 // sideIncoming is what producers make a side of a broker pass through the
 // throttle.
-func (m *Mover) sideIncoming(s Side, in cluster.BytesPerSecond) cluster.BytesPerSecond {
+func sideIncoming(s Side, in cluster.BytesPerSecond) cluster.BytesPerSecond {
 	if s == LeaderSide {
 		return leaderSharesIn * in
 	}
 	return in
 }
 
-// readThrottles reads ours back. When one vanished or was changed by hand the
-// mover holds for a while, since somebody did it for a reason, and then sets it
-// again. What is in flight cannot be stopped without losing its bytes.
-func (m *Mover) readThrottles(ctx context.Context, now time.Time) (read Throttles, hold string, err error) {
-	w := m.work
-	read, err = m.cfg.Kafka.Throttles(ctx, m.owned.brokers(), m.owned.topics())
-	if err != nil {
-		return read, "", err
+// throttler decides the rates and keeps the cluster's throttles what they must
+// be.
+type throttler struct {
+	kafka        Kafka
+	clients      Clients // nil: unknown
+	policy       ThrottlePolicy
+	restoreAfter time.Duration
+	log          *slog.Logger
+	story        *narrator
+
+	rates map[RateOn]cluster.BytesPerSecond // decided at the last look
+	set   Throttles                         // what we have set
+	// confirmed is what of it was read back: what is missing of this, somebody
+	// else removed.
+	confirmed Throttles
+	lost      time.Time // when a throttle of ours was found missing
+	restored  int
+}
+
+func newThrottler(c Config, story *narrator) throttler {
+	return throttler{
+		kafka: c.Kafka, clients: c.Clients, policy: c.Throttle, restoreAfter: c.RestoreAfter, log: c.Log, story: story,
+		rates: map[RateOn]cluster.BytesPerSecond{},
+		set:   Throttles{Rates: map[RateOn]cluster.BytesPerSecond{}, Entries: map[Entry]bool{}},
 	}
-	w.confirmed = confirm(w.set, w.confirmed, read)
-	rates, entries := vanished(w.confirmed, read)
+}
+
+// readBack reads ours back. When one vanished or was changed by hand the mover
+// holds for a while, since somebody did it for a reason, and then sets it
+// again. What is in flight cannot be stopped without losing its bytes.
+func (t *throttler) readBack(ctx context.Context, owned Owned, open []Move, now time.Time) (read Throttles, h hold, err error) {
+	read, err = t.kafka.Throttles(ctx, owned.brokers(), owned.topics())
+	if err != nil {
+		return read, hold{}, err
+	}
+	t.confirmed = confirm(t.set, t.confirmed, read)
+	rates, entries := vanished(t.confirmed, read)
 	entries = slices.DeleteFunc(entries, func(e Entry) bool { // of a deleted topic
-		return m.work.settled[TP{e.Topic, e.Partition}] || !m.isOpen(TP{e.Topic, e.Partition})
+		return !slices.ContainsFunc(open, func(mv Move) bool { return mv.tp() == TP{e.Topic, e.Partition} })
 	})
 	if len(rates)+len(entries) == 0 {
-		w.lost = time.Time{}
-		return read, "", nil
+		t.lost = time.Time{}
+		return read, hold{}, nil
 	}
 	what := ""
 	if len(rates) > 0 {
@@ -51,59 +79,46 @@ func (m *Mover) readThrottles(ctx context.Context, now time.Time) (read Throttle
 	} else {
 		what = fmt.Sprintf("%s of topic %s", entries[0].Side.ListKey(), entries[0].Topic)
 	}
-	if w.lost.IsZero() {
-		w.lost = now
+	if t.lost.IsZero() {
+		t.lost = now
 	}
-	if w.restored >= maxRestores {
-		return read, what + " was removed again and again: holding until a person starts or cancels", nil
+	if t.restored >= maxRestores {
+		return read, hold{throttleContest, what + " was removed again and again: holding until a person starts or cancels"}, nil
 	}
-	if now.Sub(w.lost) < m.cfg.RestoreAfter {
-		return read, "somebody removed or changed " + what, nil
+	if now.Sub(t.lost) < t.restoreAfter {
+		return read, hold{throttleRemoved, "somebody removed or changed " + what}, nil
 	}
-	w.restored++
-	w.lost = time.Time{}
-	w.confirmed = Throttles{}
-	m.emit(Event{Kind: "throttle", Text: "setting " + what + " again"})
-	return read, "", nil
+	t.restored++
+	t.lost = time.Time{}
+	t.confirmed = Throttles{}
+	t.story.event(EventThrottle, "setting "+what+" again")
+	return read, hold{}, nil
 }
 
-func (m *Mover) isOpen(tp TP) bool {
-	i := slices.IndexFunc(m.run.Moves, func(mv Move) bool { return mv.tp() == tp })
-	return i >= 0 && m.run.Moves[i].Dropped == ""
-}
-
-// adjustRates gives every busy broker its rate for the next poll.
-func (m *Mover) adjustRates(ctx context.Context, v verdicts, view View) {
+// adjust gives every busy broker its rate for the next poll; used is what
+// copies took of each since the last one.
+func (t *throttler) adjust(ctx context.Context, v verdicts, view View, used map[RateOn]cluster.BytesPerSecond) {
 	busy := newLoads(v.running)
-	used := m.usedRates(v)
 	ids := map[int]bool{}
 	for _, c := range slices.Concat(v.running, v.cands) {
 		ids[c.to], ids[c.from] = true, true
 	}
-	brokers := make([]int, 0, len(ids))
-	for b := range ids {
-		if b >= 0 {
-			brokers = append(brokers, b)
-		}
-	}
-	slices.Sort(brokers)
-	health := m.health(ctx, brokers, view)
+	delete(ids, -1)
+	brokers := slices.Sorted(maps.Keys(ids))
+	health := t.health(ctx, brokers, view)
 	for _, b := range brokers {
 		for _, s := range Sides {
 			k := RateOn{b, s}
-			rate, ok := m.work.rates[k]
-			if !ok {
-				rate = m.cfg.Throttle.Start
-			}
+			rate := t.of(k)
 			in := busy.incomingTo[b]
 			if s == LeaderSide {
 				in = busy.incomingFrom[b]
 			}
-			next := m.cfg.Throttle.nextRate(rate, health[b], used[k], m.sideIncoming(s, in))
+			next := t.policy.nextRate(rate, health[b], used[k], sideIncoming(s, in))
 			if next < rate {
-				m.emit(Event{Kind: "throttle", Text: fmt.Sprintf("broker %d is %s: %s side from %v to %v", b, orUnknown(health[b]), s, rate, next)})
+				t.story.event(EventThrottle, fmt.Sprintf("broker %d is %s: %s side from %v to %v", b, orUnknown(health[b]), s, rate, next))
 			}
-			m.work.rates[k] = next
+			t.rates[k] = next
 		}
 	}
 }
@@ -117,20 +132,18 @@ func orUnknown(h Health) string {
 
 // health asks for the clients' health, and adds what the metadata itself says:
 // a partition under min.insync.replicas hurts its leader's clients now.
-func (m *Mover) health(ctx context.Context, brokers []int, view View) map[int]Health {
+func (t *throttler) health(ctx context.Context, brokers []int, view View) map[int]Health {
 	out := map[int]Health{}
-	if m.cfg.Clients != nil && len(brokers) > 0 {
-		h, err := m.cfg.Clients.Health(ctx, brokers)
+	if t.clients != nil && len(brokers) > 0 {
+		h, err := t.clients.Health(ctx, brokers)
 		if err != nil {
-			m.cfg.Log.Warn("health is unknown", "error", err)
+			t.log.Warn("health is unknown", "error", err)
 		}
-		for b, x := range h {
-			out[b] = x
-		}
+		maps.Copy(out, h)
 	}
-	for _, t := range view.Topics {
-		for _, p := range t.Partitions {
-			if len(p.Replicas) > 0 && len(p.ISR) < min(t.MinISR, len(p.Replicas)) {
+	for _, topic := range view.Topics {
+		for _, p := range topic.Partitions {
+			if len(p.Replicas) > 0 && len(p.ISR) < min(topic.MinISR, len(p.Replicas)) {
 				for _, b := range p.Replicas {
 					out[b] = Hurt
 				}
@@ -140,103 +153,75 @@ func (m *Mover) health(ctx context.Context, brokers []int, view View) map[int]He
 	return out
 }
 
-// usedRates is what copies took of each side's rate since the last poll,
-// judged by the bytes that arrived.
-func (m *Mover) usedRates(v verdicts) map[RateOn]cluster.BytesPerSecond {
-	out := map[RateOn]cluster.BytesPerSecond{}
-	for _, c := range v.running {
-		r := m.work.arrivals.rate(c)
-		out[RateOn{c.to, FollowerSide}] += r
-		out[RateOn{c.from, LeaderSide}] += r
+// of is the rate of one side of a broker.
+func (t *throttler) of(k RateOn) cluster.BytesPerSecond {
+	if r, ok := t.rates[k]; ok {
+		return r
 	}
-	return out
+	return t.policy.Start
 }
 
-// arrivals measures how fast each copy grows at its destination.
-type arrivals struct{ growth }
-
-func (a *arrivals) rate(c copying) cluster.BytesPerSecond { return a.growth.last[c.tp].rate }
-
-// observeCopies is growth.observe for destinations.
-func (a *arrivals) observeCopies(v View, s Sizes, now time.Time) {
-	next := map[TP]grown{}
-	for tp, re := range v.Reassigning {
-		if len(re.Adding) == 0 {
-			continue
-		}
-		n, ok := s.of(tp, re.Adding[0])
-		if !ok {
-			continue
-		}
-		g := grown{leader: re.Adding[0], size: n, at: now}
-		old, seen := a.last[tp]
-		if dt := now.Sub(old.at).Seconds(); seen && old.leader == g.leader && dt > 0 {
-			g.rate = cluster.BytesPerSecond(max(0, float64(n-old.size)/dt))
-		}
-		next[tp] = g
+// copied is what a broker copies in a while at its present throttle.
+func (t *throttler) copied(b int, while time.Duration) cluster.Bytes {
+	rate := t.policy.Start
+	for _, s := range Sides {
+		rate = min(rate, t.of(RateOn{b, s}))
 	}
-	a.last = next
+	return cluster.Bytes(float64(rate) * while.Seconds())
 }
 
-// applyThrottles brings the cluster's throttles to what the copies in flight
-// and the batch need: first written down, then raised, then the rest removed.
-// While a throttle is lost to somebody else's hand, nothing is raised.
-func (m *Mover) applyThrottles(ctx context.Context, v verdicts, batch []copying, view View, read Throttles, lost bool) error {
-	rates, entries := m.wanted(v, batch, view)
+// apply brings the cluster's throttles to what the copies in flight and the
+// batch need: first written down, then raised, then the rest removed. While a
+// throttle is lost to somebody else's hand, nothing is raised.
+func (t *throttler) apply(ctx context.Context, copies []copying, view View, read Throttles, lost bool, books *ledger) error {
+	rates, entries := t.wanted(copies, view)
 	wantEntry := map[Entry]bool{}
 	for _, e := range entries {
 		wantEntry[e] = true
 	}
-	for _, r := range m.owned.Rates { // a rate stays until the run is over
+	for _, r := range books.owned.Rates { // a rate stays until the run is over
 		if _, ok := rates[r]; !ok {
-			rates[r] = m.work.set.Rates[r]
+			rates[r] = t.set.Rates[r]
 		}
 	}
-	owned := m.owned.with(keysOf(rates), entries)
-	if len(owned.Rates) > len(m.owned.Rates) || len(owned.Entries) > len(m.owned.Entries) {
-		if err := m.saveOwned(ctx, owned); err != nil {
+	owned := books.owned.with(slices.Collect(maps.Keys(rates)), entries)
+	if len(owned.Rates) > len(books.owned.Rates) || len(owned.Entries) > len(books.owned.Entries) {
+		if err := books.own(ctx, owned); err != nil {
 			return err
 		}
 	}
 	up := ThrottleChange{}
 	if !lost {
-		for r, v := range rates {
-			if v <= 0 {
-				delete(rates, r)
-			}
-		}
+		maps.DeleteFunc(rates, func(_ RateOn, v cluster.BytesPerSecond) bool { return v <= 0 })
 		up = raise(read, rates, entries)
-		for r := range up.Rates {
-			if !view.alive(r.Broker) { // it takes no orders, and holds nobody back
-				delete(up.Rates, r)
-			}
-		}
+		// A broker that is down takes no orders, and holds nobody back.
+		maps.DeleteFunc(up.Rates, func(r RateOn, _ cluster.BytesPerSecond) bool { return !view.alive(r.Broker) })
 	}
 	down, keep := lower(read, owned, rates, wantEntry)
 	up.Subtract = down.Subtract
 	if !up.empty() {
-		if err := m.cfg.Kafka.SetThrottles(ctx, up); err != nil {
+		if err := t.kafka.SetThrottles(ctx, up); err != nil {
 			return err
 		}
 	}
 	if !lost {
-		m.work.set = Throttles{Rates: rates, Entries: wantEntry}
+		t.set = Throttles{Rates: rates, Entries: wantEntry}
 	} else {
 		for _, e := range down.Subtract {
-			delete(m.work.set.Entries, e)
+			delete(t.set.Entries, e)
 		}
 	}
 	if keep.Rates = owned.Rates; len(keep.Entries) < len(owned.Entries) {
-		return m.saveOwned(ctx, keep)
+		return books.own(ctx, keep)
 	}
 	return nil
 }
 
 // wanted is the rates and list entries for everything in flight and to be.
-func (m *Mover) wanted(v verdicts, batch []copying, view View) (map[RateOn]cluster.BytesPerSecond, []Entry) {
+func (t *throttler) wanted(copies []copying, view View) (map[RateOn]cluster.BytesPerSecond, []Entry) {
 	rates := map[RateOn]cluster.BytesPerSecond{}
 	var entries []Entry
-	for _, c := range slices.Concat(v.running, batch) {
+	for _, c := range copies {
 		p, ok := view.Partition(c.tp)
 		if !ok {
 			continue
@@ -245,28 +230,12 @@ func (m *Mover) wanted(v verdicts, batch []copying, view View) (map[RateOn]clust
 		for _, b := range p.Replicas {
 			// Any replica may become the leader, and must then be throttled.
 			if view.alive(b) {
-				rates[RateOn{b, LeaderSide}] = m.rateOf(b, LeaderSide)
+				rates[RateOn{b, LeaderSide}] = t.of(RateOn{b, LeaderSide})
 			}
 		}
-		if !view.alive(c.to) {
-			continue
+		if view.alive(c.to) {
+			rates[RateOn{c.to, FollowerSide}] = t.of(RateOn{c.to, FollowerSide})
 		}
-		rates[RateOn{c.to, FollowerSide}] = m.rateOf(c.to, FollowerSide)
 	}
 	return rates, entries
-}
-
-func (m *Mover) rateOf(b int, s Side) cluster.BytesPerSecond {
-	if r, ok := m.work.rates[RateOn{b, s}]; ok {
-		return r
-	}
-	return m.cfg.Throttle.Start
-}
-
-func keysOf(rates map[RateOn]cluster.BytesPerSecond) []RateOn {
-	out := make([]RateOn, 0, len(rates))
-	for r := range rates {
-		out = append(out, r)
-	}
-	return out
 }

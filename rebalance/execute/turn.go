@@ -3,7 +3,6 @@ package execute
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 
 	"github.com/tidetable/tidetable/rebalance"
@@ -59,39 +58,4 @@ func (b *board) edit(change func(*status)) {
 			return
 		}
 	}
-}
-
-// outbox keeps events until nobody is at work, and hands them over in order,
-// one at a time and with no lock held: who is told may ask the mover anything.
-type outbox struct {
-	mu      sync.Mutex
-	waiting []Event
-	telling bool
-}
-
-func (o *outbox) put(e Event) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.waiting = append(o.waiting, e)
-}
-
-// empty tells what is waiting. Who comes while another tells leaves it to that
-// one.
-func (o *outbox) empty(tell func(Event)) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.telling {
-		return
-	}
-	o.telling = true
-	for len(o.waiting) > 0 {
-		next := o.waiting
-		o.waiting = nil
-		o.mu.Unlock()
-		for _, e := range next {
-			tell(e)
-		}
-		o.mu.Lock()
-	}
-	o.telling = false
 }
