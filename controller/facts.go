@@ -66,7 +66,8 @@ func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) 
 	f.Brokers = capacity.FactsOf(snap, c.parts.Shape)
 	f.Seen = seenOf(&f)
 	if !c.cfg.NoCurves {
-		f.Seen.BrokerLoads = shown(brokerLoads(&f.Snapshot))
+		loads := f.Snapshot.BrokerLoads()
+		f.Seen.BrokerLoads, f.Seen.Utilisation = shown(loads), fairShare(loads)
 	}
 	c.listen(ctx, &f)
 	f.Demand.LoadUnknown = loadUnknown(f.Demand, f.Snapshot.Stale)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
@@ -234,7 +235,7 @@ func (s *proposer) rebalance(r readings, p *Proposed) {
 		}
 	}
 	s.balance.seen = r.Now
-	hot, tolerance := hottest(brokerLoads(&r.Snapshot)), float64(s.spec.Rebalance.Tolerance)
+	hot, tolerance := cluster.Hottest(r.Snapshot.BrokerLoads()), float64(s.spec.Rebalance.Tolerance)
 	if hot.Over <= tolerance {
 		return
 	}

@@ -144,32 +144,27 @@ func gateConcerns(d Decision) []Concern {
 	return all
 }
 
+// hotSpots is every alive broker whose utilisation exceeds its fair share by
+// more than the tolerance, by the measure of cluster.Hottest.
 func hotSpots(d Decision) []Concern {
-	sum, n := map[string]cluster.Ratio{}, map[string]int{}
+	if d.Limits.Tolerance <= 0 {
+		return nil
+	}
+	var all []Concern
 	for _, b := range d.Seen.BrokerLoads {
 		if b.State != cluster.BrokerAlive {
 			continue
 		}
-		for r, u := range b.Utilisation {
-			sum[r] += u
-			n[r]++
-		}
-	}
-	var all []Concern
-	for _, b := range d.Seen.BrokerLoads {
-		worst, over := "", cluster.Ratio(0)
-		for _, r := range []string{"cpu", "disk", "networkIn", "networkOut"} {
-			u, ok := b.Utilisation[r]
-			if !ok || n[r] < 2 || u < hotSpotFloor || b.State != cluster.BrokerAlive {
-				continue
-			}
-			if o := u / (sum[r] / cluster.Ratio(n[r])); o > 1+d.Limits.Tolerance && o > over {
-				worst, over = r, o
+		worst, over := cluster.Resource(""), 1+d.Limits.Tolerance
+		for _, r := range cluster.Balanced() {
+			u, fair := b.Utilisation[r], d.Seen.Utilisation[r]
+			if u >= hotSpotFloor && fair > 0 && u/fair > over {
+				worst, over = r, u/fair
 			}
 		}
-		if worst != "" && d.Limits.Tolerance > 0 {
-			all = append(all, Concern{Kind: HotSpot, Subject: fmt.Sprintf("broker %d", b.ID), Constraint: worst, Severity: Warning,
-				Detail: fmt.Sprintf("%s is at %s, %.2f times the average of %s", worst, b.Utilisation[worst], float64(over), sum[worst]/cluster.Ratio(n[worst]))})
+		if worst != "" {
+			all = append(all, Concern{Kind: HotSpot, Subject: fmt.Sprintf("broker %d", b.ID), Constraint: string(worst), Severity: Warning,
+				Detail: fmt.Sprintf("%s is at %s, %.2f times its fair share of %s", worst, b.Utilisation[worst], float64(over), d.Seen.Utilisation[worst])})
 		}
 	}
 	return all

@@ -13,7 +13,11 @@ import (
 func TestConcernsAreReadFromTheDecision(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	load := func(id int, u cluster.Ratio) BrokerLoad {
-		return BrokerLoad{ID: id, State: cluster.BrokerAlive, Utilisation: map[string]cluster.Ratio{"cpu": u}}
+		return BrokerLoad{ID: id, State: cluster.BrokerAlive, Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: u}}
+	}
+	loads := func(fair cluster.Ratio, all ...BrokerLoad) Decision {
+		return Decision{Limits: Limits{Tolerance: 0.1},
+			Seen: Seen{BrokerLoads: all, Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: fair}}}
 	}
 	for name, c := range map[string]struct {
 		d    Decision
@@ -31,8 +35,10 @@ func TestConcernsAreReadFromTheDecision(t *testing.T) {
 			Verdicts:  []Verdict{{Gate: "cooldown", Ruling: Hold}, {Gate: "windows", Ruling: Allow}, {Gate: "stale"}, {Gate: "odd", Proposal: 9}}},
 			[]ConcernKind{PeakExpected, ScaleHeld, ScaleHeld}},
 		"a reactive scale-out is no forecast": {Decision{Proposals: []Proposal{{Kind: ScaleBrokers, From: 6, To: 7, Reactive: true}}}, nil},
-		"a hot spot":                          {Decision{Limits: Limits{Tolerance: 0.1}, Seen: Seen{BrokerLoads: []BrokerLoad{load(1, 0.8), load(2, 0.4), load(3, 0.4)}}}, []ConcernKind{HotSpot}},
-		"idle brokers are not hot":            {Decision{Limits: Limits{Tolerance: 0.1}, Seen: Seen{BrokerLoads: []BrokerLoad{load(1, 0.08), load(2, 0.04)}}}, nil},
+		"a hot spot":                          {loads(0.53, load(1, 0.8), load(2, 0.4), load(3, 0.4)), []ConcernKind{HotSpot}},
+		"idle brokers are not hot":            {loads(0.06, load(1, 0.08), load(2, 0.04)), nil},
+		"small brokers as full as large ones": {loads(0.52, load(1, 0.55), load(2, 0.5), load(3, 0.5)), nil},
+		"a fair share nobody knows":           {loads(0, load(1, 0.9), load(2, 0.1)), nil},
 		"a stalled rebalance":                 {Decision{Moving: &rebalance.Progress{State: rebalance.Holding, Why: "throttle vanished"}}, []ConcernKind{RebalanceStalled}},
 		"a drain that waits": {Decision{Operation: &Operation{Phase: Draining, Brokers: []int{5}, Blocked: "brokers [5] cannot be emptied"}},
 			[]ConcernKind{DrainCannotFinish}},

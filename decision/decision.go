@@ -70,9 +70,9 @@ type BrokerLoad struct {
 	ID    int                 `json:"id"`
 	Zone  string              `json:"zone"`
 	State cluster.BrokerState `json:"state"`
-	// Utilisation by resource: "cpu", "disk", "networkIn", "networkOut". A
-	// resource that is not known is absent.
-	Utilisation map[string]cluster.Ratio `json:"utilisation"`
+	// Utilisation of the broker's own capacity. A resource that is not known is
+	// absent.
+	Utilisation map[cluster.Resource]cluster.Ratio `json:"utilisation"`
 }
 
 // Accuracy is how the forecasts of one signal came out lately.
@@ -98,6 +98,9 @@ type Seen struct {
 	Stale        []cluster.StaleSignal  `json:"stale,omitempty"`
 	Observations []Observation          `json:"observations,omitempty"`
 	BrokerLoads  []BrokerLoad           `json:"brokerLoads,omitempty"` // sorted by id
+	// Utilisation is what all alive brokers use together of what they have
+	// together: every broker's fair share.
+	Utilisation map[cluster.Resource]cluster.Ratio `json:"utilisation,omitempty"`
 }
 
 // Observation is something said from outside, such as by Alertmanager. It may

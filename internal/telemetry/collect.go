@@ -59,7 +59,7 @@ func (c *collector) decision(name string, d decision.Decision) {
 	}
 	for _, b := range d.Seen.BrokerLoads {
 		for r, u := range b.Utilisation {
-			c.send(load, float64(u), name, strconv.Itoa(b.ID), b.Zone, r)
+			c.send(load, float64(u), name, strconv.Itoa(b.ID), b.Zone, string(r))
 		}
 	}
 	c.forecasts(name, d)

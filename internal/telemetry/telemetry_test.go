@@ -22,7 +22,7 @@ func sample() decision.Decision {
 		Policy: "claims", Time: at, Mode: "Act", Reason: decision.ReasonHeld, Recommended: 7,
 		Limits: decision.Limits{MinBrokers: 3, MaxBrokers: 12},
 		Seen: decision.Seen{AliveBrokers: 6, Stale: []cluster.StaleSignal{{Signal: "cpu"}}, Observations: []decision.Observation{{Effect: decision.EffectHold}},
-			BrokerLoads: []decision.BrokerLoad{{ID: 1, Zone: "a", Utilisation: map[string]cluster.Ratio{"cpu": 0.5}}, {ID: 1, Zone: "a", Utilisation: map[string]cluster.Ratio{"cpu": 0.6}}}},
+			BrokerLoads: []decision.BrokerLoad{{ID: 1, Zone: "a", Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: 0.5}}, {ID: 1, Zone: "a", Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: 0.6}}}},
 		Forecasts: []decision.ForecastSummary{{Signal: "bytesIn", Subject: "\xff", Now: 5, Unit: "B/s", Capacity: 9, Quantiles: map[string]float64{"0.95": 8}, Trusted: true}},
 		Requirement: capacity.Requirement{Brokers: 7, Bottleneck: "cpu", LeadTime: time.Hour,
 			Constraints: []capacity.Constraint{{Name: "cpu", Brokers: 7, Utilisation: 0.6}, {Name: "storage", Unknown: "no sizes"}},

@@ -53,8 +53,8 @@ func fixture(hostile bool) []decision.Decision {
 		for id := range brokers {
 			zone := string(rune('a' + id%3))
 			u := cluster.Ratio(load(at) / 1e8 / float64(brokers) * 3.2)
-			d.Seen.BrokerLoads = append(d.Seen.BrokerLoads, decision.BrokerLoad{ID: id, Zone: zone, State: cluster.BrokerAlive, Utilisation: map[string]cluster.Ratio{
-				"cpu": u * 0.9, "networkIn": u * 0.7, "networkOut": u * cluster.Ratio(1+0.3*float64(id%2)), "disk": 0.45 + 0.03*cluster.Ratio(id)}})
+			d.Seen.BrokerLoads = append(d.Seen.BrokerLoads, decision.BrokerLoad{ID: id, Zone: zone, State: cluster.BrokerAlive, Utilisation: map[cluster.Resource]cluster.Ratio{
+				cluster.CPU: u * 0.9, cluster.NetworkIn: u * 0.7, cluster.NetworkOut: u * cluster.Ratio(1+0.3*float64(id%2)), cluster.Disk: 0.45 + 0.03*cluster.Ratio(id)}})
 		}
 		d.Forecasts = []decision.ForecastSummary{
 			forecastOf(at, "bytesIn", "", "B/s", 1, 1.35e8),
