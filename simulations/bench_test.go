@@ -5,7 +5,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/controller"
+
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
@@ -26,7 +27,7 @@ func plan(t testing.TB, file string, names ...string) *scenario.Plan {
 }
 
 func options() Options {
-	return Options{Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }}
+	return Options{Forecaster: controller.NewForecaster}
 }
 
 func BenchmarkFourWeeksOf12Brokers(b *testing.B) {

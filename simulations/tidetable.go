@@ -137,6 +137,21 @@ func (l *loop) Tick(ctx context.Context, w *world.World) error {
 }
 
 func (l *loop) build(w *world.World) error {
+	cfg, err := l.config(w)
+	if err != nil {
+		return err
+	}
+	c, err := controller.New(cfg)
+	if err != nil {
+		return err
+	}
+	l.control = c
+	return nil
+}
+
+// config is the production loop around a simulated world. What a policy becomes
+// is made inside the loop, so that none of it can be left out here.
+func (l *loop) config(w *world.World) (controller.Config, error) {
 	spec := l.doc.Spec
 	scalers := map[string]actuators.Scaler{spec.Brokers.Key(): world.BrokerScaler{World: w}}
 	for i := range w.Groups() {
@@ -166,16 +181,11 @@ func (l *loop) build(w *world.World) error {
 	if l.options.Journal != nil {
 		j, err := l.options.Journal(l.name, w)
 		if err != nil {
-			return err
+			return cfg, err
 		}
 		cfg.Journal = j
 	}
-	c, err := controller.New(cfg)
-	if err != nil {
-		return err
-	}
-	l.control = c
-	return nil
+	return cfg, nil
 }
 
 func (o Options) gates() []gates.Gate {

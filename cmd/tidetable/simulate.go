@@ -15,12 +15,13 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidetable/tidetable/controller"
+
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
@@ -166,7 +167,7 @@ func (s *simulation) many(ctx context.Context, plan *scenario.Plan, runs int, pa
 
 func simulationOptions() simulations.Options {
 	return simulations.Options{
-		Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) },
+		Forecaster: controller.NewForecaster,
 		Gates:      gates.All,
 	}
 }

@@ -8,10 +8,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidetable/tidetable/controller"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/simulations/replay"
 )
 
@@ -50,7 +51,7 @@ func newSimulateReplayCmd() *cobra.Command {
 			}
 		}
 		t, err := replay.RunAll(cmd.Context(), traces, leads, replay.Settings{
-			Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All,
+			Forecaster: controller.NewForecaster, Gates: gates.All,
 		}, progress)
 		if err != nil {
 			return err

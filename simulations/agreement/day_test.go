@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/controller"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
@@ -61,7 +62,7 @@ func told(t *testing.T, p *scenario.Plan, policy string, happened Day, targets .
 	t.Helper()
 	p.Policies = []string{policy}
 	r, err := simulations.Compare(context.Background(), p, simulations.Options{
-		Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
+		Forecaster: controller.NewForecaster, Gates: gates.All, Points: int(p.Duration / p.Tick),
 	})
 	if err != nil {
 		t.Fatal(err)

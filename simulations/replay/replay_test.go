@@ -7,7 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/forecast"
+	"github.com/tidetable/tidetable/controller"
+
 	"github.com/tidetable/tidetable/internal/shareddata"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
@@ -24,7 +25,7 @@ func wave(days int) metrics.Series {
 }
 
 func settings(lead time.Duration) Settings {
-	return Settings{LeadTime: lead, Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }}
+	return Settings{LeadTime: lead, Forecaster: controller.NewForecaster}
 }
 
 func outcomes(t *testing.T, s metrics.Series, set Settings) map[string]Outcome {

@@ -225,3 +225,18 @@ func FuzzDecode(f *testing.F) {
 		_, _ = p.World(1) // must not panic
 	})
 }
+
+func TestAPolicysPricesCountWhereNoPriceFileIsNamed(t *testing.T) {
+	doc := "version: 1\nname: priced\nduration: 1h\ncluster:\n  brokers: {count: 3}\nloads:\n  - {name: web, generate: {base: 1MB/s}}\ntopics:\n  - {name: orders, partitions: 3}\n" +
+		"policy:\n  spec: {mode: Recommend, cost: {brokerHour: 2, crossZoneGigabyte: 0.5, currency: EUR}}\n"
+	p, err := Decode([]byte(doc), "priced", Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Cost(3, 0, 0, 4e9); got != 8 || p.Currency() != "EUR" {
+		t.Errorf("3 broker hours and 4 GB between zones cost %v %s, want 8 EUR", got, p.Currency())
+	}
+	if got := p.Cost(0, 10, 0, 0); got != 10*DefaultPrices.ReplicaHour {
+		t.Errorf("what the policy does not price costs %v", got)
+	}
+}

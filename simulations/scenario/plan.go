@@ -24,8 +24,10 @@ type Plan struct {
 	columns  map[string]*workload.Profile
 	snapshot *cluster.Snapshot
 	prices   capacity.PriceFile
-	policy   *policy.Policy
-	variants []policy.Policy
+	// policyHour is the policy's price of a broker for an hour; 0 where it says none.
+	policyHour float64
+	policy     *policy.Policy
+	variants   []policy.Policy
 }
 
 // StartTime is the simulated time at which the scenario begins.

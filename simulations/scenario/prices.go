@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -19,6 +20,7 @@ const defaultBrokerHour = 0.8
 func (p *Plan) readPrices(c *checker) {
 	p.prices = DefaultPrices
 	if p.Prices == "" {
+		p.policyPrices()
 		return
 	}
 	f, err := files.Open(p.in.path(p.Prices), nil, 1<<20)
@@ -46,6 +48,19 @@ func (p *Plan) readPrices(c *checker) {
 	}
 }
 
+// policyPrices takes what the policy says things cost, where it does.
+func (p *Plan) policyPrices() {
+	if p.policy == nil {
+		return
+	}
+	c := p.policy.Spec.Cost
+	p.policyHour = c.BrokerHour
+	p.prices.Currency = cmp.Or(c.Currency, p.prices.Currency)
+	p.prices.ReplicaHour = cmp.Or(c.ReplicaHour, p.prices.ReplicaHour)
+	p.prices.GigabyteMonth = cmp.Or(c.GigabyteMonth, p.prices.GigabyteMonth)
+	p.prices.CrossZoneGigabyte = cmp.Or(c.CrossZoneGigabyte, p.prices.CrossZoneGigabyte)
+}
+
 func (p *Plan) priceOf(c *checker, path string, s Shape) {
 	if s.PerHr > 0 {
 		return
@@ -69,7 +84,7 @@ func (p *Plan) brokerHour() float64 {
 	if v, ok := p.prices.BrokerHour[s.Name]; ok {
 		return v
 	}
-	return defaultBrokerHour
+	return cmp.Or(p.policyHour, defaultBrokerHour)
 }
 
 // Cost prices what a run used.

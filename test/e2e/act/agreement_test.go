@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/controller"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
 	traces "github.com/tidetable/tidetable/metrics/archive"
 	"github.com/tidetable/tidetable/policy"
@@ -113,7 +114,7 @@ func (r *recorded) simulated(ctx context.Context, t *testing.T) (ahead, lag agre
 	run := func(p *scenario.Plan, policy string) simulations.Run {
 		p.Policies = []string{policy}
 		result, err := simulations.Compare(ctx, p, simulations.Options{
-			Forecaster: func(forecast.Options) forecast.Forecaster { return forecast.New(forecast.Options{}) }, Gates: gates.All, Points: int(p.Duration / p.Tick),
+			Forecaster: controller.NewForecaster, Gates: gates.All, Points: int(p.Duration / p.Tick),
 		})
 		must(t, err)
 		return result.Runs[0]
