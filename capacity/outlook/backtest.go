@@ -7,10 +7,17 @@ import (
 )
 
 const (
+	// firstOrigin is the part of the past, as one over it, that the first trial
+	// is given.
+	firstOrigin = 4
 	// origins is about how many times in its own past a trend is tried.
 	origins = 12
 	// leastJudged is how many days a part of the horizon is judged by.
 	leastJudged = 14
+	// carriedGain is by how much less of the slope must err less to be taken.
+	carriedGain = 0.05
+	// sideLevel is how much of what came each side of the interval must hold.
+	sideLevel = 0.95
 	// leastSpread is the least distance from the middle that is widened, as a
 	// part of it: a past without noise is no promise.
 	leastSpread = 0.02
@@ -21,6 +28,9 @@ const (
 
 // reaches are the parts of the horizon that are judged apart, in days ahead.
 var reaches = []int{7, 14, 28, 56, 112, 224, 448}
+
+// carriedParts are the parts of the slope that may go on beside all of it.
+var carriedParts = []float64{0.5, 0}
 
 // outcome is one day as a trend of its past had it.
 type outcome struct {
@@ -36,7 +46,7 @@ type outcome struct {
 func (t *Trend) calibrate(days []day, first time.Time) {
 	var tried []outcome
 	step := max(7, len(days)/origins)
-	for o := len(days) - 7; o >= max(leastDays, len(days)/4); o -= step {
+	for o := len(days) - 7; o >= max(leastDays, len(days)/firstOrigin); o -= step {
 		past := fit(days[:o], first)
 		for _, d := range days[o:] {
 			at := first.AddDate(0, 0, int(d.x))
@@ -74,8 +84,8 @@ func carried(tried []outcome) float64 {
 		}
 		return sum
 	}
-	best, least := 1.0, 0.95*miss(1)
-	for _, part := range []float64{0.5, 0} {
+	best, least := 1.0, (1-carriedGain)*miss(1)
+	for _, part := range carriedParts {
 		if m := miss(part); m < least {
 			best, least = part, m
 		}
@@ -99,7 +109,7 @@ func widened(tried []outcome, from, to int, part float64) (w Widening, n int) {
 	}
 	slices.Sort(low)
 	slices.Sort(high)
-	return Widening{to, bounded(quantile(low, 0.95)), bounded(quantile(high, 0.95))}, len(low)
+	return Widening{to, bounded(quantile(low, sideLevel)), bounded(quantile(high, sideLevel))}, len(low)
 }
 
 func bounded(v float64) float64 {

@@ -15,6 +15,14 @@ import (
 // back, and its data with it.
 var zoneBrings = []string{string(cluster.Disk), capacity.Partitions, capacity.Replication}
 
+const (
+	// fillMargin is how much more than what is stored retention must fill to be
+	// worth a word: a fifth is more than segments and compression explain.
+	fillMargin = 1.2
+	// yearMatters is the horizon from which on a missing season is told.
+	yearMatters = 180 * 24 * time.Hour
+)
+
 // runsOut looks day by day for the first on which the brokers there are do not
 // do; nil when even the high side never needs more within the horizon.
 func (p *planner) runsOut(leadSeconds float64) *RunsOut {
@@ -185,8 +193,7 @@ func (p *planner) notes(o Outlook) []string {
 			}
 		}
 	}
-	// A fifth is more than segments and compression explain.
-	if filled := capacity.StoredFilled(p.Snapshot, p.meanShare()); p.now.Stored > 0 && filled > 1.2*p.now.Stored {
+	if filled := capacity.StoredFilled(p.Snapshot, p.meanShare()); p.now.Stored > 0 && filled > fillMargin*p.now.Stored {
 		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: if it has not run its time yet, or is raised, disks need that much", p.now.Stored, filled))
 	}
 	if p.Max > 0 {
@@ -214,7 +221,7 @@ func (t *Trend) notes(horizon time.Duration) []string {
 	if t.Carried < 1 {
 		out = append(out, fmt.Sprintf("%.0f %% of the growth is taken to go on, as was right in the trace's past", 100*t.Carried))
 	}
-	if t.Yearly == nil && horizon > 180*24*time.Hour {
+	if t.Yearly == nil && horizon > yearMatters {
 		out = append(out, "no season of the year is known: that takes two years which agree")
 	}
 	return out

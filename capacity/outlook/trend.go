@@ -15,11 +15,24 @@ import (
 // ErrTooShort says that a series shows too few whole days for a trend.
 var ErrTooShort = errors.New("fewer than 14 days are measured: too few for a trend")
 
-// leastDays is how many days a trend needs: two of every weekday.
-const leastDays = 14
-
-// wholeDay is the part of a day that must be measured for its peak to count.
-const wholeDay = 0.5
+const (
+	// leastDays is how many days a trend needs: two of every weekday.
+	leastDays = 14
+	// wholeDay is the part of a day that must be measured for its peak to count.
+	wholeDay = 0.5
+	// mostDays is how many days' pairs are looked at: of more, every second, third
+	// and so on, never every seventh.
+	mostDays = 240
+	// z95 is the normal quantile of a 95 % interval, and mostSlopes the part of
+	// all slopes that it holds at most.
+	z95        = 1.96
+	mostSlopes = 0.98
+	// mostCorrelation bounds the day-to-day correlation that widens it.
+	mostCorrelation = 0.9
+	// lowLevel and highLevel are the levels of what is left over.
+	lowLevel  = 0.05
+	highLevel = 0.95
+)
 
 // Trend is a robust line through the daily peaks of a load: Theil and Sen's
 // slope with Kendall's interval, widened for autocorrelation, a factor for each
@@ -78,7 +91,7 @@ func fit(days []day, first time.Time) Trend {
 		t.Weekday[i] = 1
 	}
 	// The seasons first hide the slope and the slope hides them: twice round
-	// settles both.
+	// finds both.
 	for range 2 {
 		adjusted := slices.Clone(days)
 		for i, d := range adjusted {
@@ -130,10 +143,6 @@ func dailyPeaks(s metrics.Series) (days []day, first time.Time) {
 	return days, first
 }
 
-// mostDays is how many days' pairs are looked at: of more, every second, third
-// and so on, never every seventh.
-const mostDays = 240
-
 // line is Theil and Sen's: the median of the slopes between all pairs; from two
 // years on between days a whole number of years apart (Hirsch's seasonal
 // Kendall slope), which no season can bend.
@@ -171,9 +180,8 @@ func (t *Trend) line(days []day, last float64) {
 	// Kendall's variance of the number of concordant pairs, for independent
 	// days; days that resemble the day before count for less.
 	n := float64((len(days) + step - 1) / step)
-	const z = 1.96
-	c := z * math.Sqrt(n*(n-1)*(2*n+5)/18) * math.Sqrt(inflation(rest))
-	share := min(c/float64(len(slopes)), 0.98)
+	c := z95 * math.Sqrt(n*(n-1)*(2*n+5)/18) * math.Sqrt(inflation(rest))
+	share := min(c/float64(len(slopes)), mostSlopes)
 	t.SlopeLow, t.SlopeHigh = quantile(slopes, (1-share)/2), quantile(slopes, (1+share)/2)
 }
 
@@ -194,7 +202,7 @@ func inflation(x []float64) float64 {
 	if variance == 0 {
 		return 1
 	}
-	rho := min(max(cov/variance, 0), 0.9)
+	rho := min(max(cov/variance, 0), mostCorrelation)
 	return (1 + rho) / (1 - rho)
 }
 
@@ -227,7 +235,7 @@ func (t *Trend) leftOver(days []day, first time.Time, last float64) {
 		rest = append(rest, d.peak-t.on(d, last)*t.season(first.AddDate(0, 0, int(d.x))))
 	}
 	slices.Sort(rest)
-	t.Low, t.High = min(0, quantile(rest, 0.05)), max(0, quantile(rest, 0.95))
+	t.Low, t.High = min(0, quantile(rest, lowLevel)), max(0, quantile(rest, highLevel))
 }
 
 // Range is a value with its 90 % interval.

@@ -11,6 +11,8 @@ const (
 	// yearOff is how far apart the same days of two years may lie, in days.
 	yearOff = 10.0
 	weeks   = 53
+	// leastSeason is the least factor of a week.
+	leastSeason = 0.05
 )
 
 func weekOfYear(at time.Time) int { return min((at.YearDay()-1)/7, weeks-1) }
@@ -34,7 +36,7 @@ func (t *Trend) year(days []day, first time.Time, last float64) {
 		mean += factors[k] / weeks
 	}
 	for k := range factors {
-		factors[k] = max(factors[k]/mean, 0.05)
+		factors[k] = max(factors[k]/mean, leastSeason)
 	}
 	t.Yearly = factors
 }

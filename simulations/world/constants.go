@@ -31,8 +31,7 @@ const (
 	// shortestCache says when a reader's lag may have left the page cache at all:
 	// Kafka's documentation sizes memory for 30 s of writes, and this is twice that.
 	shortestCache = time.Minute
-	// assumedMessageBytes is a message's size where the scenario says none: the
-	// judgement: 1 kB.
+	// assumedMessageBytes is a message's size where the scenario says none.
 	assumedMessageBytes = 1000
 )
 
