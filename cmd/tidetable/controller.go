@@ -12,8 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/policy"
 )
 

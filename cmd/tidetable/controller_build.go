@@ -13,12 +13,12 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/internal/files"
-	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
 	"github.com/tidetable/tidetable/metrics/catalogue"

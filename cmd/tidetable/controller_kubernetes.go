@@ -21,9 +21,9 @@ import (
 	"github.com/tidetable/tidetable/actuators/statefulset"
 	"github.com/tidetable/tidetable/actuators/strimzi"
 	"github.com/tidetable/tidetable/actuators/workload"
+	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/journal"
-	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -11,10 +11,10 @@ import (
 
 	v1 "k8s.io/api/authorization/v1"
 
+	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/adapters/kube"
+	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/journal"
-	"github.com/tidetable/tidetable/internal/kube"
-	"github.com/tidetable/tidetable/internal/web"
 )
 
 // page is what the page may show and do. Without somebody who can check rights

@@ -12,8 +12,8 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/internal/journal"
-	"github.com/tidetable/tidetable/internal/web"
+	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/adapters/web"
 )
 
 // TestWhatPeopleAskForIsOnRecordAndOutlivesARestart holds and approves, starts

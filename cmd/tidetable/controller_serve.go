@@ -19,11 +19,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/tidetable/tidetable/adapters/alertmanager"
+	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/adapters/telemetry"
+	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/alertmanager"
-	"github.com/tidetable/tidetable/internal/journal"
-	"github.com/tidetable/tidetable/internal/telemetry"
-	"github.com/tidetable/tidetable/internal/web"
 )
 
 // shutdownGrace is how long requests may go on after the loop has stopped.

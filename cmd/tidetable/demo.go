@@ -14,9 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/internal/files"
-	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/simulations"
 	"github.com/tidetable/tidetable/simulations/scenario"
 )

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/internal/files"
-	"github.com/tidetable/tidetable/internal/journal"
 )
 
 // maxDecisionBytes bounds a decision and, generously, a journal to look in.

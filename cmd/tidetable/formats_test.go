@@ -19,10 +19,10 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/capacity/outlook"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/execute"

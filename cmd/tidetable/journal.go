@@ -11,7 +11,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
-	"github.com/tidetable/tidetable/internal/journal"
+	"github.com/tidetable/tidetable/adapters/journal"
 )
 
 func newJournalCmd() *cobra.Command {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/tidetable/tidetable/internal/journal"
+	"github.com/tidetable/tidetable/adapters/journal"
 )
 
 func TestJournalCommands(t *testing.T) {

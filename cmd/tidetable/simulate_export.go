@@ -13,8 +13,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/internal/files"
-	"github.com/tidetable/tidetable/internal/journal"
 	"github.com/tidetable/tidetable/metrics/archive"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations"

@@ -11,8 +11,8 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
+	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
-	"github.com/tidetable/tidetable/internal/web"
 	"github.com/tidetable/tidetable/simulations"
 )
 

@@ -39,7 +39,7 @@ func TestGeneratedFilesAreCurrent(t *testing.T) {
 }
 
 // metricsInDocs are the names that docs/metrics.md lists; the test of
-// internal/telemetry holds that list against the code.
+// adapters/telemetry holds that list against the code.
 func metricsInDocs(t *testing.T) map[string]bool {
 	doc, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {

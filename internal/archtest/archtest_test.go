@@ -51,7 +51,8 @@ var mayImport = []struct {
 	{"actuators/...", append([]string{"actuators", "actuators/workload"}, domain...)},
 	{"rebalance/execute", []string{"cluster", "metrics", "rebalance"}},
 	{"rebalance/execute/adminclient", []string{"cluster", "rebalance/execute"}},
-	{"internal/...", domain},
+	{"adapters/...", domain},
+	{"internal/archtest", nil},
 	{"simulations/...", append([]string{"simulations/..."}, domain...)},
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
@@ -64,11 +65,11 @@ var sdks = []struct {
 	prefix string
 	rooms  []string
 }{
-	{"k8s.io/client-go", []string{"actuators/...", "policy/...", "internal/kube/...", "cmd/..."}},
-	{"github.com/twmb/franz-go", []string{"metrics/kafka", "rebalance/execute/adminclient", "internal/journal/...", "cmd/..."}},
+	{"k8s.io/client-go", []string{"actuators/...", "policy/...", "adapters/kube/...", "cmd/..."}},
+	{"github.com/twmb/franz-go", []string{"metrics/kafka", "rebalance/execute/adminclient", "adapters/journal/...", "cmd/..."}},
 	{"github.com/prometheus/client_golang/api", []string{"metrics/prometheus"}},
 	{"github.com/prometheus/prometheus", []string{"metrics/archive/...", "metrics/prometheus"}},
-	{"github.com/prometheus/alertmanager", []string{"internal/alertmanager/..."}},
+	{"github.com/prometheus/alertmanager", []string{"adapters/alertmanager/..."}},
 	{"github.com/sajari/regression", []string{"forecast"}},
 	{"github.com/spf13/cobra", []string{"cmd/..."}},
 }

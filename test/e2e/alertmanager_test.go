@@ -14,8 +14,8 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
+	"github.com/tidetable/tidetable/adapters/alertmanager"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/internal/alertmanager"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )

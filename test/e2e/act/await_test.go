@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
+	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/controller/operation"
-	"github.com/tidetable/tidetable/internal/journal"
-	"github.com/tidetable/tidetable/internal/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

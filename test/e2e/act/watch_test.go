@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/tidetable/tidetable/internal/kube"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

@@ -10,7 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/tidetable/tidetable/internal/kube"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -19,7 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/tidetable/tidetable/actuators/workload"
-	"github.com/tidetable/tidetable/internal/kube"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

@@ -18,7 +18,7 @@ import (
 	"github.com/tidetable/tidetable/actuators/statefulset"
 	"github.com/tidetable/tidetable/actuators/strimzi"
 	"github.com/tidetable/tidetable/actuators/workload"
-	"github.com/tidetable/tidetable/internal/kube"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
