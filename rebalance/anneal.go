@@ -1,6 +1,9 @@
 package rebalance
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // annealer searches a small cluster with the objective itself: leaders, moves,
 // swaps of two replicas and ways home, at random, worse ones accepted within a
@@ -40,7 +43,7 @@ func (sr *search) proposals() int {
 	}
 	n := min(annealMost, annealWork/max(1, sr.st.nb))
 	if sr.w.limit > 0 {
-		n = min(n, int(max(0, sr.w.limit-sr.w.evaluations)))
+		n = min(n, int(max(0, sr.w.limit-sr.w.evaluations())))
 	}
 	return n
 }
@@ -71,7 +74,7 @@ func newAnnealer(sr *search, seed uint64) *annealer {
 }
 
 // run makes n proposals and leaves the best placement found.
-func (a *annealer) run(n int) error {
+func (a *annealer) run(ctx context.Context, n int) error {
 	a.value = a.measureAll()
 	a.best, a.bestValue = a.st.save(), a.value
 	// One change moves the objective by about its share of the replicas; with
@@ -83,7 +86,7 @@ func (a *annealer) run(n int) error {
 		hot := start / float64(int(1)<<(2*round))
 		for k := range n / rounds {
 			if k%4096 == 0 {
-				if err := a.sr.ctx.Err(); err != nil {
+				if err := ctx.Err(); err != nil {
 					return err
 				}
 			}
@@ -125,7 +128,7 @@ func (a *annealer) step(threshold float64) {
 	if len(a.undo) == 0 {
 		return
 	}
-	a.w.evaluations++
+	a.w.hand.evaluations++
 	if ok {
 		v := a.measureAll()
 		if v-a.value <= threshold*float64(a.next(1<<16))/(1<<15) {
@@ -345,7 +348,7 @@ func (a *annealer) measureAll() float64 {
 	if a.st.local != nil {
 		v += a.st.localPoints()
 	}
-	return v + float64((a.st.bytes-a.sr.forced)*a.sr.price) + float64(float64(a.st.leaderOnly)*a.w.leadPrice)
+	return v + float64((a.st.bytes-a.sr.forced)*a.sr.price) + float64(float64(a.st.leaderOnly)*a.w.g.leadPrice)
 }
 
 func (v *saved) copyFrom(s *state) {

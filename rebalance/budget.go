@@ -1,6 +1,7 @@
 package rebalance
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -29,9 +30,9 @@ func (sr *search) limit() float64 {
 }
 
 // budgeted plans the best balance for a number of bytes.
-func (sr *search) budgeted() error {
+func (sr *search) budgeted(ctx context.Context) error {
 	legal := sr.st.save()
-	if err := sr.placeForced(); err != nil {
+	if err := sr.placeForced(ctx); err != nil {
 		return err
 	}
 	limit := sr.limit()
@@ -39,7 +40,7 @@ func (sr *search) budgeted() error {
 	sr.point()
 	sr.restore(legal)
 	for n, factor := range priceGrid {
-		bytes, err := sr.branch(n, factor)
+		bytes, err := sr.branch(ctx, n, factor)
 		if err != nil {
 			return err
 		}
@@ -56,22 +57,22 @@ func (sr *search) budgeted() error {
 		}
 	}
 	sr.restore(best)
-	return sr.fill(limit, quality)
+	return sr.fill(ctx, limit, quality)
 }
 
 // branch goes on along the smooth road to a byte price, and from there to a
 // sharp end, which is the present state afterwards; sr.carrier is where the
 // road goes on.
-func (sr *search) branch(n int, factor float64) (bytes float64, err error) {
+func (sr *search) branch(ctx context.Context, n int, factor float64) (bytes float64, err error) {
 	w := sr.w
 	w.maxBytes = inf
 	seed := uint64(3000 + 100*n)
 	sweep := func(price, sharp float64) {
 		if err == nil {
-			w.bytePrice, w.sharpness = sr.price*price, sharp
+			w.g.bytePrice, w.g.sharpness = sr.price*price, sharp
 			w.sweep(seed)
 			seed++
-			err = sr.ctx.Err()
+			err = ctx.Err()
 		}
 	}
 	sweep(factor, smooth)
@@ -88,15 +89,15 @@ func (sr *search) branch(n int, factor float64) (bytes float64, err error) {
 }
 
 // fill spends what is left of the budget where it gains anything.
-func (sr *search) fill(limit, quality float64) error {
+func (sr *search) fill(ctx context.Context, limit, quality float64) error {
 	w := sr.w
 	before := sr.st.save()
 	w.maxBytes = limit
-	w.bytePrice = 0
+	w.g.bytePrice = 0
 	for n, sharp := range []float64{30, 100, 300, 1000} {
-		w.sharpness = sharp
+		w.g.sharpness = sharp
 		w.sweep(uint64(9000 + n))
-		if err := sr.ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}

@@ -1,11 +1,14 @@
 package rebalance
 
-import "math"
+import (
+	"context"
+	"math"
+)
 
 // leadersOnly moves leaderships and no data: first to the exact optimum of
 // leaders per core, then, without leaving it, to a better balance of what
 // leaders cost.
-func (sr *search) leadersOnly() error {
+func (sr *search) leadersOnly(ctx context.Context) error {
 	w := sr.w
 	for i := range sr.st.leader {
 		if w.broken(i) {
@@ -16,15 +19,15 @@ func (sr *search) leadersOnly() error {
 	top := f.level()
 	w.renew()
 	w.still = true
-	for b := 0; b < w.nb; b++ {
-		at := b*w.nd + leadersIndex
-		w.hard[at] = max(math.Floor(top*w.capacity[at]+1e-9), w.load[at])
+	for b := 0; b < w.p.nb; b++ {
+		at := b*w.p.nd + leadersIndex
+		w.p.hard[at] = max(math.Floor(top*w.p.capacity[at]+1e-9), w.st.load[at])
 	}
 	for n, sharp := 0, smooth; n < sharpenings; n++ {
-		w.sharpness = sharp
+		w.g.sharpness = sharp
 		w.sweep(uint64(5000 + n))
 		sharp *= sharpen
-		if err := sr.ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
 	}
@@ -50,20 +53,20 @@ type leaderFlow struct {
 
 func newLeaderFlow(w *sweeper) *leaderFlow {
 	f := &leaderFlow{w: w,
-		led:    make([][]int32, w.nb),
-		count:  make([]float64, w.nb),
-		done:   make([]bool, w.nb),
-		via:    make([]int32, w.nb),
-		parent: make([]int32, w.nb),
-		seen:   make([]int, w.nb),
+		led:    make([][]int32, w.p.nb),
+		count:  make([]float64, w.p.nb),
+		done:   make([]bool, w.p.nb),
+		via:    make([]int32, w.p.nb),
+		parent: make([]int32, w.p.nb),
+		seen:   make([]int, w.p.nb),
 	}
-	for i := 0; i < w.np; i++ {
-		lead := w.leader[i]
-		if !w.alive[lead] {
+	for i := 0; i < w.p.np; i++ {
+		lead := w.st.leader[i]
+		if !w.p.alive[lead] {
 			continue // no replica can lead
 		}
 		f.count[lead]++
-		if !w.fixed[i] && !w.frozen[lead] {
+		if !w.p.fixed[i] && !w.p.frozen[lead] {
 			f.led[lead] = append(f.led[lead], int32(i))
 		}
 	}
@@ -95,13 +98,13 @@ func (f *leaderFlow) level() float64 {
 }
 
 func (f *leaderFlow) weight(b int32) float64 {
-	return f.w.capacity[int(b)*f.w.nd+leadersIndex]
+	return f.w.p.capacity[int(b)*f.w.p.nd+leadersIndex]
 }
 
 func (f *leaderFlow) fullest() int32 {
 	found, most := int32(-1), -1.0
 	for b := range f.count {
-		if f.w.alive[b] && !f.done[b] {
+		if f.w.p.alive[b] && !f.done[b] {
 			if u := f.count[b] / f.weight(int32(b)); u > most {
 				found, most = int32(b), u
 			}
@@ -119,8 +122,8 @@ func (f *leaderFlow) path(b int32, u float64) int32 {
 	for at := 0; at < len(f.queue); at++ {
 		from := f.queue[at]
 		for _, i := range f.led[from] {
-			for _, c := range f.w.replicas(f.w.slots, int(i)) {
-				if f.seen[c] == f.round || !f.w.alive[c] || f.w.frozen[c] {
+			for _, c := range f.w.p.replicas(f.w.st.slots, int(i)) {
+				if f.seen[c] == f.round || !f.w.p.alive[c] || f.w.p.frozen[c] {
 					continue
 				}
 				f.seen[c] = f.round
@@ -149,6 +152,6 @@ func (f *leaderFlow) augment(b, end int32) {
 			}
 		}
 		f.led[c] = append(f.led[c], i)
-		f.w.apply(change{i: int(i), k: -1, to: -1, lead: c})
+		f.w.st.apply(change{i: int(i), k: -1, to: -1, lead: c})
 	}
 }

@@ -8,9 +8,9 @@ import "slices"
 // fewest places to go. What cannot be placed stays and is returned.
 func (w *sweeper) legalise() (stuck []int) {
 	var todo []int
-	for i := 0; i < w.np; i++ {
+	for i := 0; i < w.p.np; i++ {
 		if w.broken(i) {
-			if w.fixed[i] {
+			if w.p.fixed[i] {
 				stuck = append(stuck, i)
 			} else {
 				todo = append(todo, i)
@@ -19,9 +19,9 @@ func (w *sweeper) legalise() (stuck []int) {
 	}
 	slices.SortStableFunc(todo, func(a, b int) int {
 		switch {
-		case w.size[a] > w.size[b]:
+		case w.p.size[a] > w.p.size[b]:
 			return -1
-		case w.size[a] < w.size[b]:
+		case w.p.size[a] < w.p.size[b]:
 			return 1
 		}
 		return 0
@@ -31,7 +31,7 @@ func (w *sweeper) legalise() (stuck []int) {
 		for w.broken(i) {
 			if !w.mend(i) {
 				stuck = append(stuck, i)
-				w.fixed[i] = true
+				w.p.fixed[i] = true
 				break
 			}
 		}
@@ -45,28 +45,28 @@ func (w *sweeper) legalise() (stuck []int) {
 
 // broken tells whether partition i breaks a rule that only a move mends.
 func (w *sweeper) broken(i int) bool {
-	reps := w.replicas(w.slots, i)
+	reps := w.p.replicas(w.st.slots, i)
 	for _, b := range reps {
-		if !w.alive[b] {
+		if !w.p.alive[b] {
 			return true
 		}
 	}
-	return w.distinctZones(reps, -1, -1) < int(w.need[i])
+	return w.p.distinctZones(reps, -1, -1) < int(w.p.need[i])
 }
 
 // mend moves one replica of partition i that must go: first one on a broker
 // that may not keep it, else one whose zone has another.
 func (w *sweeper) mend(i int) bool {
-	reps := w.replicas(w.slots, i)
+	reps := w.p.replicas(w.st.slots, i)
 	var slots []int
 	for k, b := range reps {
-		if !w.alive[b] {
+		if !w.p.alive[b] {
 			slots = append(slots, k)
 		}
 	}
 	if len(slots) == 0 {
 		for k, b := range reps {
-			if !w.frozen[b] && w.distinctZones(reps, k, -1) == w.distinctZones(reps, -1, -1) {
+			if !w.p.frozen[b] && w.p.distinctZones(reps, k, -1) == w.p.distinctZones(reps, -1, -1) {
 				slots = append(slots, k)
 			}
 		}
@@ -75,15 +75,15 @@ func (w *sweeper) mend(i int) bool {
 	// enough to reach the distinct zones that are missing.
 	homeless := 0
 	for _, b := range reps {
-		if !w.alive[b] {
+		if !w.p.alive[b] {
 			homeless++
 		}
 	}
-	missing := int(w.need[i]) - w.distinctZones(reps, -1, -1)
+	missing := int(w.p.need[i]) - w.p.distinctZones(reps, -1, -1)
 	mustWiden := missing > 0 && missing >= homeless
 	for _, roomy := range []bool{true, false} {
 		if c, ok := w.cheapest(i, slots, mustWiden, roomy); ok {
-			w.commit(c)
+			w.g.commit(c)
 			return true
 		}
 	}
@@ -93,12 +93,12 @@ func (w *sweeper) mend(i int) bool {
 // cheapest finds the cheapest place for one of the slots; without roomy it may
 // overload a broker.
 func (w *sweeper) cheapest(i int, slots []int, mustWiden, roomy bool) (found change, ok bool) {
-	reps := w.replicas(w.slots, i)
-	now := w.distinctZones(reps, -1, -1)
+	reps := w.p.replicas(w.st.slots, i)
+	now := w.p.distinctZones(reps, -1, -1)
 	best := inf
 	for _, k := range slots {
 		for z, to := range w.all {
-			if mustWiden && w.distinctZones(reps, k, int32(z)) <= now {
+			if mustWiden && w.p.distinctZones(reps, k, int32(z)) <= now {
 				continue
 			}
 			for _, d := range to {
@@ -117,16 +117,16 @@ func (w *sweeper) cheapest(i int, slots []int, mustWiden, roomy bool) (found cha
 // place prices moving slot k to d, with the leader where it is cheapest.
 func (w *sweeper) place(i, k int, d int32, roomy bool) (found change, best float64) {
 	best = inf
-	reps := w.replicas(w.slots, i)
-	from, lead := reps[k], w.leader[i]
+	reps := w.p.replicas(w.st.slots, i)
+	from, lead := reps[k], w.st.leader[i]
 	for _, l := range append([]int32{d}, reps...) {
-		if l == from || (l != d && !w.alive[l]) || (w.frozen[l] && l != lead) {
+		if l == from || (l != d && !w.p.alive[l]) || (w.p.frozen[l] && l != lead) {
 			continue
 		}
 		c := change{i: i, k: k, to: d, lead: l}
 		v := 0.0
 		if roomy {
-			v = w.delta(c)
+			v = w.g.delta(c, w.hand)
 		} else {
 			v = w.crowded(c)
 		}
@@ -141,18 +141,18 @@ func (w *sweeper) place(i, k int, d int32, roomy bool) (found change, best float
 // nothing has room.
 func (w *sweeper) crowded(c change) float64 {
 	worst := 0.0
-	at := int(c.to) * w.nd
-	for r := 0; r < w.nd; r++ {
-		v := w.load[at+r] + w.folRow(c.i)[r]
+	at := int(c.to) * w.p.nd
+	for r := 0; r < w.p.nd; r++ {
+		v := w.st.load[at+r] + w.p.folRow(c.i)[r]
 		if c.lead == c.to {
-			v += w.ledRow(c.i)[r]
+			v += w.p.ledRow(c.i)[r]
 		}
-		worst = max(worst, v/w.hard[at+r])
+		worst = max(worst, v/w.p.hard[at+r])
 	}
-	if c.lead != c.to && c.lead != w.leader[c.i] {
-		at = int(c.lead) * w.nd
-		for r := 0; r < w.nd; r++ {
-			worst = max(worst, (w.load[at+r]+w.ledRow(c.i)[r])/w.hard[at+r])
+	if c.lead != c.to && c.lead != w.st.leader[c.i] {
+		at = int(c.lead) * w.p.nd
+		for r := 0; r < w.p.nd; r++ {
+			worst = max(worst, (w.st.load[at+r]+w.p.ledRow(c.i)[r])/w.p.hard[at+r])
 		}
 	}
 	return worst

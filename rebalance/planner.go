@@ -33,11 +33,11 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	p.resized = changed
 	st := newState(p)
 	before := p.currentLoad()
-	sr := newSearch(ctx, st, o, pl.Progress)
+	sr := newSearch(st, o, pl.Progress)
 	if pl.trace {
 		sr.trace = sr.printStep
 	}
-	if err := sr.run(); err != nil {
+	if err := sr.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("searching for a plan: %w", err)
 	}
 	return sr.newPlan(s, before, o), nil

@@ -24,10 +24,10 @@ func (sr *search) repair(start saved, before float64) bool {
 		return false
 	}
 	w := sr.w
-	w.still, w.bytePrice, w.limit = true, sr.price, w.evaluations+int64(repairWork*sr.st.np)
+	w.still, w.g.bytePrice, w.limit = true, sr.price, w.evaluations()+int64(repairWork*sr.st.np)
 	defer func() { w.still, w.maxBytes, w.limit = false, inf, 0 }()
 	for n, sharp := range []float64{5, 60} {
-		w.sharpness = sharp
+		w.g.sharpness = sharp
 		w.sweep(uint64(15_000 + n))
 	}
 	sr.note("leaders")
@@ -37,7 +37,7 @@ func (sr *search) repair(start saved, before float64) bool {
 		w.still, w.maxBytes = false, repairSlack*float64(sr.st.bounds(sr.st.currentLoad()).Bytes)
 		for n, dear := range []float64{30, 10, 4, 2, 1} {
 			sr.restAllButHot()
-			w.bytePrice, w.sharpness = sr.price*dear, 150
+			w.g.bytePrice, w.g.sharpness = sr.price*dear, 150
 			w.sweep(uint64(15_100 + n))
 		}
 		clear(w.rest)

@@ -19,7 +19,7 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 		After:                  p.balance(st.load),
 		LowerBounds:            p.bounds(before),
 		Frontier:               sr.frontier,
-		Evaluations:            sr.w.evaluations,
+		Evaluations:            sr.w.evaluations(),
 		ThrottleBytesPerSecond: o.Throttle,
 	}
 	if plan.ThrottleBytesPerSecond <= 0 {
@@ -31,7 +31,7 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 	plan.DurationSeconds = busiest / float64(plan.ThrottleBytesPerSecond)
 	plan.LowerBounds.ScheduleSeconds = plan.DurationSeconds
 	plan.GainPoints = plan.Before.ImbalancePoints - plan.After.ImbalancePoints -
-		max(0, st.bytes-float64(plan.LowerBounds.ForcedBytes))*sr.price - float64(plan.LeaderOnlyMoves)*sr.w.leadPrice
+		max(0, st.bytes-float64(plan.LowerBounds.ForcedBytes))*sr.price - float64(plan.LeaderOnlyMoves)*sr.w.g.leadPrice
 	plan.Locality = st.localityReport(o.Locality)
 	if o.PartitionLimits != nil {
 		plan.PartitionAdvice = AdvisePartitions(s, o.Outlook, *o.PartitionLimits)

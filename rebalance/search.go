@@ -10,7 +10,6 @@ import (
 // price that falls to what the options ask, so that the moves that gain most
 // for their bytes are made first.
 type search struct {
-	ctx      context.Context
 	o        Options
 	st       *state
 	w        *sweeper
@@ -50,8 +49,8 @@ const (
 	hotSpotPrice = 50.0
 )
 
-func newSearch(ctx context.Context, st *state, o Options, progress func(float64)) *search {
-	sr := &search{ctx: ctx, o: o, st: st, w: newSweeper(newSurrogate(st)), progress: progress}
+func newSearch(st *state, o Options, progress func(float64)) *search {
+	sr := &search{o: o, st: st, w: newSweeper(newSurrogate(st)), progress: progress}
 	price := o.BytePrice
 	if price <= 0 {
 		price = DefaultBytePrice
@@ -60,7 +59,7 @@ func newSearch(ctx context.Context, st *state, o Options, progress func(float64)
 		sr.price = price / st.problem.bytes
 	}
 	if st.np > 0 {
-		sr.w.leadPrice = leaderPrice / float64(st.np)
+		sr.w.g.leadPrice = leaderPrice / float64(st.np)
 	}
 	sr.w.limit = o.Evaluations
 	sr.hotPrice = hotSpotPrice * st.granularity()
@@ -86,24 +85,24 @@ func (p *problem) granularity() float64 {
 	return min(1, share*share)
 }
 
-func (sr *search) run() error {
-	sr.w.sharpness = smooth
-	sr.w.bytePrice = sr.price
+func (sr *search) run(ctx context.Context) error {
+	sr.w.g.sharpness = smooth
+	sr.w.g.bytePrice = sr.price
 	if sr.o.LeadersOnly {
-		return sr.leadersOnly()
+		return sr.leadersOnly(ctx)
 	}
 	sr.stuck = sr.w.legalise()
 	sr.forced = sr.st.bytes
 	if sr.o.Budget != nil {
-		return sr.budgeted()
+		return sr.budgeted(ctx)
 	}
-	return sr.free()
+	return sr.free(ctx)
 }
 
 // objective is what the plan is judged by, in points: imbalance, what is left
 // of hot spots, and the price of getting there.
 func (sr *search) objective() float64 {
-	return sr.quality() + float64((sr.st.bytes-sr.forced)*sr.price) + float64(float64(sr.st.leaderOnly)*sr.w.leadPrice)
+	return sr.quality() + float64((sr.st.bytes-sr.forced)*sr.price) + float64(float64(sr.st.leaderOnly)*sr.w.g.leadPrice)
 }
 
 // quality is the part of the objective that the placement alone decides.
@@ -118,25 +117,25 @@ func (sr *search) quality() float64 {
 }
 
 // free plans without a byte budget.
-func (sr *search) free() error {
+func (sr *search) free(ctx context.Context) error {
 	start := sr.st.save()
 	before := sr.objective()
 	small := sr.proposals() > 0
 	if sr.forced == 0 && !small && before < clearlyUneven && sr.nothingToGain(before) {
 		sr.restore(start)
-		return sr.ctx.Err()
+		return ctx.Err()
 	}
 	if sr.forced == 0 && !small && sr.repair(start, before) {
-		return sr.ctx.Err()
+		return ctx.Err()
 	}
-	if err := sr.descents(start); err != nil {
+	if err := sr.descents(ctx, start); err != nil {
 		return err
 	}
-	if err := sr.reheat(); err != nil {
+	if err := sr.reheat(ctx); err != nil {
 		return err
 	}
 	if small {
-		if err := sr.anneal(); err != nil {
+		if err := sr.anneal(ctx); err != nil {
 			return err
 		}
 	}
@@ -150,7 +149,7 @@ func (sr *search) free() error {
 	// Nothing but what is forced is worth its bytes: place that well.
 	best, value := sr.st.save(), sr.objective()
 	sr.restore(start)
-	if err := sr.placeForced(); err != nil {
+	if err := sr.placeForced(ctx); err != nil {
 		return err
 	}
 	if sr.objective() > value && sr.st.bytes >= sr.forced {
@@ -161,9 +160,9 @@ func (sr *search) free() error {
 
 // anneal goes on from what sweeps came to, or from the start where that is
 // better.
-func (sr *search) anneal() error {
+func (sr *search) anneal(ctx context.Context) error {
 	a := newAnnealer(sr, 1)
-	err := a.run(sr.proposals())
+	err := a.run(ctx, sr.proposals())
 	sr.note("annealed")
 	return err
 }
@@ -180,8 +179,8 @@ func (sr *search) nothingToGain(before float64) bool {
 		return false
 	}
 	start := sr.st.save()
-	sr.w.sharpness = probeSharp
-	sr.w.bytePrice = sr.price
+	sr.w.g.sharpness = probeSharp
+	sr.w.g.bytePrice = sr.price
 	sr.w.sweepPart(0, probeShare)
 	sr.note("probe")
 	gain := before - sr.objective()
@@ -223,9 +222,9 @@ const (
 var roadReplicas = []int{math.MaxInt, 20_000, 8_000}
 
 // descents runs the schedule along one or several roads.
-func (sr *search) descents(start saved) error {
+func (sr *search) descents(ctx context.Context, start saved) error {
 	if n := len(sr.st.slots); n >= largeReplicas && n < hugeReplicas {
-		return sr.descend(shortRoad)
+		return sr.descend(ctx, shortRoad)
 	}
 	var best saved
 	value := inf
@@ -239,7 +238,7 @@ func (sr *search) descents(start saved) error {
 			}
 			sr.restore(start)
 		}
-		if err := sr.descend(r); err != nil {
+		if err := sr.descend(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -250,17 +249,17 @@ func (sr *search) descents(start saved) error {
 }
 
 // descend runs the whole schedule.
-func (sr *search) descend(r road) error {
+func (sr *search) descend(ctx context.Context, r road) error {
 	steps := len(r.prices) + r.sharpenings() + truePriced
 	step := func(n int, factor, sharp float64) error {
-		sr.w.bytePrice = sr.price * factor
-		sr.w.sharpness = sharp
+		sr.w.g.bytePrice = sr.price * factor
+		sr.w.g.sharpness = sharp
 		sr.w.sweep(r.seed + uint64(n+1))
 		sr.note(fmt.Sprintf("price %.2g", factor))
 		if sr.progress != nil {
 			sr.progress(float64(n+1) / float64(steps))
 		}
-		return sr.ctx.Err()
+		return ctx.Err()
 	}
 	n := 0
 	for _, f := range r.prices {
@@ -294,16 +293,16 @@ const reheatPatience = 3
 
 // reheat goes back to a smoother surrogate and forth again, and keeps what is
 // better, until the evaluations that were allowed are used up.
-func (sr *search) reheat() error {
+func (sr *search) reheat(ctx context.Context) error {
 	w := sr.w
 	idle := 0
 	for round := 0; w.limit > 0 && idle < reheatPatience && !w.spent(); round++ {
 		best, value := sr.st.save(), sr.objective()
 		seed := uint64(20_000 + 100*round)
 		for n, s := range []struct{ price, sharp float64 }{{undershoot, 3}, {undershoot, 10}, {undershoot, 40}, {1, 100}, {1, 300}, {1, sharpest}} {
-			w.bytePrice, w.sharpness = sr.price*s.price, s.sharp
+			w.g.bytePrice, w.g.sharpness = sr.price*s.price, s.sharp
 			w.sweep(seed + uint64(n))
-			if err := sr.ctx.Err(); err != nil {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
@@ -322,15 +321,15 @@ func (sr *search) reheat() error {
 const prohibitive = 1e6
 
 // placeForced finds the best places for what must move, and nothing else.
-func (sr *search) placeForced() error {
+func (sr *search) placeForced(ctx context.Context) error {
 	sr.w.maxBytes = sr.forced
 	seed := uint64(2000)
 	for sharp := 0.25; sharp < 400; sharp *= 2.2 {
 		for range 2 {
-			sr.w.bytePrice, sr.w.sharpness = sr.price*prohibitive, sharp
+			sr.w.g.bytePrice, sr.w.g.sharpness = sr.price*prohibitive, sharp
 			sr.w.sweep(seed)
 			seed++
-			if err := sr.ctx.Err(); err != nil {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
@@ -347,7 +346,7 @@ func (sr *search) note(what string) {
 func (sr *search) printStep(what string) {
 	fmt.Printf("%-12s bytes %.4f imbalance %.3f leaders %d evaluations %d sharpness %.0f objective %.4f\n", what,
 		(sr.st.bytes-sr.forced)/max(1, sr.st.problem.bytes), sr.st.imbalancePoints(sr.st.load), sr.st.leaderOnly,
-		sr.w.evaluations, sr.w.sharpness, sr.objective())
+		sr.w.evaluations(), sr.w.g.sharpness, sr.objective())
 }
 
 // saved is a placement to come back to.

@@ -57,16 +57,16 @@ func (w *sweeper) cheapestFor(mix []float64, all, list []int32) []int32 {
 // findMixes lists the load mixes: each dimension alone, the average follower,
 // the average leader, and the average follower with each dimension doubled.
 func (w *sweeper) findMixes() {
-	follower, leader := make([]float64, w.nd), make([]float64, w.nd)
-	for i := 0; i < w.np; i++ {
+	follower, leader := make([]float64, w.p.nd), make([]float64, w.p.nd)
+	for i := 0; i < w.p.np; i++ {
 		for r := range follower {
-			follower[r] += w.folRow(i)[r]
-			leader[r] += w.folRow(i)[r] + w.ledRow(i)[r]
+			follower[r] += w.p.folRow(i)[r]
+			leader[r] += w.p.folRow(i)[r] + w.p.ledRow(i)[r]
 		}
 	}
 	w.mixes = append(w.mixes, follower, leader)
-	for r := 0; r < w.nd; r++ {
-		one := make([]float64, w.nd)
+	for r := 0; r < w.p.nd; r++ {
+		one := make([]float64, w.p.nd)
 		one[r] = 1
 		more := append([]float64(nil), follower...)
 		more[r] *= 3

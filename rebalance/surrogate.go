@@ -16,7 +16,8 @@ import (
 // so a change's effect is the sum over the two to four brokers it touches.
 // Both are convex, hence the gradient bounds every gain from above.
 type surrogate struct {
-	*state
+	p     *problem
+	st    *state
 	cells []cell    // nb*nd
 	price []float64 // nb*nd: what one unit of load more costs there
 	cost  []float64 // broker -> its sum over dimensions
@@ -26,18 +27,20 @@ type surrogate struct {
 	// bytePrice and leadPrice are what one byte moved and one leader-only
 	// change cost, in points.
 	bytePrice, leadPrice float64
-	evaluations          int64
 	scratch              []float64
-	memo                 memo
 }
 
-// memo holds what the partition at hand does to brokers that already have it:
-// they are the same for all its destinations.
-type memo struct {
-	on   bool
-	n    int
-	keys [8]memoKey
-	cost [8]float64
+// notes are what one thread writes while it looks at partitions; all else is
+// only read meanwhile. They count the evaluations, and hold what the partition
+// at hand does to brokers that already have it: that is the same for all its
+// destinations.
+type notes struct {
+	evaluations int64
+	keep        bool
+	n           int
+	keys        [8]memoKey
+	cost        [8]float64
+	_           [64]byte // a cache line apart from another thread's
 }
 
 type memoKey struct {
@@ -73,7 +76,7 @@ const (
 const overloadPrice = 1e4
 
 func newSurrogate(s *state) *surrogate {
-	g := &surrogate{state: s,
+	g := &surrogate{p: s.problem, st: s,
 		cells: make([]cell, s.nb*s.nd),
 		price: make([]float64, s.nb*s.nd),
 		cost:  make([]float64, s.nb),
@@ -123,10 +126,10 @@ func (c *cell) slope(load float64) float64 {
 
 // refresh fits the surrogate to the present loads.
 func (g *surrogate) refresh() {
-	for r := 0; r < g.nd; r++ {
+	for r := 0; r < g.p.nd; r++ {
 		g.fit(r)
 	}
-	for b := 0; b < g.nb; b++ {
+	for b := 0; b < g.p.nb; b++ {
 		g.reprice(int32(b))
 	}
 	g.leastPrices()
@@ -134,47 +137,47 @@ func (g *surrogate) refresh() {
 
 // fit sets the coefficients of one dimension.
 func (g *surrogate) fit(r int) {
-	m := g.measure(g.load, r)
+	m := g.p.measure(g.st.load, r)
 	var capacity float64
-	xs, tops := g.scratch[:0], make([]float64, 0, g.nb)
-	for b := 0; b < g.nb; b++ {
-		if !g.alive[b] {
+	xs, tops := g.scratch[:0], make([]float64, 0, g.p.nb)
+	for b := 0; b < g.p.nb; b++ {
+		if !g.p.alive[b] {
 			continue
 		}
-		at := b*g.nd + r
-		capacity += g.capacity[at]
-		ideal := g.ideal[int(g.zone[b])*g.nd+r]
+		at := b*g.p.nd + r
+		capacity += g.p.capacity[at]
+		ideal := g.p.ideal[int(g.p.zone[b])*g.p.nd+r]
 		if ideal <= 0 {
 			continue
 		}
-		x := g.load[at] / (g.capacity[at] * ideal)
+		x := g.st.load[at] / (g.p.capacity[at] * ideal)
 		xs = append(xs, x)
-		tops = append(tops, x*ideal/max(ideal, g.floor[r]))
+		tops = append(tops, x*ideal/max(ideal, g.p.floor[r]))
 	}
 	top := max(1, softTop(tops, g.sharpness))
 	low := min(1, -softTop(negate(xs), g.sharpness))
 	g.scratch = xs
-	w := points * g.weight[r]
-	for b := 0; b < g.nb; b++ {
-		at := b*g.nd + r
+	w := points * g.p.weight[r]
+	for b := 0; b < g.p.nb; b++ {
+		at := b*g.p.nd + r
 		c := &g.cells[at]
 		*c = cell{}
-		ideal := g.ideal[int(g.zone[b])*g.nd+r]
-		if !g.alive[b] || ideal <= 0 || g.total[r] <= 0 {
+		ideal := g.p.ideal[int(g.p.zone[b])*g.p.nd+r]
+		if !g.p.alive[b] || ideal <= 0 || g.p.total[r] <= 0 {
 			c.hard, c.hot = inf, inf
 			continue
 		}
-		scale := ideal / max(ideal, g.floor[r])
-		c.inv = 1 / (g.capacity[at] * ideal)
-		c.spread = w * spreadShare * g.capacity[at] / capacity / (2 * math.Sqrt(float64(m.spread*m.spread)+float64(1/(g.sharpness*g.sharpness))))
+		scale := ideal / max(ideal, g.p.floor[r])
+		c.inv = 1 / (g.p.capacity[at] * ideal)
+		c.spread = w * spreadShare * g.p.capacity[at] / capacity / (2 * math.Sqrt(float64(m.spread*m.spread)+float64(1/(g.sharpness*g.sharpness))))
 		c.top = top / scale
 		c.over = w * overShare * g.sharpness / 2 * scale * scale
 		c.low = low
 		c.under = w * underShare * g.sharpness / 2
-		c.hard = g.hard[at] * c.inv
+		c.hard = g.p.hard[at] * c.inv
 		c.hot = min(hotSpot/scale, c.hard)
-		if g.dims[r].hard && g.weight[r] > 0 {
-			c.cool = g.granularity() * hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
+		if g.p.dims[r].hard && g.p.weight[r] > 0 {
+			c.cool = g.p.granularity() * hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
 		}
 		c.overload = overloadPrice
 	}
@@ -204,12 +207,12 @@ func softTop(xs []float64, k float64) float64 {
 
 // reprice recomputes a broker's cost and prices from its loads.
 func (g *surrogate) reprice(b int32) {
-	at := int(b) * g.nd
+	at := int(b) * g.p.nd
 	sum := 0.0
-	for r := 0; r < g.nd; r++ {
+	for r := 0; r < g.p.nd; r++ {
 		c := &g.cells[at+r]
-		sum += c.value(g.load[at+r])
-		g.price[at+r] = c.slope(g.load[at+r])
+		sum += c.value(g.st.load[at+r])
+		g.price[at+r] = c.slope(g.st.load[at+r])
 	}
 	g.cost[b] = sum
 }
@@ -220,13 +223,13 @@ func (g *surrogate) leastPrices() {
 	for i := range g.least {
 		g.least[i] = inf
 	}
-	for b := 0; b < g.nb; b++ {
-		if !g.alive[b] || g.frozen[b] {
+	for b := 0; b < g.p.nb; b++ {
+		if !g.p.alive[b] || g.p.frozen[b] {
 			continue
 		}
-		z := int(g.zone[b]) * g.nd
-		for r := 0; r < g.nd; r++ {
-			g.least[z+r] = math.Min(g.least[z+r], g.price[b*g.nd+r])
+		z := int(g.p.zone[b]) * g.p.nd
+		for r := 0; r < g.p.nd; r++ {
+			g.least[z+r] = math.Min(g.least[z+r], g.price[b*g.p.nd+r])
 		}
 	}
 }
@@ -234,17 +237,17 @@ func (g *surrogate) leastPrices() {
 // with is broker b's cost with f followers and l leaders of partition i more,
 // less its cost now; +Inf when that newly breaks its capacity.
 func (g *surrogate) with(b int32, i int, f, l float64) float64 {
-	at := int(b) * g.nd
-	cells := g.cells[at : at+g.nd]
-	load := g.load[at : at+g.nd]
-	fol, led := g.folRow(i), g.ledRow(i)
+	at := int(b) * g.p.nd
+	cells := g.cells[at : at+g.p.nd]
+	load := g.st.load[at : at+g.p.nd]
+	fol, led := g.p.folRow(i), g.p.ledRow(i)
 	if len(cells) != len(load) || len(fol) != len(load) || len(led) != len(load) {
 		return inf
 	}
 	sum := 0.0
 	for r := range load {
 		d := float64(f*fol[r]) + float64(l*led[r])
-		if d > 0 && load[r]+d > g.hard[at+r] {
+		if d > 0 && load[r]+d > g.p.hard[at+r] {
 			return inf
 		}
 		sum += cells[r].value(load[r] + d)
@@ -252,11 +255,11 @@ func (g *surrogate) with(b int32, i int, f, l float64) float64 {
 	return sum - g.cost[b]
 }
 
-// member is with for a broker that has partition i, remembered while best
-// looks at the partition.
-func (g *surrogate) member(b int32, i int, f, l int8) float64 {
-	m, key := &g.memo, memoKey{b, f, l}
-	if !m.on {
+// member is with for a broker that has partition i, noted while best looks at
+// the partition.
+func (g *surrogate) member(b int32, i int, f, l int8, m *notes) float64 {
+	key := memoKey{b, f, l}
+	if !m.keep {
 		return g.with(b, i, float64(f), float64(l))
 	}
 	for n, k := range m.keys[:m.n] {
@@ -273,18 +276,18 @@ func (g *surrogate) member(b int32, i int, f, l int8) float64 {
 }
 
 // delta is what a change does to the surrogate, costs included.
-func (g *surrogate) delta(c change) float64 {
-	g.evaluations++
-	md, ld := g.costDelta(c)
-	v := float64(float64(md)*g.size[c.i]*g.bytePrice) + float64(float64(ld)*g.leadPrice) + g.localDelta(c)
-	old := g.leader[c.i]
+func (g *surrogate) delta(c change, m *notes) float64 {
+	m.evaluations++
+	md, ld := g.st.costDelta(c)
+	v := float64(float64(md)*g.p.size[c.i]*g.bytePrice) + float64(float64(ld)*g.leadPrice) + g.st.localDelta(c)
+	old := g.st.leader[c.i]
 	if c.k < 0 {
 		if old == c.lead {
 			return v
 		}
-		return v + g.member(old, c.i, 0, -1) + g.member(c.lead, c.i, 0, 1)
+		return v + g.member(old, c.i, 0, -1, m) + g.member(c.lead, c.i, 0, 1, m)
 	}
-	from := g.slots[int(g.off[c.i])+c.k]
+	from := g.st.slots[int(g.p.off[c.i])+c.k]
 	var fromLead int8
 	var toLead float64
 	if from == old {
@@ -293,26 +296,26 @@ func (g *surrogate) delta(c change) float64 {
 	if c.to == c.lead {
 		toLead = 1
 	}
-	v += g.member(from, c.i, -1, fromLead) + g.with(c.to, c.i, 1, toLead)
+	v += g.member(from, c.i, -1, fromLead, m) + g.with(c.to, c.i, 1, toLead)
 	if old != from && old != c.lead {
-		v += g.member(old, c.i, 0, -1)
+		v += g.member(old, c.i, 0, -1, m)
 	}
 	if c.lead != c.to && old != c.lead {
-		v += g.member(c.lead, c.i, 0, 1)
+		v += g.member(c.lead, c.i, 0, 1, m)
 	}
 	return v
 }
 
 // commit makes the change and updates the prices it touches.
 func (g *surrogate) commit(c change) {
-	old := g.leader[c.i]
+	old := g.st.leader[c.i]
 	if c.k >= 0 {
-		from := g.slots[int(g.off[c.i])+c.k]
-		g.apply(c)
+		from := g.st.slots[int(g.p.off[c.i])+c.k]
+		g.st.apply(c)
 		g.repriceIn(from)
 		g.repriceIn(c.to)
 	} else {
-		g.apply(c)
+		g.st.apply(c)
 	}
 	if old != c.lead {
 		g.repriceIn(old)
@@ -324,11 +327,11 @@ func (g *surrogate) commit(c change) {
 // They may stay too low until the next refresh, which only prunes less.
 func (g *surrogate) repriceIn(b int32) {
 	g.reprice(b)
-	if !g.alive[b] || g.frozen[b] {
+	if !g.p.alive[b] || g.p.frozen[b] {
 		return
 	}
-	z, at := int(g.zone[b])*g.nd, int(b)*g.nd
-	for r := 0; r < g.nd; r++ {
+	z, at := int(g.p.zone[b])*g.p.nd, int(b)*g.p.nd
+	for r := 0; r < g.p.nd; r++ {
 		g.least[z+r] = min(g.least[z+r], g.price[at+r])
 	}
 }

@@ -6,7 +6,10 @@ import "runtime"
 // bound each gain from above, so most replicas are passed over after one row
 // of multiplications.
 type sweeper struct {
-	*surrogate
+	p  *problem
+	st *state
+	g  *surrogate
+
 	all       [][]int32 // zone -> brokers that may receive
 	receivers [][]int32 // zone -> those of them worth looking at now
 	mixes     [][]float64
@@ -31,23 +34,25 @@ type sweeper struct {
 	stamp     int64
 	stamps    []int64 // broker -> stamp of its last change
 	renewed   int64   // stamp of the last renewal within a chunk
+
+	hand, other *notes // of this thread, and of the second one
 }
 
 const maxIdle = 4
 
 func newSweeper(g *surrogate) *sweeper {
-	w := &sweeper{surrogate: g, all: make([][]int32, g.nz), receivers: make([][]int32, g.nz), eps: 1e-9, maxBytes: inf}
-	for b := 0; b < g.nb; b++ {
-		if g.alive[b] && !g.frozen[b] {
-			w.all[g.zone[b]] = append(w.all[g.zone[b]], int32(b))
+	w := &sweeper{p: g.p, st: g.st, g: g, hand: new(notes), other: new(notes), all: make([][]int32, g.p.nz), receivers: make([][]int32, g.p.nz), eps: 1e-9, maxBytes: inf}
+	for b := 0; b < g.p.nb; b++ {
+		if g.p.alive[b] && !g.p.frozen[b] {
+			w.all[g.p.zone[b]] = append(w.all[g.p.zone[b]], int32(b))
 		}
 	}
-	w.refreshN = max(20, g.nb/2)
-	w.chunkSize = chunkFor(g.np)
+	w.refreshN = max(20, g.p.nb/2)
+	w.chunkSize = chunkFor(g.p.np)
 	w.findMixes()
-	w.stamps = make([]int64, g.nb)
+	w.stamps = make([]int64, g.p.nb)
 	w.renewed = -1
-	w.idle, w.rest = make([]int8, g.np), make([]int8, g.np)
+	w.idle, w.rest = make([]int8, g.p.np), make([]int8, g.p.np)
 	return w
 }
 
@@ -59,23 +64,23 @@ func (w *sweeper) sweep(seed uint64) int { return w.sweepPart(seed, 1) }
 func (w *sweeper) sweepPart(seed uint64, share int) int {
 	w.renew()
 	made := 0
-	step := stride(w.np, seed)
-	at := int(mix(seed) % uint64(max(1, w.np)))
+	step := stride(w.p.np, seed)
+	at := int(mix(seed) % uint64(max(1, w.p.np)))
 	w.chunk = w.chunk[:0]
-	for range w.np / share {
+	for range w.p.np / share {
 		if w.spent() {
 			break
 		}
 		if w.rest[at] > 0 {
 			w.rest[at]--
-		} else if !w.fixed[at] {
+		} else if !w.p.fixed[at] {
 			if w.chunk = append(w.chunk, at); len(w.chunk) == w.chunkSize {
 				made += w.improve()
 			}
 		}
 		at += step
-		if at >= w.np {
-			at -= w.np
+		if at >= w.p.np {
+			at -= w.p.np
 		}
 	}
 	return made + w.improve()
@@ -83,12 +88,12 @@ func (w *sweeper) sweepPart(seed uint64, share int) int {
 
 // renew fits the surrogate to the present loads and chooses destinations.
 func (w *sweeper) renew() {
-	w.refresh()
+	w.g.refresh()
 	w.shortlist()
 }
 
 // spent tells whether the evaluations allowed are used up.
-func (w *sweeper) spent() bool { return w.limit > 0 && w.evaluations >= w.limit }
+func (w *sweeper) spent() bool { return w.limit > 0 && w.evaluations() >= w.limit }
 
 // chunkFor is how many of n partitions are looked at side by side: few enough
 // that little changes under them. It is the same whatever the number of
@@ -106,16 +111,16 @@ func (w *sweeper) improve() int {
 	for n, i := range w.chunk {
 		f := w.found[n]
 		if f.gain > w.eps && (w.renewed >= start || w.touched(f.change, start)) {
-			f.change, f.gain = w.best(i)
+			f.change, f.gain = w.best(i, w.hand)
 		}
-		if f.gain <= w.eps || w.bytes+w.movedBytes(f.change) > w.maxBytes {
+		if f.gain <= w.eps || w.st.bytes+w.movedBytes(f.change) > w.maxBytes {
 			w.idle[i] = min(w.idle[i]+1, maxIdle)
 			w.rest[i] = w.idle[i]
 			continue
 		}
 		w.idle[i] = 0
 		w.mark(f.change)
-		w.commit(f.change)
+		w.g.commit(f.change)
 		made++
 		if w.since++; w.since >= w.refreshN {
 			w.since = 0
@@ -136,33 +141,29 @@ type finding struct {
 // lookAt finds the best change of every partition of the chunk.
 func (w *sweeper) lookAt() {
 	w.found = append(w.found[:0], make([]finding, len(w.chunk))...)
-	look := func(from, to int) int64 {
-		// A copy of its own keeps a thread's count apart; the arrays are shared
-		// and only read.
-		g := *w.surrogate
-		g.evaluations = 0
-		own := *w
-		own.surrogate = &g
+	look := func(from, to int, m *notes) {
 		for n := from; n < to; n++ {
-			w.found[n].change, w.found[n].gain = own.best(w.chunk[n])
+			w.found[n].change, w.found[n].gain = w.best(w.chunk[n], m)
 		}
-		return g.evaluations
 	}
 	n := len(w.chunk)
 	if n < w.chunkSize/2 || n < 8 || runtime.GOMAXPROCS(0) == 1 {
-		w.evaluations += look(0, n)
+		look(0, n, w.hand)
 		return
 	}
-	other := make(chan int64, 1)
-	go func() { other <- look(0, n/2) }()
-	mine := look(n/2, n)
-	w.evaluations += mine + <-other
+	done := make(chan struct{})
+	go func() { defer close(done); look(0, n/2, w.other) }()
+	look(n/2, n, w.hand)
+	<-done
 }
+
+// evaluations is how many changes were priced exactly.
+func (w *sweeper) evaluations() int64 { return w.hand.evaluations + w.other.evaluations }
 
 // touched tells whether a broker of the change was changed since a stamp.
 func (w *sweeper) touched(c change, since int64) bool {
-	old := w.leader[c.i]
-	if c.k >= 0 && (w.stamps[w.slots[int(w.off[c.i])+c.k]] >= since || w.stamps[c.to] >= since) {
+	old := w.st.leader[c.i]
+	if c.k >= 0 && (w.stamps[w.st.slots[int(w.p.off[c.i])+c.k]] >= since || w.stamps[c.to] >= since) {
 		return true
 	}
 	return c.lead != old && (w.stamps[old] >= since || w.stamps[c.lead] >= since)
@@ -171,40 +172,41 @@ func (w *sweeper) touched(c change, since int64) bool {
 // mark notes that the brokers of a change are touched.
 func (w *sweeper) mark(c change) {
 	if c.k >= 0 {
-		w.stamps[w.slots[int(w.off[c.i])+c.k]] = w.stamp
+		w.stamps[w.st.slots[int(w.p.off[c.i])+c.k]] = w.stamp
 		w.stamps[c.to] = w.stamp
 	}
-	if old := w.leader[c.i]; c.lead != old {
+	if old := w.st.leader[c.i]; c.lead != old {
 		w.stamps[old], w.stamps[c.lead] = w.stamp, w.stamp
 	}
 }
 
-// best finds the change of partition i that gains most.
-func (w *sweeper) best(i int) (change, float64) {
-	w.memo.on, w.memo.n = true, 0
-	found, gain := w.bestOf(i)
-	w.memo.on = false
+// best finds the change of partition i that gains most. It writes to m only,
+// so that threads may look at partitions side by side.
+func (w *sweeper) best(i int, m *notes) (change, float64) {
+	m.keep, m.n = true, 0
+	found, gain := w.bestOf(i, m)
+	m.keep = false
 	return found, gain
 }
 
-func (w *sweeper) bestOf(i int) (change, float64) {
+func (w *sweeper) bestOf(i int, m *notes) (change, float64) {
 	var (
 		found   change
 		gain    = 0.0
-		reps    = w.replicas(w.slots, i)
-		lead    = w.leader[i]
-		leadNow = w.dot(w.ledRow(i), lead)
+		reps    = w.p.replicas(w.st.slots, i)
+		lead    = w.st.leader[i]
+		leadNow = w.dot(w.p.ledRow(i), lead)
 	)
-	if w.frozen[lead] {
+	if w.p.frozen[lead] {
 		return found, 0
 	}
 	for _, b := range reps {
-		if b == lead || !w.alive[b] || w.frozen[b] {
+		if b == lead || !w.p.alive[b] || w.p.frozen[b] {
 			continue
 		}
-		if w.dot(w.ledRow(i), b) < leadNow+w.localCredit(i) || !w.alive[lead] {
+		if w.dot(w.p.ledRow(i), b) < leadNow+w.st.localCredit(i) || !w.p.alive[lead] {
 			c := change{i: i, k: -1, to: -1, lead: b}
-			if v := -w.delta(c); v > gain {
+			if v := -w.g.delta(c, m); v > gain {
 				found, gain = c, v
 			}
 		}
@@ -213,7 +215,7 @@ func (w *sweeper) bestOf(i int) (change, float64) {
 		return found, gain
 	}
 	for k := range reps {
-		if c, v := w.bestMove(i, k, leadNow, gain); v > gain {
+		if c, v := w.bestMove(i, k, leadNow, gain, m); v > gain {
 			found, gain = c, v
 		}
 	}
@@ -222,8 +224,8 @@ func (w *sweeper) bestOf(i int) (change, float64) {
 
 // dot is what partition row v would cost on broker b to first order.
 func (w *sweeper) dot(v []float64, b int32) float64 {
-	at := int(b) * w.nd
-	row := w.price[at : at+len(v)]
+	at := int(b) * w.p.nd
+	row := w.g.price[at : at+len(v)]
 	return dotRow(v, row)
 }
 
@@ -245,7 +247,7 @@ func dotRow(v, row []float64) float64 {
 
 // dotLeast is the same with the least price of the zone in each dimension.
 func (w *sweeper) dotLeast(v []float64, z int) float64 {
-	return dotRow(v, w.least[z*w.nd:z*w.nd+len(v)])
+	return dotRow(v, w.g.least[z*w.p.nd:z*w.p.nd+len(v)])
 }
 
 // candidate is a destination and its first-order gain.
@@ -255,22 +257,22 @@ type candidate struct {
 }
 
 // bestMove finds the best destination of slot k, if it beats gain.
-func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
-	reps := w.replicas(w.slots, i)
-	from, lead := reps[k], w.leader[i]
-	if w.frozen[from] {
+func (w *sweeper) bestMove(i, k int, leadNow, gain float64, m *notes) (change, float64) {
+	reps := w.p.replicas(w.st.slots, i)
+	from, lead := reps[k], w.st.leader[i]
+	if w.p.frozen[from] {
 		return change{}, 0
 	}
-	fol, led := w.folRow(i), w.ledRow(i)
-	fixedGain := w.dot(fol, from) + w.localCredit(i)
-	orig := w.replicas(w.orig, i)
+	fol, led := w.p.folRow(i), w.p.ledRow(i)
+	fixedGain := w.dot(fol, from) + w.st.localCredit(i)
+	orig := w.p.replicas(w.p.orig, i)
 	if contains(orig, from) {
-		fixedGain -= float64(w.size[i] * w.bytePrice)
+		fixedGain -= float64(w.p.size[i] * w.g.bytePrice)
 	}
 	// other is the member whose leadership costs least once slot k has moved.
 	other, otherCost := int32(-1), inf
 	for j, b := range reps {
-		if j == k || !w.alive[b] || (w.frozen[b] && b != lead) {
+		if j == k || !w.p.alive[b] || (w.p.frozen[b] && b != lead) {
 			continue
 		}
 		if v := w.dot(led, b); v < otherCost || (v == otherCost && b == lead) {
@@ -289,26 +291,26 @@ func (w *sweeper) bestMove(i, k int, leadNow, gain float64) (change, float64) {
 		}
 		w.scan(i, to, offer{fixedGain, leadNow, other, otherCost, leastLead}, max(gain, w.eps), &top)
 	}
-	return w.tryTop(i, k, top.best[:top.n], gain)
+	return w.tryTop(i, k, top.best[:top.n], gain, m)
 }
 
 // homeCredit is what a replica of partition i gives back by going home.
 func (w *sweeper) homeCredit(i int) float64 {
-	if w.moved[i] == 0 {
+	if w.st.moved[i] == 0 {
 		return 0
 	}
-	return float64(w.size[i] * w.bytePrice)
+	return float64(w.p.size[i] * w.g.bytePrice)
 }
 
 // mayEnter tells whether slot k of partition i may go to zone z.
 func (w *sweeper) mayEnter(i, k int, z int32) bool {
-	reps := w.replicas(w.slots, i)
-	if w.zone[reps[k]] == z && w.alive[reps[k]] {
+	reps := w.p.replicas(w.st.slots, i)
+	if w.p.zone[reps[k]] == z && w.p.alive[reps[k]] {
 		return true
 	}
-	need := int(w.need[i])
-	d := w.distinctZones(reps, k, z)
-	return d >= need || d > w.distinctZones(reps, -1, -1)
+	need := int(w.p.need[i])
+	d := w.p.distinctZones(reps, k, z)
+	return d >= need || d > w.p.distinctZones(reps, -1, -1)
 }
 
 // offer is what is known of a replica's move before its destination is.
@@ -345,8 +347,8 @@ func (t *ranking) floor(least float64) float64 {
 
 // scan ranks the destinations of a zone by their first-order gain.
 func (w *sweeper) scan(i int, to []int32, o offer, least float64, top *ranking) {
-	fol, led := w.folRow(i), w.ledRow(i)
-	reps, orig := w.replicas(w.slots, i), w.replicas(w.orig, i)
+	fol, led := w.p.folRow(i), w.p.ledRow(i)
+	reps, orig := w.p.replicas(w.st.slots, i), w.p.replicas(w.p.orig, i)
 	credit := w.homeCredit(i)
 	floor := top.floor(least)
 	most := o.fixedGain + o.leadNow - o.leastLead + credit
@@ -355,8 +357,8 @@ func (w *sweeper) scan(i int, to []int32, o offer, least float64, top *ranking) 
 		six = (*[6]float64)(fol)
 	}
 	for _, d := range to {
-		at := int(d) * w.nd
-		row := w.price[at : at+w.nd]
+		at := int(d) * w.p.nd
+		row := w.g.price[at : at+w.p.nd]
 		var f float64
 		if six != nil && len(row) == 6 {
 			// Here most of a plan's time goes, so the call is spared.
@@ -385,28 +387,28 @@ func (w *sweeper) scan(i int, to []int32, o offer, least float64, top *ranking) 
 }
 
 // tryTop evaluates the destinations exactly.
-func (w *sweeper) tryTop(i, k int, top []candidate, gain float64) (found change, best float64) {
+func (w *sweeper) tryTop(i, k int, top []candidate, gain float64, m *notes) (found change, best float64) {
 	best = gain
 	for _, t := range top {
 		if t.gain <= best {
 			break
 		}
 		c := change{i: i, k: k, to: t.to, lead: t.lead}
-		if w.bytes+w.movedBytes(c) > w.maxBytes {
+		if w.st.bytes+w.movedBytes(c) > w.maxBytes {
 			continue
 		}
-		if v := -w.delta(c); v > best {
+		if v := -w.g.delta(c, m); v > best {
 			found, best = c, v
 		}
-		if w.local != nil && t.lead != t.to && w.zone[t.to] == w.local.home[i] {
-			if v := -w.delta(change{i: i, k: k, to: t.to, lead: t.to}); v > best {
+		if w.p.local != nil && t.lead != t.to && w.p.zone[t.to] == w.p.local.home[i] {
+			if v := -w.g.delta(change{i: i, k: k, to: t.to, lead: t.to}, m); v > best {
 				found, best = change{i: i, k: k, to: t.to, lead: t.to}, v
 			}
 		}
 		// Where the leader moves along, its staying behind is worth a look.
-		if old := w.leader[i]; t.lead != old && w.slots[int(w.off[i])+k] != old {
+		if old := w.st.leader[i]; t.lead != old && w.st.slots[int(w.p.off[i])+k] != old {
 			c.lead = old
-			if v := -w.delta(c); v > best {
+			if v := -w.g.delta(c, m); v > best {
 				found, best = c, v
 			}
 		}
@@ -416,8 +418,8 @@ func (w *sweeper) tryTop(i, k int, top []candidate, gain float64) (found change,
 
 // movedBytes is how many bytes more a change moves.
 func (w *sweeper) movedBytes(c change) float64 {
-	md, _ := w.costDelta(c)
-	return float64(md) * w.size[c.i]
+	md, _ := w.st.costDelta(c)
+	return float64(md) * w.p.size[c.i]
 }
 
 // mix is splitmix64's finaliser: it spreads a counter over 64 bits.

@@ -1,7 +1,6 @@
 package rebalance
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -54,7 +53,7 @@ func smallCluster(rng *rand.Rand) cluster.Snapshot {
 func optimum(s cluster.Snapshot, o Options, most int) (float64, bool) {
 	p := newProblem(s, o)
 	st := newState(p)
-	sr := newSearch(context.Background(), st, o, nil)
+	sr := newSearch(st, o, nil)
 	sr.forced = float64(p.bounds(p.currentLoad()).ForcedBytes)
 	a := newAnnealer(sr, 1)
 	choices := make([][][]int32, p.np)
@@ -158,8 +157,8 @@ func TestPlansOfSmallClustersAreWithinTwoPercentOfTheOptimum(t *testing.T) {
 		}
 		n++
 		p := newProblem(s, o)
-		sr := newSearch(context.Background(), newState(p), o, nil)
-		if err := sr.run(); err != nil {
+		sr := newSearch(newState(p), o, nil)
+		if err := sr.run(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		got := sr.objective()
