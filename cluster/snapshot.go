@@ -26,15 +26,6 @@ type Snapshot struct {
 	Stale []StaleSignal `json:"stale,omitempty"`
 }
 
-// StaleSignal is a reading that is missing or old. Whoever decides must treat
-// it as unknown, and unknown never scales in.
-type StaleSignal struct {
-	Signal string `json:"signal"`
-	Reason string `json:"reason"`
-	// LastSeen is zero when the signal was never seen.
-	LastSeen time.Time `json:"lastSeen,omitzero"`
-}
-
 // BrokerState says whether a broker may hold replicas.
 type BrokerState string
 

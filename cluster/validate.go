@@ -314,7 +314,7 @@ func (s *Snapshot) Sort() {
 	slices.SortStableFunc(s.Reassignments, func(a, b Reassignment) int {
 		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
-	slices.SortStableFunc(s.Stale, func(a, b StaleSignal) int { return strings.Compare(a.Signal, b.Signal) })
+	slices.SortStableFunc(s.Stale, func(a, b StaleSignal) int { return cmp.Compare(a.Signal, b.Signal) })
 }
 
 func sortedKeys[V any](m map[string]V) []string {

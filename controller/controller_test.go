@@ -160,13 +160,13 @@ func TestUnknownNeverRecommendsFewer(t *testing.T) {
 			for i := range s.Topics[0].Partitions {
 				s.Topics[0].Partitions[i].Load = cluster.Load{}
 			}
-			s.Stale = []cluster.StaleSignal{{Signal: string(metrics.TopicBytesIn), Reason: "connection refused"}}
+			s.Stale = []cluster.StaleSignal{{Signal: metrics.TopicBytesIn, Reason: "connection refused"}}
 		},
 		"prometheus and history gone": func(s *cluster.Snapshot, c *Config) {
 			for i := range s.Topics[0].Partitions {
 				s.Topics[0].Partitions[i].Load = cluster.Load{}
 			}
-			s.Stale = []cluster.StaleSignal{{Signal: string(metrics.TopicBytesIn), Reason: "connection refused"}}
+			s.Stale = []cluster.StaleSignal{{Signal: metrics.TopicBytesIn, Reason: "connection refused"}}
 			c.History = nil
 		},
 		"no forecast": func(s *cluster.Snapshot, c *Config) { c.Forecaster = nil },
@@ -175,7 +175,7 @@ func TestUnknownNeverRecommendsFewer(t *testing.T) {
 		},
 		"snapshot old": func(s *cluster.Snapshot, c *Config) { s.TakenAt = start.Add(-time.Hour) },
 		"one signal stale": func(s *cluster.Snapshot, c *Config) {
-			s.Stale = []cluster.StaleSignal{{Signal: string(metrics.BrokerDiskUsed), Reason: "no series"}}
+			s.Stale = []cluster.StaleSignal{{Signal: metrics.BrokerDiskUsed, Reason: "no series"}}
 		},
 	}
 	for name, spoil := range tests {

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -54,12 +55,12 @@ func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) 
 	}
 	f.Snapshot = snap
 	if age := now.Sub(snap.TakenAt); !snap.TakenAt.IsZero() && age > c.spec.Gates.StaleAfter.D() {
-		f.stale("snapshot", fmt.Sprintf("was taken %s ago", age.Round(time.Second)))
+		f.stale(cluster.SignalSnapshot, cluster.CauseOld, fmt.Sprintf("was taken %s ago", age.Round(time.Second)))
 	}
 	f.Scales, f.Unread = c.readScales(ctx)
 	for _, target := range targets(c.spec) {
 		if why, unread := f.Unread[target]; unread {
-			f.stale("scale of "+target, why)
+			f.stale(cluster.SignalScaleOf(target), cluster.CauseNotRead, why)
 		}
 	}
 	f.Demand = capacity.DemandOf(snap)
@@ -84,10 +85,10 @@ func seenOf(f *Facts) decision.Seen {
 }
 
 // stale adds to what is not known.
-func (f *Facts) stale(signal, reason string) {
+func (f *Facts) stale(signal cluster.Signal, cause cluster.Cause, reason string) {
 	// The snapshot's own list is shared with the observer: never written to.
-	f.Snapshot.Stale = append(slices.Clone(f.Snapshot.Stale), cluster.StaleSignal{Signal: signal, Reason: reason})
-	slices.SortFunc(f.Snapshot.Stale, func(a, b cluster.StaleSignal) int { return strings.Compare(a.Signal, b.Signal) })
+	f.Snapshot.Stale = append(slices.Clone(f.Snapshot.Stale), cluster.StaleSignal{Signal: signal, Cause: cause, Reason: reason})
+	slices.SortFunc(f.Snapshot.Stale, func(a, b cluster.StaleSignal) int { return cmp.Compare(a.Signal, b.Signal) })
 }
 
 func (c *Controller) readScales(ctx context.Context) (read map[string]actuators.Scale, unread map[string]string) {
@@ -121,7 +122,7 @@ func (c *Controller) listen(ctx context.Context, f *Facts) {
 	for _, w := range c.cfg.Watchers {
 		said, err := w.Observations(ctx, f.Now)
 		if err != nil {
-			f.stale("alerts", err.Error())
+			f.stale(cluster.SignalAlerts, cluster.CauseNotRead, err.Error())
 		}
 		for _, o := range said {
 			if o.Until.IsZero() || o.Until.After(f.Now) {
@@ -155,7 +156,7 @@ func (f *Facts) lose(o decision.Observation) bool {
 }
 
 // loadSignals are those without which the load of the cluster is not known.
-var loadSignals = []string{string(metrics.TopicBytesIn), string(metrics.PartitionBytesIn), string(metrics.BrokerBytesIn), "snapshot"}
+var loadSignals = []cluster.Signal{metrics.TopicBytesIn, metrics.BrokerBytesIn, cluster.SignalSnapshot}
 
 // loadUnknown says why the rates in the snapshot are no reading of the load: a
 // signal is stale and what came is nothing. A silent zero is never a load.
@@ -164,8 +165,8 @@ func loadUnknown(d capacity.Demand, stale []cluster.StaleSignal) string {
 		return ""
 	}
 	for _, s := range stale {
-		if slices.Contains(loadSignals, s.Signal) || s.Signal == "prometheus" || s.Signal == "metrics" {
-			return s.Signal + " is not known: " + s.Reason
+		if slices.Contains(loadSignals, s.Signal) {
+			return string(s.Signal) + " is not known: " + s.Reason
 		}
 	}
 	return ""
@@ -180,8 +181,8 @@ func (f *Facts) LoadPartlyUnknown() bool {
 func staleNames(stale []cluster.StaleSignal) string {
 	var names []string
 	for _, s := range stale {
-		if !slices.Contains(names, s.Signal) {
-			names = append(names, s.Signal)
+		if name := string(s.Signal); !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
 	const most = 6

@@ -1,9 +1,13 @@
 package metrics
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/tidetable/tidetable/cluster"
+)
 
 // Signal is what a series measures, independent of which exporter says it.
-type Signal string
+type Signal = cluster.Signal
 
 // The signals tidetable knows, each with its unit and the labels that tell
 // its series apart in Signals.

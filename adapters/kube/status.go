@@ -52,7 +52,7 @@ func InvalidStatus(err error, generation int64) policy.Status {
 func staleNames(d decision.Decision) string {
 	var names []string
 	for _, x := range d.Seen.Stale {
-		names = append(names, x.Signal+": "+x.Reason)
+		names = append(names, string(x.Signal)+": "+x.Reason)
 	}
 	return bounded(strings.Join(names, "; "))
 }

@@ -84,7 +84,7 @@ func fixture(hostile bool) []decision.Decision {
 	if hostile {
 		for i, n := range hostileNames {
 			last.Proposals = append(last.Proposals, decision.Proposal{Kind: decision.Rebalance, Target: n, Why: n})
-			last.Seen.Stale = append(last.Seen.Stale, cluster.StaleSignal{Signal: n, Reason: n})
+			last.Seen.Stale = append(last.Seen.Stale, cluster.StaleSignal{Signal: cluster.Signal(n), Reason: n})
 			last.Forecasts = append(last.Forecasts, forecastOf(last.Time, fmt.Sprintf("s%d", i), n, n, 1, 0))
 			last.Concerns = append(last.Concerns, decision.Concern{Kind: decision.HotSpot, Subject: n, Severity: decision.Warning, Detail: n})
 			last.Actions = append(last.Actions, decision.Action{At: last.Time, Done: n, Error: n})

@@ -348,11 +348,11 @@ func (f *snapshotFlags) report(cmd *cobra.Command, s cluster.Snapshot, traces st
 
 // sourceMissing tells whether a whole source that was asked for is missing.
 func (f *snapshotFlags) sourceMissing(s cluster.Snapshot) bool {
-	stale := func(signal string) bool {
+	stale := func(signal cluster.Signal) bool {
 		return slices.ContainsFunc(s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == signal })
 	}
-	noMetrics := stale(string(metrics.TopicBytesIn)) && stale(string(metrics.BrokerCPU)) && stale(string(metrics.BrokerBytesIn))
-	return len(f.kafka.config.Bootstrap) > 0 && stale(observe.StalePlacement) ||
+	noMetrics := stale(metrics.TopicBytesIn) && stale(metrics.BrokerCPU) && stale(metrics.BrokerBytesIn)
+	return len(f.kafka.config.Bootstrap) > 0 && stale(cluster.SignalPlacement) ||
 		(f.metrics.config.URL != "" || f.metrics.tsdb != "") && noMetrics
 }
 

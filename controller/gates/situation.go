@@ -3,7 +3,6 @@ package gates
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/actuators"
@@ -44,20 +43,6 @@ type NeedWindow struct {
 	// Since is when the window's record begins: until it spans the whole
 	// stabilisation the highest need is not known.
 	Since time.Time
-}
-
-// Stale gives the stale signals whose name is in names, or all without names.
-func (s Situation) Stale(names ...string) []cluster.StaleSignal {
-	if len(names) == 0 {
-		return s.Snapshot.Stale
-	}
-	var out []cluster.StaleSignal
-	for _, x := range s.Snapshot.Stale {
-		if slices.Contains(names, x.Signal) {
-			out = append(out, x)
-		}
-	}
-	return out
 }
 
 // LastScale is the last change of a target; false if there was none.

@@ -2,10 +2,11 @@ package gates
 
 import (
 	"context"
-
-	"github.com/tidetable/tidetable/decision"
+	"slices"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/metrics"
 )
 
 // StaleSignals holds what rests on a signal that is missing or too old: any
@@ -17,7 +18,7 @@ func (StaleSignals) Name() string { return "stale-signals" }
 
 // Check names the stale signals that speak against the proposal.
 func (StaleSignals) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
-	stale := s.Stale()
+	stale := s.Snapshot.Stale
 	if len(stale) == 0 || scaleOut(p) {
 		return allow()
 	}
@@ -34,12 +35,13 @@ func (StaleSignals) Check(_ context.Context, p decision.Proposal, s Situation) d
 	return hold("%s: %s%s", stale[0].Signal, stale[0].Reason, more)
 }
 
+// NotOfPlacement are the signals that a plan of moves does without.
+var NotOfPlacement = []cluster.Signal{metrics.GroupLag, metrics.GroupConsumed, cluster.SignalAlerts}
+
 func placement(stale []cluster.StaleSignal) []cluster.StaleSignal {
 	var out []cluster.StaleSignal
 	for _, x := range stale {
-		switch x.Signal {
-		case "group_lag", "group_consumed", "groups", "alerts":
-		default:
+		if !slices.Contains(NotOfPlacement, x.Signal) {
 			out = append(out, x)
 		}
 	}

@@ -89,10 +89,10 @@ func (p *placement) logDirs(all kadm.DescribedAllLogDirs) {
 			b.State = cluster.BrokerDraining
 		}
 		if v.err != nil {
-			p.stale(string(metrics.BrokerDiskUsed), reason(v.err))
+			p.stale(metrics.BrokerDiskUsed, reason(v.err))
 		}
 		if !v.told {
-			p.stale(string(metrics.BrokerDiskCapacity), "the brokers do not report their volumes (Kafka before 3.3, or remote storage)")
+			p.stale(metrics.BrokerDiskCapacity, "the brokers do not report their volumes (Kafka before 3.3, or remote storage)")
 		}
 		dirs.Each(func(d kadm.DescribedLogDir) {
 			d.Topics.Each(func(x kadm.DescribedLogDirPartition) {
@@ -114,8 +114,8 @@ func (p *placement) logDirs(all kadm.DescribedAllLogDirs) {
 	}
 	for _, b := range p.Brokers {
 		if _, ok := all[int32(b.ID)]; !ok && b.State == cluster.BrokerAlive {
-			p.stale(string(metrics.BrokerDiskUsed), "a broker did not describe its log directories")
-			p.stale(string(metrics.BrokerDiskCapacity), "a broker did not describe its log directories")
+			p.stale(metrics.BrokerDiskUsed, "a broker did not describe its log directories")
+			p.stale(metrics.BrokerDiskCapacity, "a broker did not describe its log directories")
 		}
 	}
 }

@@ -66,9 +66,9 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	p.logDirs(dirs)
 	p.Groups, p.Reassignments = groups, withEarlier(moves, earlier, p.Topics)
 	p.rates(r.last, now)
-	for i, part := range [][]string{
-		{"fenced_brokers"}, {string(metrics.PartitionSize), string(metrics.BrokerDiskUsed), string(metrics.BrokerDiskCapacity)},
-		{"topic_configs"}, {"reassignments"}, {string(metrics.TopicMessagesIn), string(metrics.GroupLag)}, {string(metrics.GroupLag)},
+	for i, part := range [][]cluster.Signal{
+		{cluster.SignalFencedBrokers}, {metrics.PartitionSize, metrics.BrokerDiskUsed, metrics.BrokerDiskCapacity},
+		{cluster.SignalTopicConfigs}, {cluster.SignalReassignments}, {metrics.TopicMessagesIn, metrics.GroupLag}, {metrics.GroupLag},
 	} {
 		if fail[i] == nil {
 			continue
@@ -134,11 +134,11 @@ type placement struct {
 	meta kadm.Metadata
 }
 
-func (p *placement) stale(signal, reason string) {
+func (p *placement) stale(signal cluster.Signal, reason string) {
 	if slices.ContainsFunc(p.Stale, func(x cluster.StaleSignal) bool { return x.Signal == signal }) {
 		return
 	}
-	p.Stale = append(p.Stale, cluster.StaleSignal{Signal: signal, Reason: reason})
+	p.Stale = append(p.Stale, cluster.StaleSignal{Signal: signal, Cause: cluster.CauseNotRead, Reason: reason})
 }
 
 // wrap says which cluster failed and how, in one line.

@@ -61,7 +61,7 @@ func place(t *testing.T, r *Reader) cluster.Snapshot {
 	return s
 }
 
-func stale(s cluster.Snapshot, signal string) string {
+func stale(s cluster.Snapshot, signal cluster.Signal) string {
 	for _, x := range s.Stale {
 		if x.Signal == signal {
 			return x.Reason
@@ -242,7 +242,7 @@ func TestAPartThatFailsIsStaleAndTheRestStays(t *testing.T) {
 		return resp, nil, true
 	})
 	s := place(t, newReader(t, Config{Bootstrap: c.ListenAddrs()}))
-	for _, signal := range []string{"partition_size", "broker_disk_used", "broker_disk_capacity"} {
+	for _, signal := range []cluster.Signal{"partition_size", "broker_disk_used", "broker_disk_capacity"} {
 		if why := stale(s, signal); why == "" {
 			t.Errorf("%s is not stale", signal)
 		}

@@ -166,7 +166,7 @@ func (r *Reader) offsets(ctx context.Context, at time.Time) (*offsets, error) {
 // end went back was recreated, and has no rate this time.
 func (p *placement) rates(before, now *offsets) {
 	if before == nil || now == nil || !before.complete || !now.complete || now.at.Sub(before.at) < time.Second {
-		p.stale(string(metrics.TopicMessagesIn), "Kafka tells it from the second reading on")
+		p.stale(metrics.TopicMessagesIn, "Kafka tells it from the second reading on")
 		return
 	}
 	seconds := now.at.Sub(before.at).Seconds()

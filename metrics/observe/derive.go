@@ -33,15 +33,18 @@ func derive(in Input) cluster.Snapshot {
 	}
 	s.Topics = deriveTopics(in)
 	s.Sort()
-	placed := "read off Prometheus, without Kafka"
-	if len(s.Topics) == 0 {
-		placed = "unknown: Kafka was not read, and Prometheus has no size by replica (" + in.why(metrics.ReplicaSize) + ")"
+	placed := cluster.StaleSignal{Signal: cluster.SignalPlacement, Cause: cluster.CauseInferred, Reason: "read off Prometheus, without Kafka"}
+	if why := in.why(metrics.ReplicaSize); len(s.Topics) == 0 {
+		placed.Cause, placed.Reason = cluster.CauseNotRead, "unknown: Kafka was not read, and Prometheus has no size by replica"
+		if why != nil {
+			placed.Reason += " (" + why.Reason + ")"
+		}
 	}
-	addStale(&s, StalePlacement, placed)
-	addStale(&s, StaleISR, "only Kafka knows it; every replica is taken to be in sync")
-	addStale(&s, StaleConfigs, "only Kafka knows them")
-	if len(zones) == 0 {
-		addStale(&s, string(metrics.BrokerZone), in.why(metrics.BrokerZone))
+	addStale(&s, placed)
+	addStale(&s, cluster.StaleSignal{Signal: cluster.SignalISR, Cause: cluster.CauseInferred, Reason: "only Kafka knows it; every replica is taken to be in sync"})
+	addStale(&s, cluster.StaleSignal{Signal: cluster.SignalTopicConfigs, Cause: cluster.CauseNotRead, Reason: "only Kafka knows them"})
+	if why := in.why(metrics.BrokerZone); len(zones) == 0 && why != nil {
+		addStale(&s, *why)
 	}
 	return s
 }

@@ -46,24 +46,24 @@ type merger struct {
 	kafka   bool        // placed by Kafka
 }
 
-func addStale(s *cluster.Snapshot, signal, reason string) {
-	for i, x := range s.Stale {
-		if x.Signal == signal {
-			if !strings.Contains(x.Reason, reason) {
-				s.Stale[i].Reason += "; " + reason
-			}
-			return
-		}
+// addStale names a signal as stale. Of one that is already, what else is wrong
+// is told too, and the first cause stays.
+func addStale(s *cluster.Snapshot, x cluster.StaleSignal) {
+	i := slices.IndexFunc(s.Stale, func(y cluster.StaleSignal) bool { return y.Signal == x.Signal })
+	switch {
+	case i < 0:
+		s.Stale = append(s.Stale, x)
+	case s.Stale[i].Reason != x.Reason:
+		s.Stale[i].Reason += "; " + x.Reason
 	}
-	s.Stale = append(s.Stale, cluster.StaleSignal{Signal: signal, Reason: reason})
 }
 
 func dropStale(s *cluster.Snapshot, signal metrics.Signal) {
-	s.Stale = slices.DeleteFunc(s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == string(signal) })
+	s.Stale = slices.DeleteFunc(s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == signal })
 }
 
 func (m *merger) isStale(signal metrics.Signal) bool {
-	return slices.ContainsFunc(m.s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == string(signal) })
+	return slices.ContainsFunc(m.s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == signal })
 }
 
 // perBroker calls set for each point of a signal whose broker is there.
@@ -329,12 +329,12 @@ func (m *merger) stale() {
 	for _, n := range needed {
 		why := m.in.why(n.signal)
 		switch {
-		case n.signal == metrics.TopicMessagesIn && why != "" && m.messagesKnown():
+		case n.signal == metrics.TopicMessagesIn && why != nil && m.messagesKnown():
 			// Kafka's own offsets told it.
-		case n.signal == metrics.BrokerUnderReplicated && why != "" && m.kafka:
+		case n.signal == metrics.BrokerUnderReplicated && why != nil && m.kafka:
 			// The ISR tells it.
-		case why != "":
-			addStale(&m.s, string(n.signal), why)
+		case why != nil:
+			addStale(&m.s, *why)
 		case n.perBroker:
 			m.staleBrokers(n.signal)
 		}
@@ -344,11 +344,11 @@ func (m *merger) stale() {
 			continue
 		}
 		why := m.in.why(signal)
-		if why == "" {
+		if why == nil {
 			dropStale(&m.s, signal)
 			continue
 		}
-		addStale(&m.s, string(signal), why)
+		addStale(&m.s, *why)
 	}
 	m.staleConsumption()
 	m.staleSums()
@@ -382,8 +382,8 @@ func (m *merger) staleConsumption() {
 			}
 		}
 	}
-	if why := m.in.why(metrics.GroupConsumed); why != "" {
-		addStale(&m.s, string(metrics.GroupConsumed), why)
+	if why := m.in.why(metrics.GroupConsumed); why != nil {
+		addStale(&m.s, *why)
 	}
 }
 
@@ -396,14 +396,15 @@ func (m *merger) staleBrokers(signal metrics.Signal) {
 			seen[id] = true
 		}
 	}
-	var missing []string
+	var missing []int
 	for _, b := range m.s.Brokers {
 		if (b.State == cluster.BrokerAlive || b.State == cluster.BrokerDraining) && !seen[b.ID] {
-			missing = append(missing, strconv.Itoa(b.ID))
+			missing = append(missing, b.ID)
 		}
 	}
 	if len(missing) > 0 {
-		addStale(&m.s, string(signal), "no series for broker "+abridged(missing))
+		slices.Sort(missing)
+		addStale(&m.s, cluster.StaleSignal{Signal: signal, Cause: cluster.CauseMissing, Brokers: missing, Reason: "no series for broker " + abridged(missing)})
 	}
 }
 
@@ -413,11 +414,10 @@ func (m *merger) staleSums() {
 	for _, pair := range []struct{ broker, topic metrics.Signal }{
 		{metrics.BrokerBytesIn, metrics.TopicBytesIn}, {metrics.BrokerBytesOut, metrics.TopicBytesOut},
 	} {
-		for _, x := range m.s.Stale {
-			if x.Signal == string(pair.broker) && strings.Contains(x.Reason, "no series for broker ") {
-				addStale(&m.s, string(pair.topic), "its sum lacks a share: "+x.Reason)
-				break
-			}
+		i := slices.IndexFunc(m.s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == pair.broker && x.Cause == cluster.CauseMissing })
+		if i >= 0 {
+			x := m.s.Stale[i]
+			addStale(&m.s, cluster.StaleSignal{Signal: pair.topic, Cause: cluster.CausePartial, Brokers: x.Brokers, Reason: "its sum lacks a share: " + x.Reason})
 		}
 	}
 	if points := m.in.Points[metrics.TopicBytesIn]; m.kafka && len(points) > 0 && len(m.s.Topics) > 0 {
@@ -426,17 +426,22 @@ func (m *merger) staleSums() {
 			known[t.Name] = true
 		}
 		if !slices.ContainsFunc(points, func(p metrics.Point) bool { return known[p.Labels["topic"]] }) {
-			addStale(&m.s, string(metrics.TopicBytesIn),
-				fmt.Sprintf("none of its %d topics is in this cluster; is the selector right?", len(points)))
+			addStale(&m.s, cluster.StaleSignal{Signal: metrics.TopicBytesIn, Cause: cluster.CauseMismatch,
+				Reason: fmt.Sprintf("none of its %d topics is in this cluster; is the selector right?", len(points))})
 		}
 	}
 }
 
 // abridged joins a list, cut short when it is long.
-func abridged(list []string) string {
+func abridged(list []int) string {
 	const most = 10
-	if len(list) <= most {
-		return strings.Join(list, ", ")
+	var names []string
+	for _, x := range list[:min(most, len(list))] {
+		names = append(names, strconv.Itoa(x))
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(list[:most], ", "), len(list)-most)
+	text := strings.Join(names, ", ")
+	if len(list) > most {
+		text += fmt.Sprintf(" and %d more", len(list)-most)
+	}
+	return text
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,12 +94,12 @@ func observe(t *testing.T, o *Observer) cluster.Snapshot {
 func staleNames(s cluster.Snapshot) string {
 	var names []string
 	for _, x := range s.Stale {
-		names = append(names, x.Signal)
+		names = append(names, string(x.Signal))
 	}
 	return strings.Join(names, " ")
 }
 
-func reason(s cluster.Snapshot, signal string) string {
+func reason(s cluster.Snapshot, signal cluster.Signal) string {
 	for _, x := range s.Stale {
 		if x.Signal == signal {
 			return x.Reason
@@ -216,8 +217,14 @@ func TestABrokerThatIsNoLongerScrapedMakesTheSumsStale(t *testing.T) {
 	if got := staleNames(s); got != "broker_bytes_in broker_cpu topic_bytes_in" {
 		t.Errorf("stale %s", got)
 	}
-	if got := reason(s, "topic_bytes_in"); !strings.Contains(got, "no series for broker 2") {
-		t.Errorf("reason %q", got)
+	for _, x := range s.Stale {
+		want := cluster.CauseMissing
+		if x.Signal == metrics.TopicBytesIn {
+			want = cluster.CausePartial
+		}
+		if x.Cause != want || !slices.Equal(x.Brokers, []int{2}) || !strings.Contains(x.Reason, "no series for broker 2") {
+			t.Errorf("%+v; want it %s of broker 2", x, want)
+		}
 	}
 }
 

@@ -32,14 +32,6 @@ type Readings interface {
 	Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error)
 }
 
-// Names in Stale for what is not a metrics.Signal.
-const (
-	StalePlacement = "placement" // brokers, replicas and leaders
-	StaleISR       = "isr"
-	StaleConfigs   = "topic_configs"
-	StaleGroups    = "groups"
-)
-
 // Observer satisfies the controller's Observer. A nil Kafka or Metrics is a
 // source that was not configured.
 type Observer struct {
@@ -51,7 +43,7 @@ type Observer struct {
 	Capacity cluster.Capacity
 
 	mu       sync.Mutex
-	lastSeen map[string]time.Time
+	lastSeen map[cluster.Signal]time.Time
 	placed   *cluster.Snapshot // the last placement Kafka gave
 }
 
@@ -82,8 +74,8 @@ func (o *Observer) Observe(ctx context.Context) (cluster.Snapshot, error) {
 		want = append(want, withoutKafka...)
 	} else {
 		for _, s := range placed.Stale {
-			if signal := metrics.Signal(s.Signal); slices.Contains(withoutKafka, signal) {
-				want = append(want, signal)
+			if slices.Contains(withoutKafka, s.Signal) {
+				want = append(want, s.Signal)
 			}
 		}
 	}
@@ -96,7 +88,7 @@ func (o *Observer) Observe(ctx context.Context) (cluster.Snapshot, error) {
 	}
 	s := Merge(placed, readings, at, o.Capacity)
 	if kafkaErr != nil {
-		addStale(&s, StalePlacement, kafkaErr.Error())
+		addStale(&s, cluster.StaleSignal{Signal: cluster.SignalPlacement, Cause: cluster.CauseNotRead, Reason: kafkaErr.Error()})
 	}
 	o.remember(&s, at)
 	s.Sort()
@@ -109,13 +101,13 @@ func (o *Observer) both(kafkaErr error, in Input) error {
 	case kafkaErr == nil && in.source != nil:
 		return in.source
 	case kafkaErr == nil:
-		return errors.New(in.why(in.Asked[0]))
+		return errors.New(in.why(in.Asked[0]).Reason)
 	case o.Metrics == nil:
 		return kafkaErr
 	case in.source != nil:
 		return fmt.Errorf("%w; %w", kafkaErr, in.source)
 	}
-	return fmt.Errorf("%w; %s", kafkaErr, in.why(in.Asked[0]))
+	return fmt.Errorf("%w; %s", kafkaErr, in.why(in.Asked[0]).Reason)
 }
 
 // placement is what Kafka says now, or what it said last when it fails now:
@@ -187,20 +179,17 @@ func (o *Observer) remember(s *cluster.Snapshot, at time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.lastSeen == nil {
-		o.lastSeen = map[string]time.Time{}
+		o.lastSeen = map[cluster.Signal]time.Time{}
 	}
-	stale := map[string]bool{}
+	stale := map[cluster.Signal]bool{}
 	for i, x := range s.Stale {
 		stale[x.Signal] = true
 		if x.LastSeen.IsZero() {
 			s.Stale[i].LastSeen = o.lastSeen[x.Signal]
 		}
 	}
-	names := []string{StalePlacement, StaleISR, StaleConfigs, StaleGroups}
-	for signal := range maps.Keys(metrics.Signals) {
-		names = append(names, string(signal))
-	}
-	for _, name := range names {
+	names := []cluster.Signal{cluster.SignalPlacement, cluster.SignalISR, cluster.SignalTopicConfigs, cluster.SignalFencedBrokers, cluster.SignalReassignments}
+	for _, name := range slices.AppendSeq(names, maps.Keys(metrics.Signals)) {
 		if !stale[name] {
 			o.lastSeen[name] = at
 		}
@@ -233,15 +222,18 @@ func (in Input) empty() bool {
 	return true
 }
 
-// why says why a signal has no points; empty when it has some.
-func (in Input) why(signal metrics.Signal) string {
+// why says why a signal has no points; nil when it has some.
+func (in Input) why(signal metrics.Signal) *cluster.StaleSignal {
+	x := cluster.StaleSignal{Signal: signal, Cause: cluster.CauseNotRead}
 	switch {
 	case in.source != nil:
-		return in.source.Error()
+		x.Reason = in.source.Error()
 	case in.Failed[signal] != nil:
-		return in.Failed[signal].Error()
+		x.Reason = in.Failed[signal].Error()
 	case len(in.Points[signal]) == 0:
-		return "no series: it is not exported, or the selector leaves it out"
+		x.Cause, x.Reason = cluster.CauseNotExported, "no series: it is not exported, or the selector leaves it out"
+	default:
+		return nil
 	}
-	return ""
+	return &x
 }

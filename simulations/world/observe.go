@@ -44,7 +44,7 @@ func (o *Observer) Observe(context.Context) (cluster.Snapshot, error) {
 	if down {
 		for _, signal := range []metrics.Signal{metrics.BrokerCPU, metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn} {
 			s.Stale = append(s.Stale, cluster.StaleSignal{
-				Signal: string(signal), Reason: "Prometheus does not answer", LastSeen: o.faults.metricsSince,
+				Signal: signal, Cause: cluster.CauseNotRead, Reason: "Prometheus does not answer", LastSeen: o.faults.metricsSince,
 			})
 		}
 	}

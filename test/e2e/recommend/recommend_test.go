@@ -210,7 +210,7 @@ func testPrometheusStops(t *testing.T, b *bed) {
 	}
 	after := wait("a decision that names the missing signals", func(d decision.Decision) error {
 		for _, name := range missing {
-			if !slices.ContainsFunc(d.Seen.Stale, func(s cluster.StaleSignal) bool { return s.Signal == name && s.Reason != "" }) {
+			if !slices.ContainsFunc(d.Seen.Stale, func(s cluster.StaleSignal) bool { return string(s.Signal) == name && s.Reason != "" }) {
 				return fmt.Errorf("%s is not among the stale signals %+v", name, d.Seen.Stale)
 			}
 		}
