@@ -4,11 +4,11 @@ REPLAYED = $(filter-out %/baselines.csv %/prophet.csv %/mstl_ets.csv,$(wildcard 
 
 .PHONY: docs-simulations docs-report bench-simulations
 
-docs-simulations: build ## the table in docs/simulations.md: policies on the shared traces, 2, 10 and 30 minutes of lead time
+docs-simulations: build ## the table in docs/simulation-results.md: policies on the shared traces, 2, 10 and 30 minutes of lead time
 	@test -n "$(REPLAYED)" || { echo "no traces in $(TRACES); set TIDETABLE_SHARED"; exit 1; }
 	$(BIN) simulate replay --lead-time 2m,10m,30m --output markdown --per-trace $(REPLAYED) > .replay.md
-	@awk '/<!-- replay:begin -->/{print; while ((getline l < ".replay.md") > 0) print l; skip=1} /<!-- replay:end -->/{skip=0} !skip && !/<!-- replay:begin -->/{print}' docs/simulations.md > .simulations.md
-	@mv .simulations.md docs/simulations.md && rm -f .replay.md
+	@awk '/<!-- replay:begin -->/{print; while ((getline l < ".replay.md") > 0) print l; skip=1} /<!-- replay:end -->/{skip=0} !skip && !/<!-- replay:begin -->/{print}' docs/simulation-results.md > .simulations.md
+	@mv .simulations.md docs/simulation-results.md && rm -f .replay.md
 
 docs-report: build ## the pictures of simulate's report in docs/img, from the demo
 	mkdir -p docs/img .cache

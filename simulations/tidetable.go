@@ -223,7 +223,7 @@ func (p *patientPlanner) Plan(ctx context.Context, s cluster.Snapshot, o rebalan
 // compared with. Very long runs, and a Monte Carlo that does not ask for the
 // production planner, take it in that one's place: they change size thousands
 // of times, and a placement that is a little less even hardly changes what they
-// say; docs/simulations.md has by how much. It plans for brokers that come and
+// say; docs/simulation-model.md has by how much. It plans for brokers that come and
 // go; for the sake of balance alone it plans nothing.
 type greedyPlanner struct{ w *world.World }
 

@@ -1,6 +1,6 @@
 // Package replay sends one measured demand after another through a consumer
 // fleet and counts what each policy does with it: the plainest question there
-// is about a forecast that scales things, and the table in docs/simulations.md.
+// is about a forecast that scales things, and the table in docs/simulation-results.md.
 //
 // It is the full simulator with brokers large enough not to matter, so the
 // loop that is judged is the production loop.

@@ -76,7 +76,7 @@ func TestTheSameDayIsToldByItsSimulation(t *testing.T) {
 		}
 	}
 	// Written however it came out: the table says by how much.
-	must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulations.md"), r, first, second))
+	must(t, writeAgreement(filepath.Join("..", "..", "..", "docs", "simulation-results.md"), r, first, second))
 }
 
 // keep writes a day down.
