@@ -129,7 +129,8 @@ func TestHolidayIsNobodysYesterday(t *testing.T) {
 }
 
 func TestCalendarReportsEveryMistake(t *testing.T) {
-	c := &Calendar{Holidays: []string{"US", "XX"}, Events: []Event{{}, {Name: "a", Duration: time.Hour, Schedule: every(time.Hour), Uplift: -1}}}
+	c := &Calendar{Holidays: []string{"US", "XX"}, Events: []Event{{},
+		{Name: "a", Duration: time.Hour, Schedule: every(time.Hour), Uplift: -1}}}
 	err := c.Check()
 	if err == nil {
 		t.Fatal("mistakes were taken")
@@ -143,7 +144,8 @@ func TestCalendarReportsEveryMistake(t *testing.T) {
 
 func TestEventIsOnFromItsStartForItsDuration(t *testing.T) {
 	e := Event{Name: "x", Schedule: every(24 * time.Hour), Duration: 2 * time.Hour}
-	for offset, want := range map[time.Duration]bool{0: true, time.Hour: true, 2*time.Hour - 1: true, 2 * time.Hour: false, 23 * time.Hour: false, 24 * time.Hour: true} {
+	for offset, want := range map[time.Duration]bool{0: true, time.Hour: true, 2*time.Hour - 1: true, 2 * time.Hour: false,
+		23 * time.Hour: false, 24 * time.Hour: true} {
 		if _, on := e.began(monday.Add(72*time.Hour + offset)); on != want {
 			t.Errorf("%v after the start: on is %v, want %v", offset, on, want)
 		}

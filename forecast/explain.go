@@ -145,14 +145,17 @@ func (x Explanation) Words() []string {
 	out = append(out, fmt.Sprintf("The daily level changes by %+.1f %% a week.", 100*x.TrendShare))
 	if len(x.Models) > 0 {
 		m := x.Models[0]
-		out = append(out, fmt.Sprintf("At %v ahead %d candidates were tried; %s erred least (%.4g on average) and has %.0f %% of the weight.", x.Horizon, len(x.Models), m.Name, m.Error, 100*m.Weight))
+		out = append(out, fmt.Sprintf("At %v ahead %d candidates were tried; %s erred least (%.4g on average) and has %.0f %% of the weight.",
+			x.Horizon, len(x.Models), m.Name, m.Error, 100*m.Weight))
 		if last := x.Models[len(x.Models)-1]; last.Error > 0 && len(x.Models) > 1 {
 			out = append(out, fmt.Sprintf("The worst, %s, erred %.1f times as much.", last.Name, last.Error/math.Max(m.Error, 1e-300)))
 		}
 	}
-	out = append(out, fmt.Sprintf("The band from 0.05 to 0.95 is %.0f %% of the load wide; %.1f %% of the last %d outcomes judged lay at or under the 0.95 quantile.", 100*x.BandShare, 100*x.CoverageHigh, x.Outcomes))
+	out = append(out, fmt.Sprintf("The band from 0.05 to 0.95 is %.0f %% of the load wide; "+
+		"%.1f %% of the last %d outcomes judged lay at or under the 0.95 quantile.", 100*x.BandShare, 100*x.CoverageHigh, x.Outcomes))
 	for _, e := range x.Events {
-		out = append(out, fmt.Sprintf("%s, from %s to %s, multiplies the load by %.2f.", e.Name, e.From.UTC().Format(time.RFC3339), e.Until.UTC().Format(time.RFC3339), e.Factor))
+		out = append(out, fmt.Sprintf("%s, from %s to %s, multiplies the load by %.2f.", e.Name, e.From.UTC().Format(time.RFC3339),
+			e.Until.UTC().Format(time.RFC3339), e.Factor))
 	}
 	if !x.Trusted {
 		out = append(out, "The predictive part is "+x.Why+".")

@@ -101,7 +101,8 @@ func TestTooLittleIsErrTooShort(t *testing.T) {
 	one.Values = one.Values[:1]
 	empty := one
 	empty.Values = nil
-	for name, s := range map[string]metrics.Series{"no points": empty, "one point": one, "two days minus one point": two, "all missing": none} {
+	for name, s := range map[string]metrics.Series{"no points": empty, "one point": one, "two days minus one point": two,
+		"all missing": none} {
 		if _, err := New(Options{}).Forecast(context.Background(), s, wide); !errors.Is(err, ErrTooShort) {
 			t.Errorf("%s: got %v, want ErrTooShort", name, err)
 		}
@@ -247,7 +248,8 @@ func TestShortRhythmOfATestClusterIsFound(t *testing.T) {
 }
 
 func TestOtherStepsAreForecast(t *testing.T) {
-	for _, step := range []time.Duration{time.Minute, 7 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour} {
+	for _, step := range []time.Duration{time.Minute, 7 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, 6 * time.Hour,
+		24 * time.Hour} {
 		days := 10
 		if step >= 6*time.Hour {
 			days = 70

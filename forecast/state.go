@@ -151,7 +151,8 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 		return Prediction{}, s.tooShort()
 	}
 	c := s.core
-	p := Prediction{Origin: s.End(), Step: s.step, Model: Ensemble, Quantiles: slices.Clone(h.Quantiles), Trusted: !c.trust.off, Why: c.trust.why}
+	p := Prediction{Origin: s.End(), Step: s.step, Model: Ensemble, Quantiles: slices.Clone(h.Quantiles), Trusted: !c.trust.off,
+		Why: c.trust.why}
 	n := int(h.Ahead / s.step)
 	ahead := make([]int, n)
 	for i := range ahead {
@@ -184,7 +185,8 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 
 func (s *State) tooShort() error {
 	_, measured := meanOf(s.early)
-	return fmt.Errorf("%w: %d measured of %d points of %v; two whole days are needed, or three rounds of a shorter rhythm", ErrTooShort, measured, s.n, s.step)
+	return fmt.Errorf("%w: %d measured of %d points of %v; two whole days are needed, or three rounds of a shorter rhythm", ErrTooShort,
+		measured, s.n, s.step)
 }
 
 func checkHorizon(step time.Duration, h Horizon) error {

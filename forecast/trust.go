@@ -47,6 +47,9 @@ const (
 	trialDays = 4
 )
 
+// reactiveWords name what the quantile is held against.
+const reactiveWords = "the last value with a margin, which needs no model (pinball loss)"
+
 // reactiveScores are the places in scores of the last value with a margin.
 var reactiveScores = [2]int{4, 5}
 
@@ -115,9 +118,9 @@ func (t *trust) day() {
 	case noise > top:
 		t.off, t.why = true, fmt.Sprintf("%s forecasts missed by %.0f %% of the load on average", over, 100*noise)
 	case gain < 0 && noise > smallError:
-		t.off, t.why = true, fmt.Sprintf("%s the 0.95 quantile was %.0f %% worse than the last value with a margin, which needs no model (pinball loss)", over, -100*gain)
+		t.off, t.why = true, fmt.Sprintf("%s the 0.95 quantile was %.0f %% worse than %s", over, -100*gain, reactiveWords)
 	case gain < floor && noise > smallError:
-		t.off, t.why = true, fmt.Sprintf("%s the 0.95 quantile was only %.0f %% better than the last value with a margin, which needs no model (pinball loss)", over, 100*gain)
+		t.off, t.why = true, fmt.Sprintf("%s the 0.95 quantile was only %.0f %% better than %s", over, 100*gain, reactiveWords)
 	default:
 		t.off, t.why = false, ""
 	}

@@ -82,7 +82,9 @@ func clickFirstDot(t *testing.T, b *browsertest.Browser, title string) string {
 		t.Fatalf("the chart %q has no decisions", title)
 	}
 	b.Do(t, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]), chromedp.MouseClickXY(at[0], at[1]))
-	return browsertest.Eval[string](t, b, fmt.Sprintf(`[...document.querySelectorAll('section')].find((s) => s.querySelector('h2').textContent === %q).querySelector('.reason').textContent`, title))
+	return browsertest.Eval[string](t, b,
+		fmt.Sprintf(`[...document.querySelectorAll('section')]
+			.find((s) => s.querySelector('h2').textContent === %q).querySelector('.reason').textContent`, title))
 }
 
 func TestReportIsDrawnInABrowserAndTellsReasons(t *testing.T) {
@@ -134,7 +136,11 @@ func TestReportHasNoAccessibilityFault(t *testing.T) {
 	for _, theme := range []string{"light", "dark"} {
 		open(t, b, file, 1280, 900, theme)
 		b.Do(t, chromedp.Evaluate[chromedp.Void](string(axe)))
-		r := browsertest.Eval[findings](t, b, `axe.run().then((r) => ({Violations: r.violations.map((v) => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => ({HTML: n.html}))})), Passes: r.passes.map(() => ({}))}))`)
+		r := browsertest.Eval[findings](t, b,
+			`axe.run().then((r) => ({
+				Violations: r.violations.map((v) => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => ({HTML: n.html}))})),
+				Passes: r.passes.map(() => ({})),
+			}))`)
 		if len(r.Passes) < 10 {
 			t.Errorf("%s: only %d rules passed: axe did not look", theme, len(r.Passes))
 		}
@@ -158,7 +164,10 @@ func TestReportMakesPictures(t *testing.T) {
 		name, theme   string
 		width, height int64
 		click         bool
-	}{{"report.png", "light", 1280, 1500, true}, {"report-dark.png", "dark", 1280, 1500, false}, {"report-phone.png", "light", 390, 1500, false}} {
+	}{
+		{"report.png", "light", 1280, 1500, true}, {"report-dark.png", "dark", 1280, 1500, false},
+		{"report-phone.png", "light", 390, 1500, false},
+	} {
 		open(t, b, file, shot.width, shot.height, shot.theme)
 		if shot.click {
 			clickFirstDot(t, b, "Brokers")

@@ -167,7 +167,8 @@ func build(p *scenario.Plan, i int, o Options) (policies.Policy, error) {
 
 func policyOptions(p *scenario.Plan) policies.Options {
 	k := p.Comparison
-	o := policies.Options{TargetUtilisation: k.Target, TargetCPU: k.CPU, LagSeconds: k.LagSeconds, ScaleInAfter: k.ScaleIn.D(), Interval: k.Interval.D(), End: p.EndTime()}
+	o := policies.Options{TargetUtilisation: k.Target, TargetCPU: k.CPU, LagSeconds: k.LagSeconds, ScaleInAfter: k.ScaleIn.D(),
+		Interval: k.Interval.D(), End: p.EndTime()}
 	if d := p.TidetablePolicy(); d != nil {
 		o.MinBrokers, o.MaxBrokers = d.Spec.Brokers.Min, d.Spec.Brokers.Max
 	}

@@ -87,7 +87,8 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 func (e *exporter) document() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Exported from %d decisions of policy %s, %s to %s.\n", len(e.Decisions), e.first.Policy, stamp(e.first.Time), stamp(e.last.Time))
+	fmt.Fprintf(&b, "# Exported from %d decisions of policy %s, %s to %s.\n", len(e.Decisions), e.first.Policy, stamp(e.first.Time),
+		stamp(e.last.Time))
 	fmt.Fprintf(&b, "version: 1\nname: %q\n", "replay of "+e.first.Policy)
 	topics := "all"
 	if len(e.Traces) > 0 {
@@ -209,7 +210,8 @@ func (e *exporter) groups(b *strings.Builder, topic string) {
 			// is scaled so that the group is as busy as it was.
 			per *= float64(e.first.Seen.BytesIn) / 1000 / g.Demand
 		}
-		fmt.Fprintf(b, "  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d%s%s}\n", g.Group, topics, max(per, 0.001), max(g.Replicas, 1), e.bounds(g.Group), e.commits(g.Group))
+		fmt.Fprintf(b, "  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d%s%s}\n", g.Group, topics, max(per, 0.001), max(g.Replicas, 1),
+			e.bounds(g.Group), e.commits(g.Group))
 	}
 }
 
@@ -279,7 +281,8 @@ func whole(d time.Duration) string { return fmt.Sprintf("%dm", max(int(d.Minutes
 // demand, over the utilisation that it makes of all brokers.
 func exportedShape(d decision.Decision) string {
 	fields := map[string]string{
-		string(cluster.CPU): "cpuCores", string(cluster.NetworkIn): "network", string(cluster.Disk): "disk", string(cluster.DiskBandwidth): "diskBandwidth",
+		string(cluster.CPU): "cpuCores", string(cluster.NetworkIn): "network",
+		string(cluster.Disk): "disk", string(cluster.DiskBandwidth): "diskBandwidth",
 	}
 	var parts []string
 	for _, c := range d.Requirement.Constraints {

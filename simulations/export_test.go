@@ -48,7 +48,8 @@ func TestExportedDecisionsReplayAsAScenario(t *testing.T) {
 		t.Fatal(err)
 	}
 	if cpu := c.NewShape.CPUCores; len(c.Brokers) != 6 || cpu != 8 || c.Topics[0].Retention != time.Hour || c.Groups[0].PerReplica != 10000 {
-		t.Errorf("%d brokers of %v cores, retention %s, %v records/s a replica", len(c.Brokers), cpu, c.Topics[0].Retention, c.Groups[0].PerReplica)
+		t.Errorf("%d brokers of %v cores, retention %s, %v records/s a replica", len(c.Brokers), cpu, c.Topics[0].Retention,
+			c.Groups[0].PerReplica)
 	}
 	p.Policies = []string{"reactive"}
 	if _, err := Compare(context.Background(), p, Options{}); err != nil {
@@ -65,7 +66,8 @@ func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
 	at := time.Date(2026, 3, 2, 0, 0, 0, 584e6, time.UTC)
 	var decisions []decision.Decision
 	for i := range 40 {
-		d := decision.Decision{Time: at.Add(time.Duration(i) * 3 * time.Second), Policy: "claims", Seen: decision.Seen{Brokers: 3, AliveBrokers: 3, BytesIn: 1000}}
+		d := decision.Decision{Time: at.Add(time.Duration(i) * 3 * time.Second), Policy: "claims",
+			Seen: decision.Seen{Brokers: 3, AliveBrokers: 3, BytesIn: 1000}}
 		d.Requirement.Consumers = []capacity.ConsumerRequirement{{Group: "billing", Replicas: 2, PerReplica: 75, Demand: 100, Lag: 80}}
 		op := decision.Operation{Kind: decision.ScaleBrokers, From: 3, To: 4, Phase: decision.Joining, Started: at.Add(30 * time.Second)}
 		switch {
@@ -78,7 +80,8 @@ func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
 		decisions = append(decisions, d)
 	}
 	series := func(signal metrics.Signal, topic string, factor float64) metrics.Series {
-		s := metrics.Series{Signal: signal, Labels: metrics.Labels{"topic": topic}, Start: at.Add(-time.Hour).Truncate(time.Second), Step: time.Second}
+		s := metrics.Series{Signal: signal, Labels: metrics.Labels{"topic": topic}, Start: at.Add(-time.Hour).Truncate(time.Second),
+			Step: time.Second}
 		for i := range 3800 {
 			s.Values = append(s.Values, factor*float64(i))
 			if i < 100 {
@@ -90,7 +93,8 @@ func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
 	doc := policy.Policy{Spec: policy.Spec{Prometheus: policy.Prometheus{ScrapeInterval: policy.Duration(2 * time.Second)}}}
 	doc.Spec.Consumers = []policy.Consumer{{Group: "billing", Min: 2, Max: 12, Lag: policy.Lag{MaxSeconds: 20}}}
 	snapshot := cluster.Snapshot{Version: 1, TakenAt: at, Brokers: []cluster.Broker{{ID: 0, State: cluster.BrokerAlive}},
-		Topics: []cluster.Topic{{Name: "orders", Partitions: []cluster.Partition{{Replicas: []int{0}, ISR: []int{0}, Load: cluster.Load{SizeBytes: 5e4, BytesInPerSecond: 1000}}}}},
+		Topics: []cluster.Topic{{Name: "orders",
+			Partitions: []cluster.Partition{{Replicas: []int{0}, ISR: []int{0}, Load: cluster.Load{SizeBytes: 5e4, BytesInPerSecond: 1000}}}}},
 		Groups: []cluster.Group{{Name: "billing", Partitions: []cluster.GroupPartition{{Topic: "orders"}}}}}
 	r := Recorded{Decisions: decisions, Snapshot: &snapshot, SnapshotFile: "cluster.json", Policy: &doc, PolicyFile: "policy.yaml",
 		Traces: []metrics.Series{series(metrics.TopicBytesIn, "orders", 10), series(metrics.TopicMessagesIn, "orders", 0.01)}}
@@ -98,8 +102,10 @@ func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
 	if err := Export(r, &trace, &text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"start: 2026-03-02T00:00:00.584Z\n", "tick: 1s\n", "startup: {pod: 6.75s, join: 6.75s}", "scrapeInterval: 2s",
-		`{name: "billing", topics: ["orders"], perReplica: 75, replicas: 2, min: 2, max: 12, maxLag: 20s, commitInterval: 1.6s}`, `policy: {file: "policy.yaml"}`} {
+	for _, want := range []string{"start: 2026-03-02T00:00:00.584Z\n", "tick: 1s\n", "startup: {pod: 6.75s, join: 6.75s}",
+		"scrapeInterval: 2s",
+		`{name: "billing", topics: ["orders"], perReplica: 75, replicas: 2, min: 2, max: 12, maxLag: 20s, commitInterval: 1.6s}`,
+		`policy: {file: "policy.yaml"}`} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("%s is missing in\n%s", want, text.String())
 		}
@@ -109,7 +115,8 @@ func TestAnExportWithSnapshotAndTracesIsMeasuredAsItWas(t *testing.T) {
 	if want := "2026-03-01T23:01:36Z,1000,1000,1"; rows[0] != `timestamp,bytesInPerSecond,"orders","orders records"` || rows[1] != want {
 		t.Errorf("the trace begins\n%s\n%s\nwant\n%s", rows[0], rows[1], want)
 	}
-	if err := Export(Recorded{Decisions: decisions, Traces: []metrics.Series{{Labels: metrics.Labels{"column": "load"}}}}, &trace, &text); err == nil {
+	if err := Export(Recorded{Decisions: decisions, Traces: []metrics.Series{{Labels: metrics.Labels{"column": "load"}}}}, &trace,
+		&text); err == nil {
 		t.Error("traces without a topic's bytes in were taken")
 	}
 }

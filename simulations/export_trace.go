@@ -32,7 +32,8 @@ func (e *exporter) writeTrace(w io.Writer) error {
 	}
 	e.from, e.until = t.start, t.end()
 	if !e.from.Before(e.first.Time) || !e.until.After(e.first.Time) {
-		return fmt.Errorf("the traces are of %s to %s, the decisions of %s to %s: take them at the end, with --lookback to before the first decision",
+		return fmt.Errorf("the traces are of %s to %s, the decisions of %s to %s: "+
+			"take them at the end, with --lookback to before the first decision",
 			stamp(e.from), stamp(e.until), stamp(e.first.Time), stamp(e.last.Time))
 	}
 	t = e.refined(t)
@@ -108,7 +109,8 @@ func (e *exporter) records(topics []metrics.Series) []metrics.Series {
 	var out []metrics.Series
 	for _, t := range topics {
 		for _, s := range e.Traces {
-			if s.Signal == metrics.TopicMessagesIn && s.Labels["topic"] == t.Labels["topic"] && s.Start.Equal(t.Start) && s.Step == t.Step && len(s.Values) == len(t.Values) {
+			if s.Signal == metrics.TopicMessagesIn && s.Labels["topic"] == t.Labels["topic"] && s.Start.Equal(t.Start) && s.Step == t.Step &&
+				len(s.Values) == len(t.Values) {
 				out = append(out, s)
 			}
 		}

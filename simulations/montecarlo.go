@@ -83,7 +83,8 @@ func RunMany(ctx context.Context, p *scenario.Plan, runs int, s Shard, digest st
 			numbers = append(numbers, i)
 		}
 	}
-	out := MonteCarlo{Scenario: p.Name, Digest: digest, Seed: p.Seed, Runs: runs, Currency: p.Currency(), Results: make([]RunResults, len(numbers))}
+	out := MonteCarlo{Scenario: p.Name, Digest: digest, Seed: p.Seed, Runs: runs, Currency: p.Currency(),
+		Results: make([]RunResults, len(numbers))}
 	if s.Count > 1 {
 		out.Shard = &s
 	}

@@ -16,13 +16,17 @@ import (
 // Page is the comparison as a self-contained page.
 func (r Result) Page() report.Page {
 	p := report.Page{
-		Title:    "What if: " + r.Scenario,
-		Subtitle: fmt.Sprintf("%.4g days from %s · seed %d · every policy in a world of its own, against an oracle that knows the future", r.Hours/24, r.Start.Format("2 January 2006 15:04 MST"), r.Seed),
-		Facts:    r.facts(),
-		Summary:  []report.Table{r.comparisonTable()},
+		Title: "What if: " + r.Scenario,
+		Subtitle: fmt.Sprintf("%.4g days from %s · seed %d · every policy in a world of its own, against an oracle that knows the future",
+			r.Hours/24, r.Start.Format("2 January 2006 15:04 MST"), r.Seed),
+		Facts:   r.facts(),
+		Summary: []report.Table{r.comparisonTable()},
 		Notes: []string{
-			"Broker hours and replica hours count pods from the moment they are asked for. An SLO violation minute is one in which a group's lag is over its bound, the worst broker's produce p99 is over the objective, or a partition cannot be written. An overload minute is one in which some broker is asked for more than it can carry.",
-			"The oracle has what the demand to come needs ready just in time, with the same start times and the same throttle. It knows the demand, not the faults: a broker that fails takes it by surprise too.",
+			"Broker hours and replica hours count pods from the moment they are asked for. An SLO violation minute is one in which " +
+				"a group's lag is over its bound, the worst broker's produce p99 is over the objective, or a partition cannot be written. " +
+				"An overload minute is one in which some broker is asked for more than it can carry.",
+			"The oracle has what the demand to come needs ready just in time, with the same start times and the same throttle. " +
+				"It knows the demand, not the faults: a broker that fails takes it by surprise too.",
 		},
 	}
 	if len(r.Runs) == 0 {
@@ -53,15 +57,17 @@ func (r Result) facts() []report.Fact {
 			continue
 		}
 		detail := fmt.Sprintf("%.0f broker h, %.0f replica h, %d actions", p.BrokerHours, p.ReplicaHours, p.ScaleActions)
-		out = append(out, report.Fact{Name: p.Policy + ": SLO violation minutes", Value: fmt.Sprintf("%.0f", p.SLOViolationMinutes), Detail: detail})
+		out = append(out, report.Fact{Name: p.Policy + ": SLO violation minutes", Value: fmt.Sprintf("%.0f", p.SLOViolationMinutes),
+			Detail: detail})
 	}
 	return out
 }
 
 func (r Result) comparisonTable() report.Table {
 	t := report.Table{
-		Title:   "Policies compared",
-		Columns: []string{"Policy", "Broker hours", "Replica hours", "Cost over oracle", "SLO violation minutes", "Overload minutes", "Scale actions", "Bytes moved", "Cost " + r.Currency},
+		Title: "Policies compared",
+		Columns: []string{"Policy", "Broker hours", "Replica hours", "Cost over oracle", "SLO violation minutes", "Overload minutes",
+			"Scale actions", "Bytes moved", "Cost " + r.Currency},
 		Numeric: []int{1, 2, 3, 4, 5, 6, 7, 8},
 	}
 	for _, p := range r.Policies {
@@ -84,7 +90,8 @@ func (r Result) lines(title, description, axis, formatter string, of func(Series
 	var names []string
 	for _, x := range r.Runs {
 		names = append(names, x.Policy)
-		s := map[string]any{"name": x.Policy, "type": "line", "showSymbol": false, "data": points(x.Series, of(x.Series)), "lineStyle": lineOf(x.Policy)}
+		s := map[string]any{"name": x.Policy, "type": "line", "showSymbol": false, "data": points(x.Series, of(x.Series)),
+			"lineStyle": lineOf(x.Policy)}
 		if c, ok := colours[x.Policy]; ok {
 			s["itemStyle"] = map[string]any{"color": c}
 		}
@@ -163,7 +170,8 @@ func dots(x Run, kind decision.ProposalKind, curve []float64) map[string]any {
 	if len(data) > 60 {
 		size = 6
 	}
-	return map[string]any{"symbol": "circle", "symbolSize": size, "data": data, "label": map[string]any{"show": false}, "tooltip": map[string]any{"trigger": "item"}}
+	return map[string]any{"symbol": "circle", "symbolSize": size, "data": data, "label": map[string]any{"show": false},
+		"tooltip": map[string]any{"trigger": "item"}}
 }
 
 // subject is what a proposal sizes, as the world's actions name it.
@@ -192,34 +200,44 @@ func round(x float64) float64 {
 }
 
 func (r Result) loadChart() report.Chart {
-	c := r.lines("Load and how full the fullest broker is", "What producers send, and the utilisation of each policy's fullest broker over time.", "utilisation", "fn:percent", func(s Series) []float64 { return s.Utilisation }, "")
+	c := r.lines("Load and how full the fullest broker is",
+		"What producers send, and the utilisation of each policy's fullest broker over time.", "utilisation", "fn:percent",
+		func(s Series) []float64 { return s.Utilisation }, "")
 	first := r.Runs[0]
 	series := c.Option["series"].([]any)
 	series = append(series, map[string]any{
 		"name": "load", "type": "line", "yAxisIndex": 1, "showSymbol": false, "data": points(first.Series, first.Series.Load),
-		"areaStyle": map[string]any{"opacity": 0.15}, "lineStyle": map[string]any{"width": 0.5}, "itemStyle": map[string]any{"color": loadColour}, "z": 1,
+		"areaStyle": map[string]any{"opacity": 0.15}, "lineStyle": map[string]any{"width": 0.5},
+		"itemStyle": map[string]any{"color": loadColour}, "z": 1,
 	})
 	c.Option["series"] = series
-	c.Option["yAxis"] = []any{c.Option["yAxis"], map[string]any{"type": "value", "name": "load", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}, "splitLine": map[string]any{"show": false}}}
+	c.Option["yAxis"] = []any{c.Option["yAxis"], map[string]any{"type": "value", "name": "load",
+		"axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}, "splitLine": map[string]any{"show": false}}}
 	c.Option["grid"] = map[string]any{"left": 70, "right": 90, "top": 50, "bottom": 70}
 	c.Option["legend"] = map[string]any{"top": 0, "type": "scroll"}
 	return c
 }
 
 func (r Result) brokerChart() report.Chart {
-	return r.lines("Brokers", "The number of brokers over time, beside the oracle's; a dot is a decision of tidetable: click it for the reason.", "brokers", "fn:number", func(s Series) []float64 { return s.Brokers }, decision.ScaleBrokers)
+	return r.lines("Brokers",
+		"The number of brokers over time, beside the oracle's; a dot is a decision of tidetable: click it for the reason.",
+		"brokers", "fn:number", func(s Series) []float64 { return s.Brokers }, decision.ScaleBrokers)
 }
 
 func (r Result) replicaChart() report.Chart {
-	return r.lines("Consumer replicas", "The number of consumer replicas of all groups over time; a dot is a decision of tidetable: click it for the reason.", "replicas", "fn:number", func(s Series) []float64 { return s.Replicas }, decision.ScaleConsumers)
+	return r.lines("Consumer replicas",
+		"The number of consumer replicas of all groups over time; a dot is a decision of tidetable: click it for the reason.",
+		"replicas", "fn:number", func(s Series) []float64 { return s.Replicas }, decision.ScaleConsumers)
 }
 
 func (r Result) lagChart() report.Chart {
-	return r.lines("Lag of the worst group", "How old the oldest unread record is, in seconds.", "lag", "fn:seconds", func(s Series) []float64 { return s.LagSeconds }, "")
+	return r.lines("Lag of the worst group", "How old the oldest unread record is, in seconds.", "lag", "fn:seconds",
+		func(s Series) []float64 { return s.LagSeconds }, "")
 }
 
 func (r Result) p99Chart() report.Chart {
-	return r.lines("Produce latency, 99th percentile", "Of the worst broker, as the queue at its fullest resource gives it.", "p99", "fn:seconds", func(s Series) []float64 { return s.P99 }, "")
+	return r.lines("Produce latency, 99th percentile", "Of the worst broker, as the queue at its fullest resource gives it.", "p99",
+		"fn:seconds", func(s Series) []float64 { return s.P99 }, "")
 }
 
 func (r Result) costChart() report.Chart {
@@ -230,17 +248,19 @@ func (r Result) costChart() report.Chart {
 		values = append(values, round(p.Cost))
 		violations = append(violations, round(p.SLOViolationMinutes))
 	}
-	return report.Chart{Title: "Cost and violations", Description: "What each policy costs, and for how many minutes it broke a promise.", Height: 300, Option: map[string]any{
-		"tooltip": map[string]any{"trigger": "axis"},
-		"legend":  map[string]any{"top": 0},
-		"grid":    map[string]any{"left": 70, "right": 80, "top": 40, "bottom": 30},
-		"xAxis":   map[string]any{"type": "category", "data": names},
-		"yAxis":   []any{map[string]any{"type": "value", "name": r.Currency}, map[string]any{"type": "value", "name": "minutes"}},
-		"series": []any{
-			map[string]any{"name": "cost", "type": "bar", "data": values, "itemStyle": map[string]any{"color": loadColour}},
-			map[string]any{"name": "SLO violation minutes", "type": "bar", "yAxisIndex": 1, "data": violations, "itemStyle": map[string]any{"color": colours["keda-lag"]}},
-		},
-	}}
+	return report.Chart{Title: "Cost and violations", Description: "What each policy costs, and for how many minutes it broke a promise.",
+		Height: 300, Option: map[string]any{
+			"tooltip": map[string]any{"trigger": "axis"},
+			"legend":  map[string]any{"top": 0},
+			"grid":    map[string]any{"left": 70, "right": 80, "top": 40, "bottom": 30},
+			"xAxis":   map[string]any{"type": "category", "data": names},
+			"yAxis":   []any{map[string]any{"type": "value", "name": r.Currency}, map[string]any{"type": "value", "name": "minutes"}},
+			"series": []any{
+				map[string]any{"name": "cost", "type": "bar", "data": values, "itemStyle": map[string]any{"color": loadColour}},
+				map[string]any{"name": "SLO violation minutes", "type": "bar", "yAxisIndex": 1, "data": violations,
+					"itemStyle": map[string]any{"color": colours["keda-lag"]}},
+			},
+		}}
 }
 
 // heatChart is every broker's utilisation over time in one run.
@@ -265,24 +285,28 @@ func heatChart(x Run) report.Chart {
 			}
 		}
 	}
-	return report.Chart{Title: "Utilisation of every broker: " + x.Policy, Description: "The fullest resource of each broker over time; red is full.", Height: 160 + 18*len(names), Option: map[string]any{
-		"tooltip":   map[string]any{},
-		"grid":      map[string]any{"left": 80, "right": 20, "top": 10, "bottom": 80},
-		"xAxis":     map[string]any{"type": "category", "data": times},
-		"yAxis":     map[string]any{"type": "category", "data": names},
-		"visualMap": map[string]any{"min": 0, "max": 1, "calculable": true, "orient": "horizontal", "left": "center", "bottom": 0, "inRange": map[string]any{"color": []string{"#eef6fb", "#7fb8d8", "#f2c14e", "#d1495b"}}},
-		"series":    []any{map[string]any{"type": "heatmap", "data": data}},
-	}}
+	return report.Chart{Title: "Utilisation of every broker: " + x.Policy,
+		Description: "The fullest resource of each broker over time; red is full.", Height: 160 + 18*len(names), Option: map[string]any{
+			"tooltip": map[string]any{},
+			"grid":    map[string]any{"left": 80, "right": 20, "top": 10, "bottom": 80},
+			"xAxis":   map[string]any{"type": "category", "data": times},
+			"yAxis":   map[string]any{"type": "category", "data": names},
+			"visualMap": map[string]any{"min": 0, "max": 1, "calculable": true, "orient": "horizontal", "left": "center", "bottom": 0,
+				"inRange": map[string]any{"color": []string{"#eef6fb", "#7fb8d8", "#f2c14e", "#d1495b"}}},
+			"series": []any{map[string]any{"type": "heatmap", "data": data}},
+		}}
 }
 
 func movingChart(x Run) report.Chart {
-	return report.Chart{Title: "Data moved: " + x.Policy, Description: "Bytes per second that reassignments copy.", Height: 260, Option: map[string]any{
-		"tooltip": map[string]any{"trigger": "axis"},
-		"grid":    map[string]any{"left": 90, "right": 20, "top": 20, "bottom": 30},
-		"xAxis":   timeAxis,
-		"yAxis":   map[string]any{"type": "value", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}},
-		"series":  []any{map[string]any{"type": "line", "areaStyle": map[string]any{"opacity": 0.4}, "itemStyle": map[string]any{"color": colours["static"]}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
-	}}
+	return report.Chart{Title: "Data moved: " + x.Policy, Description: "Bytes per second that reassignments copy.", Height: 260,
+		Option: map[string]any{
+			"tooltip": map[string]any{"trigger": "axis"},
+			"grid":    map[string]any{"left": 90, "right": 20, "top": 20, "bottom": 30},
+			"xAxis":   timeAxis,
+			"yAxis":   map[string]any{"type": "value", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}},
+			"series": []any{map[string]any{"type": "line", "areaStyle": map[string]any{"opacity": 0.4},
+				"itemStyle": map[string]any{"color": colours["static"]}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
+		}}
 }
 
 // actionTable lists every change of size with its reason.

@@ -19,14 +19,19 @@ func randomScenario(rng *rand.Rand) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "version: 1\nname: random\nseed: %d\nduration: 4h\nhistory: 2d\n", rng.IntN(1e6))
 	brokers := 3 + rng.IntN(5)
-	fmt.Fprintf(&b, "cluster:\n  brokers: {count: %d, zones: [a, b, c], shape: {cpuCores: %.1f, network: 100MB/s, disk: 500GB, diskBandwidth: 200MB/s}}\n  throttle: %.0fMB/s\n", brokers, between(2, 8), between(5, 100))
-	fmt.Fprintf(&b, "loads:\n  - {name: web, generate: {base: %.1fMB/s, day: %.2f, phase: %dh, noise: %.3f}}\n", between(1, 25), between(0, 0.9), rng.IntN(24), between(0, 0.2))
-	fmt.Fprintf(&b, "topics:\n  - {name: orders, partitions: %d, retention: %dm, minInsyncReplicas: %d}\n", 6+rng.IntN(30), 10+rng.IntN(120), 1+rng.IntN(2))
+	fmt.Fprintf(&b, "cluster:\n  brokers: {count: %d, zones: [a, b, c], "+
+		"shape: {cpuCores: %.1f, network: 100MB/s, disk: 500GB, diskBandwidth: 200MB/s}}\n  throttle: %.0fMB/s\n",
+		brokers, between(2, 8), between(5, 100))
+	fmt.Fprintf(&b, "loads:\n  - {name: web, generate: {base: %.1fMB/s, day: %.2f, phase: %dh, noise: %.3f}}\n", between(1, 25),
+		between(0, 0.9), rng.IntN(24), between(0, 0.2))
+	fmt.Fprintf(&b, "topics:\n  - {name: orders, partitions: %d, retention: %dm, minInsyncReplicas: %d}\n", 6+rng.IntN(30), 10+rng.IntN(120),
+		1+rng.IntN(2))
 	fmt.Fprintf(&b, "groups:\n  - {name: billing, topics: [orders], perReplica: %.0f, replicas: %d}\n", between(500, 5000), 1+rng.IntN(20))
 	if n := rng.IntN(5); n > 0 {
 		b.WriteString("faults:\n")
 		for range n {
-			kind := []string{"broker, broker: %d", "prometheus", "prometheus", "controller", "pod-start", "zone, zone: b", "slow-disk, factor: 0.2, broker: %d"}[rng.IntN(7)]
+			kind := []string{"broker, broker: %d", "prometheus", "prometheus", "controller", "pod-start", "zone, zone: b",
+				"slow-disk, factor: 0.2, broker: %d"}[rng.IntN(7)]
 			if strings.Contains(kind, "%d") {
 				kind = fmt.Sprintf(kind, rng.IntN(brokers))
 			}
@@ -123,7 +128,8 @@ func (c *promises) watch(t *testing.T, w *world.World, tick func(context.Context
 		}
 		// What is below the minimum from the beginning is only never made smaller.
 		if after < min(brokers, spec.Brokers.Min) || now < min(replicas, spec.Consumers[0].Min) {
-			t.Errorf("%s: %d brokers and %d replicas, the policy's minimum is %d and %d", w.Now(), after, now, spec.Brokers.Min, spec.Consumers[0].Min)
+			t.Errorf("%s: %d brokers and %d replicas, the policy's minimum is %d and %d", w.Now(), after, now, spec.Brokers.Min,
+				spec.Consumers[0].Min)
 		}
 		w.Step()
 		if lag := w.Group(0).Lag; !(lag >= 0) {

@@ -52,7 +52,8 @@ func TestEveryPolicyFieldReachesTheSimulatedLoop(t *testing.T) {
 	valid.Spec.Forecast.TimeZone = "Europe/Berlin"
 	valid.Spec.Forecast.Holidays = []string{"DE"}
 	valid.Spec.Forecast.Horizon = policy.Duration(20 * time.Hour)
-	valid.Spec.Forecast.Events = []policy.Event{{Name: "sale", At: []string{"2026-03-02T03:00:00Z"}, Duration: policy.Duration(time.Hour), Uplift: 5}}
+	valid.Spec.Forecast.Events = []policy.Event{{Name: "sale", At: []string{"2026-03-02T03:00:00Z"}, Duration: policy.Duration(time.Hour),
+		Uplift: 5}}
 	valid.SetDefaults()
 	l.doc = valid
 	if cfg, err = l.config(w); err != nil {
@@ -65,7 +66,8 @@ func TestEveryPolicyFieldReachesTheSimulatedLoop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(asked) != 1 || !reflect.DeepEqual(asked[0].MaxAhead, ready.Forecast.MaxAhead) || asked[0].Events == nil || len(asked[0].Events.Events) != 1 ||
+	if len(asked) != 1 || !reflect.DeepEqual(asked[0].MaxAhead, ready.Forecast.MaxAhead) || asked[0].Events == nil ||
+		len(asked[0].Events.Events) != 1 ||
 		!reflect.DeepEqual(asked[0].Events.Holidays, []string{"DE"}) || asked[0].Events.Zone.String() != "Europe/Berlin" {
 		t.Errorf("the forecaster is asked for %+v, and the policy says %+v", asked, ready.Forecast)
 	}
@@ -121,7 +123,8 @@ topics:
 policies: [tidetable]
 `
 	peak := func(events string) int {
-		p, err := scenario.Decode([]byte(doc+"policy:\n  spec: {mode: Act, interval: 1m, brokers: {max: 30, survive: {nothing: true}}"+events+"}\n"), "sale", scenario.Sources{})
+		p, err := scenario.Decode([]byte(doc+"policy:\n  spec: {mode: Act, interval: 1m, brokers: {max: 30, survive: {nothing: true}}"+events+"}\n"),
+			"sale", scenario.Sources{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -13,7 +13,8 @@ import (
 // WriteTable prints a comparison for a terminal.
 func (r Result) WriteTable(w io.Writer) {
 	fmt.Fprintf(w, "%s · %.4g days from %s · seed %d\n", r.Scenario, r.Hours/24, r.Start.Format("2006-01-02 15:04 MST"), r.Seed)
-	t := newTable("policy", "broker h", "replica h", "over oracle", "SLO violation min", "overload min", "actions", "moved", "cost "+r.Currency)
+	t := newTable("policy", "broker h", "replica h", "over oracle", "SLO violation min", "overload min", "actions", "moved",
+		"cost "+r.Currency)
 	for _, p := range r.Policies {
 		over := "–"
 		if v, ok := p.OverOracle["cost"]; ok {

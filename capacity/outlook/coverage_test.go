@@ -11,7 +11,8 @@ import (
 )
 
 // longTraces are the shared ones of at least eight weeks.
-var longTraces = []string{"bike_sharing", "nab_cpu_utilization_asg_misconfiguration", "nab_nyc_taxi", "nab_twitter_volume_aapl", "worldcup98"} //nolint:misspell // a name of a file
+var longTraces = []string{"bike_sharing", "nab_cpu_utilization_asg_misconfiguration", "nab_nyc_taxi", //nolint:misspell // a name of a file
+	"nab_twitter_volume_aapl", "worldcup98"}
 
 // readTrace reads a shared trace's first column.
 func readTrace(t *testing.T, name string) metrics.Series {
@@ -81,7 +82,8 @@ func TestIntervalsCoverRealTraces(t *testing.T) {
 			if k > 0 {
 				from = ahead[k-1] + 1
 			}
-			t.Logf("| %s | %d to %d | %.0f | %.0f %% | %.0f %% | %.1f× | %.0f %% |", name, from, ahead[k], s.n, 100*s.within/s.n, 100*s.under/s.n, s.width/s.n, 100*s.miss/s.n)
+			t.Logf("| %s | %d to %d | %.0f | %.0f %% | %.0f %% | %.1f× | %.0f %% |", name, from, ahead[k], s.n, 100*s.within/s.n, 100*s.under/s.n,
+				s.width/s.n, 100*s.miss/s.n)
 			within, n = within+s.within/s.n, n+1
 		}
 	}

@@ -196,7 +196,8 @@ func (p *planner) plan() Outlook {
 	}
 	o.Requirement = p.size(o.Months[len(o.Months)-1].PeakBytesIn.Mid, p.meanGrowth(p.Horizon))
 	o.BindingConstraint = o.Requirement.Bottleneck
-	o.LeadTimeSeconds = capacity.LeadTime(p.Start, 0, capacity.DataToFill(max(0, p.now.Stored), p.facts.Brokers, p.facts.Brokers+1), p.MoveRate).Seconds()
+	toFill := capacity.DataToFill(max(0, p.now.Stored), p.facts.Brokers, p.facts.Brokers+1)
+	o.LeadTimeSeconds = capacity.LeadTime(p.Start, 0, toFill, p.MoveRate).Seconds()
 	o.RunsOut = p.runsOut(o.LeadTimeSeconds)
 	if t := p.Trend; t != nil {
 		o.Trend = t.summary()
@@ -305,7 +306,8 @@ func (p *planner) consumers(peak float64) (replicas, partitions map[string]int, 
 	replicas, partitions = map[string]int{}, map[string]int{}
 	for _, g := range p.Groups {
 		d := capacity.ConsumerDemand{
-			Group: g.Name, Arriving: cluster.MessagesPerSecond(g.Arriving * ratio(peak, p.peakNow)), PerReplica: cluster.MessagesPerSecond(g.PerReplica), AtLeast: g.AtLeast,
+			Group: g.Name, Arriving: cluster.MessagesPerSecond(g.Arriving * ratio(peak, p.peakNow)),
+			PerReplica: cluster.MessagesPerSecond(g.PerReplica), AtLeast: g.AtLeast,
 			Partitions: g.Partitions, Current: g.Now, Utilisation: g.Utilisation, Min: g.Min, Max: g.Max,
 		}
 		replicas[g.Name] = capacity.SizeConsumers(d).Replicas
@@ -343,7 +345,8 @@ func (p *planner) cost(brokers, replicas int, r capacity.Requirement) float64 {
 }
 
 func (t *Trend) summary() *TrendSummary {
-	s := &TrendSummary{DaysMeasured: t.Days, PeakBytesInPerSecond: t.Level, GrowthPerDay: t.Slope, GrowthPerDayLow: t.SlopeLow, GrowthPerDayHigh: t.SlopeHigh}
+	s := &TrendSummary{DaysMeasured: t.Days, PeakBytesInPerSecond: t.Level, GrowthPerDay: t.Slope, GrowthPerDayLow: t.SlopeLow,
+		GrowthPerDayHigh: t.SlopeHigh}
 	if t.Level > 0 {
 		s.RelativeGrowthPerMonth = t.Slope * month.Hours() / 24 / t.Level
 	}

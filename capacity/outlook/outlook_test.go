@@ -102,10 +102,12 @@ func input() Input {
 	t := cluster.Topic{Name: "t", Config: map[string]string{"min.insync.replicas": "2"}}
 	for p := range 6 {
 		r := []int{p, (p + 1) % 6, (p + 2) % 6}
-		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Leader: p, Replicas: r, ISR: r, Load: cluster.Load{BytesInPerSecond: 10e6, SizeBytes: 1e9, LeaderCPUCores: 0.1}})
+		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Leader: p, Replicas: r, ISR: r,
+			Load: cluster.Load{BytesInPerSecond: 10e6, SizeBytes: 1e9, LeaderCPUCores: 0.1}})
 	}
 	s.Topics = []cluster.Topic{t}
-	return Input{Snapshot: s, Horizon: 90 * 24 * time.Hour, Min: 3, MoveRate: 100e6, Start: 3 * time.Minute, Model: capacity.Model{Limits: capacity.Limits{NetworkIn: 0.6}}}
+	return Input{Snapshot: s, Horizon: 90 * 24 * time.Hour, Min: 3, MoveRate: 100e6, Start: 3 * time.Minute,
+		Model: capacity.Model{Limits: capacity.Limits{NetworkIn: 0.6}}}
 }
 
 // 60 MB/s × RF 3 = 180 ÷ 60 = 3 brokers now. Doubled: 6. Six do for exactly
@@ -119,7 +121,8 @@ func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.BrokersNow != 6 || o.BrokersNeededNow != 3 || o.Requirement.Brokers != 7 || o.BindingConstraint != "networkIn" {
-		t.Errorf("%d now, %d needed now, %d at the end by %s; want 6, 3, 7 by networkIn", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers, o.BindingConstraint)
+		t.Errorf("%d now, %d needed now, %d at the end by %s; want 6, 3, 7 by networkIn", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers,
+			o.BindingConstraint)
 	}
 	// 2.1^(d/90) > 2 → d > 84.08
 	if want := monday.AddDate(0, 0, 85); o.RunsOut == nil || !o.RunsOut.At.Equal(want) || o.RunsOut.Constraint != "networkIn" {

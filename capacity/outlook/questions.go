@@ -81,7 +81,8 @@ func (p *planner) shapes() []ShapeCost {
 		prices := p.Prices
 		prices.BrokerHour, prices.ReplicaHour, prices.CrossZoneGigabyte = price, 0, 0
 		n := max(r.Brokers, p.Min)
-		out = append(out, ShapeCost{Shape: s.Name, Brokers: n, BindingConstraint: r.Bottleneck, CostPerMonth: prices.Monthly(n, 0, s.DiskBytes, 0)})
+		out = append(out, ShapeCost{Shape: s.Name, Brokers: n, BindingConstraint: r.Bottleneck,
+			CostPerMonth: prices.Monthly(n, 0, s.DiskBytes, 0)})
 	}
 	slices.SortFunc(out, func(a, b ShapeCost) int {
 		if a.CostPerMonth != b.CostPerMonth {
@@ -148,7 +149,8 @@ func (p *planner) carry(e *LossEffect, zone bool) {
 	}
 	e.Holds = need <= e.BrokersLeft
 	e.BrokersToAdd = max(0, need-e.BrokersLeft)
-	e.CostToHold = float64(e.BrokersToAdd) * (p.Prices.BrokerHour*capacity.HoursPerMonth + float64(p.facts.Profile.DiskBytes)/1e9*p.Prices.GigabyteMonth)
+	diskMonth := float64(p.facts.Profile.DiskBytes) / 1e9 * p.Prices.GigabyteMonth
+	e.CostToHold = float64(e.BrokersToAdd) * (p.Prices.BrokerHour*capacity.HoursPerMonth + diskMonth)
 }
 
 func (p *planner) partitionsWithout(e *LossEffect) {
@@ -194,7 +196,8 @@ func (p *planner) notes(o Outlook) []string {
 		}
 	}
 	if filled := capacity.StoredFilled(p.Snapshot, p.meanShare()); p.now.Stored > 0 && filled > fillMargin*p.now.Stored {
-		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: if it has not run its time yet, or is raised, disks need that much", p.now.Stored, filled))
+		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: "+
+			"if it has not run its time yet, or is raised, disks need that much", p.now.Stored, filled))
 	}
 	if p.Max > 0 {
 		for _, m := range o.Months {
@@ -216,7 +219,8 @@ func (t *Trend) notes(horizon time.Duration) []string {
 	case max(t.Widened[n-1].Low, t.Widened[n-1].High) >= mostWidened:
 		out = append(out, "the trace's past was no guide to what came after it: take the interval for a scenario, not for a promise")
 	case float64(t.Widened[n-1].Days) < horizon.Hours()/24:
-		out = append(out, fmt.Sprintf("the trend was tried in its own past up to %d days ahead; beyond that the interval is extrapolated", t.Widened[n-1].Days))
+		out = append(out, fmt.Sprintf("the trend was tried in its own past up to %d days ahead; beyond that the interval is extrapolated",
+			t.Widened[n-1].Days))
 	}
 	if t.Carried < 1 {
 		out = append(out, fmt.Sprintf("%.0f %% of the growth is taken to go on, as was right in the trace's past", 100*t.Carried))

@@ -21,7 +21,8 @@ var monday = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
 func noisy(days int, step time.Duration, seed uint64) metrics.Series {
 	r := rand.New(rand.NewPCG(seed, 1))
-	s := metrics.Series{Start: monday, Step: step, Values: make([]float64, int(time.Duration(days)*24*time.Hour/step)), Labels: metrics.Labels{"column": "value"}}
+	s := metrics.Series{Start: monday, Step: step, Values: make([]float64, int(time.Duration(days)*24*time.Hour/step)),
+		Labels: metrics.Labels{"column": "value"}}
 	for i := range s.Values {
 		x := float64(i) * float64(step) / float64(24*time.Hour)
 		s.Values[i] = 100 + 40*math.Sin(2*math.Pi*x) + 5*r.NormFloat64()

@@ -17,14 +17,15 @@ func TestSharedTracesAreTrustedWhereTheForecastIsWorthIt(t *testing.T) {
 	} {
 		s := readValues(t, name+".csv")
 		wrong, origins, why := 0, 0, ""
-		_, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: 6 * time.Hour, Ahead: time.Hour}, func(f Forecast) error {
-			origins++
-			if f.Trusted != want {
-				wrong++
-				why = f.Why
-			}
-			return nil
-		})
+		_, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: 6 * time.Hour, Ahead: time.Hour},
+			func(f Forecast) error {
+				origins++
+				if f.Trusted != want {
+					wrong++
+					why = f.Why
+				}
+				return nil
+			})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -181,11 +181,13 @@ func (r Report) Err() error {
 	}
 	for _, p := range r.Scalings {
 		if apart := math.Abs(p.Simulated-p.At) / r.tick; apart > mostTicks+1e-9 {
-			errs = append(errs, fmt.Errorf("%s %d → %d happened at %.1f s and was simulated at %.1f s: %.1f ticks apart, want at most %g", p.Target, p.From, p.To, p.At, p.Simulated, apart, mostTicks))
+			errs = append(errs, fmt.Errorf("%s %d → %d happened at %.1f s and was simulated at %.1f s: %.1f ticks apart, want at most %g",
+				p.Target, p.From, p.To, p.At, p.Simulated, apart, mostTicks))
 		}
 	}
 	if r.withMoves && r.MovedError > mostMoved {
-		errs = append(errs, fmt.Errorf("%.2f MB were moved, %.2f simulated: %.1f %% apart, want at most %.0f", r.RealMoved/1e6, r.Moved/1e6, 100*r.MovedError, 100*mostMoved))
+		errs = append(errs, fmt.Errorf("%.2f MB were moved, %.2f simulated: %.1f %% apart, want at most %.0f", r.RealMoved/1e6, r.Moved/1e6,
+			100*r.MovedError, 100*mostMoved))
 	}
 	if r.withLag && r.LagError > mostLagError {
 		errs = append(errs, fmt.Errorf("the lag curves' normalised error is %.1f %%, want at most %.0f", 100*r.LagError, 100*mostLagError))
@@ -199,13 +201,15 @@ func (r Report) Write(w io.Writer, markdown bool) {
 	t.SetOutputMirror(w)
 	t.AppendHeader(table.Row{"", "happened", "simulated", "apart"})
 	for _, p := range r.Scalings {
-		t.AppendRow(table.Row{fmt.Sprintf("%s %d → %d", p.Target, p.From, p.To), fmt.Sprintf("%.1f s", p.At), fmt.Sprintf("%.1f s", p.Simulated), fmt.Sprintf("%+.1f ticks", (p.Simulated-p.At)/r.tick)})
+		t.AppendRow(table.Row{fmt.Sprintf("%s %d → %d", p.Target, p.From, p.To), fmt.Sprintf("%.1f s", p.At),
+			fmt.Sprintf("%.1f s", p.Simulated), fmt.Sprintf("%+.1f ticks", (p.Simulated-p.At)/r.tick)})
 	}
 	for _, u := range r.Unmatched {
 		t.AppendRow(table.Row{u})
 	}
 	if r.withMoves {
-		t.AppendRow(table.Row{"bytes moved", fmt.Sprintf("%.2f MB", r.RealMoved/1e6), fmt.Sprintf("%.2f MB", r.Moved/1e6), fmt.Sprintf("%.1f %%", 100*r.MovedError)})
+		t.AppendRow(table.Row{"bytes moved", fmt.Sprintf("%.2f MB", r.RealMoved/1e6), fmt.Sprintf("%.2f MB", r.Moved/1e6),
+			fmt.Sprintf("%.1f %%", 100*r.MovedError)})
 	}
 	if r.withLag {
 		t.AppendRow(table.Row{"highest lag, records", fmt.Sprintf("%.0f", r.RealPeak), fmt.Sprintf("%.0f", r.Peak), ""})

@@ -11,7 +11,8 @@ func day(moved float64, lag []float64, scalings ...Scaling) Day {
 }
 
 func TestADayAgreesWithItself(t *testing.T) {
-	d := day(1e6, []float64{0, 10, 20, 10}, Scaling{3, "brokers", 3, 4}, Scaling{9, "billing", 2, 3}, Scaling{90, "billing", 3, 2}, Scaling{120, "billing", 2, 3})
+	d := day(1e6, []float64{0, 10, 20, 10}, Scaling{3, "brokers", 3, 4}, Scaling{9, "billing", 2, 3}, Scaling{90, "billing", 3, 2},
+		Scaling{120, "billing", 2, 3})
 	r := Judge(d, d)
 	if err := r.Err(); err != nil || r.LagError != 0 || r.MovedError != 0 || len(r.Scalings) != 4 || len(r.Unmatched) != 0 {
 		t.Errorf("a day beside itself gives %+v, %v", r, err)
@@ -26,9 +27,12 @@ func TestWhatIsApartIsSaid(t *testing.T) {
 		want      string // in the error; "" is none
 	}{
 		{"a tick late", day(100e6, real.Lag.Values, Scaling{33, "brokers", 3, 4}, Scaling{57, "billing", 2, 3}), ""},
-		{"two ticks late", day(100e6, real.Lag.Values, Scaling{36, "brokers", 3, 4}, Scaling{60, "billing", 2, 3}), "brokers 3 → 4 happened at 30.0 s and was simulated at 36.0 s: 2.0 ticks apart"},
-		{"one not simulated", day(100e6, real.Lag.Values, Scaling{30, "brokers", 3, 4}), "billing 2 → 3 at 60 s happened and was not simulated"},
-		{"one too many", day(100e6, real.Lag.Values, Scaling{30, "brokers", 3, 4}, Scaling{60, "billing", 2, 3}, Scaling{90, "billing", 3, 2}), "billing 3 → 2 at 90 s was simulated and did not happen"},
+		{"two ticks late", day(100e6, real.Lag.Values, Scaling{36, "brokers", 3, 4}, Scaling{60, "billing", 2, 3}),
+			"brokers 3 → 4 happened at 30.0 s and was simulated at 36.0 s: 2.0 ticks apart"},
+		{"one not simulated", day(100e6, real.Lag.Values, Scaling{30, "brokers", 3, 4}),
+			"billing 2 → 3 at 60 s happened and was not simulated"},
+		{"one too many", day(100e6, real.Lag.Values, Scaling{30, "brokers", 3, 4}, Scaling{60, "billing", 2, 3}, Scaling{90, "billing", 3, 2}),
+			"billing 3 → 2 at 90 s was simulated and did not happen"},
 		{"4 % fewer bytes", day(96e6, real.Lag.Values, real.Scalings...), ""},
 		{"6 % fewer bytes", day(94e6, real.Lag.Values, real.Scalings...), "6.0 % apart"},
 		{"no lag", day(100e6, []float64{0, 0, 0, 0, 0}, real.Scalings...), "normalised error"},

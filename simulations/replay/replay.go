@@ -131,14 +131,16 @@ func fleet(trace metrics.Series, s Settings) (c world.Config, start, end time.Ti
 		return c, start, end, fmt.Errorf("the judged part of the trace has no demand")
 	}
 	p = p.Scaled(s.MeanReplicas*perReplica*record/mean, time.Time{})
-	big := cluster.Capacity{CPUCores: 1e5, NetworkInBytesPerSecond: 1e13, NetworkOutBytesPerSecond: 1e13, DiskBytes: 1e16, DiskBytesPerSecond: 1e13}
+	big := cluster.Capacity{CPUCores: 1e5, NetworkInBytesPerSecond: 1e13, NetworkOutBytesPerSecond: 1e13, DiskBytes: 1e16,
+		DiskBytesPerSecond: 1e13}
 	first := policies.ConsumersFor(p.At(begin)/record, perReplica*s.Target, partitions)
 	c = world.Config{
 		ClusterID: "replay", Start: begin, Tick: time.Minute, Zones: []string{"a", "b", "c"}, NewShape: big, Throttle: 1e9,
 		Profiles: []*workload.Profile{p},
-		Topics:   []world.TopicSpec{{Name: "demand", Partitions: partitions, ReplicationFactor: 1, Scale: 1, Retention: time.Hour, MessageBytes: record}},
-		Groups:   []world.GroupSpec{{Name: "fleet", Topics: []int{0}, PerReplica: perReplica, Replicas: first, Min: 1, MaxLag: s.MaxLag}},
-		Times:    world.Times{ConsumerStart: s.LeadTime},
+		Topics: []world.TopicSpec{{Name: "demand", Partitions: partitions, ReplicationFactor: 1, Scale: 1, Retention: time.Hour,
+			MessageBytes: record}},
+		Groups: []world.GroupSpec{{Name: "fleet", Topics: []int{0}, PerReplica: perReplica, Replicas: first, Min: 1, MaxLag: s.MaxLag}},
+		Times:  world.Times{ConsumerStart: s.LeadTime},
 	}
 	for _, z := range c.Zones {
 		c.Brokers = append(c.Brokers, world.BrokerSpec{Zone: z, Capacity: big})

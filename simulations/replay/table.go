@@ -158,7 +158,8 @@ func (t Table) Write(w io.Writer, markdown, perTrace bool) {
 		}
 		var body []table.Row
 		for _, r := range part.rows {
-			body = append(body, table.Row{minutes(r.LeadMinutes), r.Policy, fmt.Sprintf("%.1f", r.ViolationsPerDay), fmt.Sprintf("%.2f×", r.OverOracle), fmt.Sprintf("%.0f", r.ActionsPerDay)})
+			body = append(body, table.Row{minutes(r.LeadMinutes), r.Policy, fmt.Sprintf("%.1f", r.ViolationsPerDay),
+				fmt.Sprintf("%.2f×", r.OverOracle), fmt.Sprintf("%.0f", r.ActionsPerDay)})
 		}
 		write(fmt.Sprintf(part.words, part.rows[0].Traces), header, body)
 	}
@@ -167,7 +168,8 @@ func (t Table) Write(w io.Writer, markdown, perTrace bool) {
 	}
 	var body []table.Row
 	for _, o := range t.Outcomes {
-		body = append(body, table.Row{minutes(o.LeadMinutes), o.Trace, o.Policy, fmt.Sprintf("%.1f", o.ViolationsPerDay), fmt.Sprintf("%.2f×", o.OverOracle), fmt.Sprintf("%.0f", o.ActionsPerDay)})
+		body = append(body, table.Row{minutes(o.LeadMinutes), o.Trace, o.Policy, fmt.Sprintf("%.1f", o.ViolationsPerDay),
+			fmt.Sprintf("%.2f×", o.OverOracle), fmt.Sprintf("%.0f", o.ActionsPerDay)})
 	}
 	write("By trace", table.Row{"lead time", "trace", "policy", "violation min a day", "over the oracle's", "actions a day"}, body)
 }

@@ -18,7 +18,8 @@ func (p *Plan) World(run int) (world.Config, error) {
 	rng := rand.New(rand.NewPCG(p.Seed, uint64(run)))
 	c := world.Config{
 		ClusterID: p.Name, Start: p.start, Tick: p.Tick.D(), Zones: p.Cluster.Brokers.Zones,
-		NewShape: p.Cluster.Brokers.Shape.Capacity(), Throttle: p.throttle(), SLO: world.SLO{ProduceP99: p.SLO.ProduceP99.D()}, Scrape: p.Cluster.Scrape.D(),
+		NewShape: p.Cluster.Brokers.Shape.Capacity(), Throttle: p.throttle(),
+		SLO: world.SLO{ProduceP99: p.SLO.ProduceP99.D()}, Scrape: p.Cluster.Scrape.D(),
 		Times: world.Times{
 			PodStart: p.Cluster.Startup.Pod.D(), BrokerJoin: p.Cluster.Startup.Join.D(),
 			ConsumerStart: p.Cluster.Startup.Consumer.D(), RebalancePause: p.Cluster.Startup.RebalancePause.D(),
@@ -76,7 +77,8 @@ func (b *builder) draw(rng *rand.Rand) {
 	if m.Events != nil && m.Events.PerWeek > 0 {
 		for _, at := range poisson(rng, m.Events.PerWeek, b.Duration.D()) {
 			up := math.Max(m.Events.Uplift.Mean+m.Events.Uplift.SD*rng.NormFloat64(), 0.1)
-			b.extra = append(b.extra, workload.Event{At: b.start.Add(at), Duration: m.Events.Duration.D(), Uplift: up, Ramp: m.Events.Duration.D() / 10})
+			b.extra = append(b.extra, workload.Event{At: b.start.Add(at), Duration: m.Events.Duration.D(), Uplift: up,
+				Ramp: m.Events.Duration.D() / 10})
 		}
 	}
 }
@@ -260,7 +262,8 @@ func (b *builder) addGroups() {
 }
 
 func (b *builder) addGroup(g Group, from time.Time) {
-	spec := world.GroupSpec{Name: g.Name, PerReplica: g.PerReplica, Replicas: g.Replicas, Min: g.Min, Max: g.Max, MaxLag: g.MaxLag.D(), CommitInterval: g.Commit.D(), From: from}
+	spec := world.GroupSpec{Name: g.Name, PerReplica: g.PerReplica, Replicas: g.Replicas, Min: g.Min, Max: g.Max, MaxLag: g.MaxLag.D(),
+		CommitInterval: g.Commit.D(), From: from}
 	for _, t := range g.Topics {
 		spec.Topics = append(spec.Topics, b.topics[t]...)
 	}

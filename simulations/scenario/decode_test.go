@@ -102,7 +102,8 @@ monteCarlo: {planner: magic}
 
 func TestContradictoryFaultsAreRefused(t *testing.T) {
 	for _, c := range []struct{ faults, want string }{
-		{"[{kind: broker, broker: 1, at: 1h, for: 2h}, {kind: broker, broker: 1, at: 2h, for: 1h}]", "contradicts faults[0]: the same broker fault"},
+		{"[{kind: broker, broker: 1, at: 1h, for: 2h}, {kind: broker, broker: 1, at: 2h, for: 1h}]",
+			"contradicts faults[0]: the same broker fault"},
 		{"[{kind: broker, broker: 1, at: 1h, for: 2h}, {kind: slow-disk, broker: 1, at: 2h, for: 1h, factor: 0.1}]", "broker 1 is dead at 2h"},
 		{"[{kind: broker, broker: 7, at: 1h}]", "the brokers are 0 to 2"},
 		{"[{kind: zone, zone: z, at: 1h}]", `no zone is called "z"`},
@@ -119,14 +120,16 @@ func TestContradictoryFaultsAreRefused(t *testing.T) {
 }
 
 func TestTraceShorterThanTheScenarioIsRefused(t *testing.T) {
-	trace := metrics.Series{Labels: metrics.Labels{"column": "value"}, Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Step: time.Hour, Values: make([]float64, 30)}
+	trace := metrics.Series{Labels: metrics.Labels{"column": "value"}, Start: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Step: time.Hour,
+		Values: make([]float64, 30)}
 	for i := range trace.Values {
 		trace.Values[i] = float64(1 + i)
 	}
 	in := Sources{Trace: func(string) ([]metrics.Series, error) { return []metrics.Series{trace}, nil }}
 	doc := strings.Replace(good, "generate: {base: 1MB/s}", "csv: t.csv", 1)
 	got := problems(t, doc, in)
-	if len(got) != 1 || !strings.Contains(got[0], "loads[0].csv (line 10): the trace is shorter than the scenario: it has 1d5h, and history + duration are 2d") {
+	if len(got) != 1 || !strings.Contains(got[0],
+		"loads[0].csv (line 10): the trace is shorter than the scenario: it has 1d5h, and history + duration are 2d") {
 		t.Errorf("got %q", got)
 	}
 	p, err := Decode([]byte(strings.Replace(doc, "csv: t.csv", "csv: t.csv\n    repeat: true", 1)), "s", in)
@@ -149,7 +152,8 @@ func TestPriceFileWithoutTheShapeIsRefused(t *testing.T) {
 	}
 	doc := strings.Replace(good, "zones: [a, b, c]", "zones: [a, b, c], shape: {name: huge}", 1) + "prices: prices.yaml\n"
 	got := problems(t, doc, Sources{Dir: dir})
-	if len(got) != 1 || !strings.Contains(got[0], `cluster.brokers.shape.name (line 7): shape "huge" has no price in prices.yaml; it has: large, small`) {
+	if len(got) != 1 || !strings.Contains(got[0],
+		`cluster.brokers.shape.name (line 7): shape "huge" has no price in prices.yaml; it has: large, small`) {
 		t.Errorf("got %q", got)
 	}
 	if _, err := Decode([]byte(strings.Replace(doc, "huge", "large", 1)), "s", Sources{Dir: dir}); err != nil {
@@ -174,9 +178,11 @@ func TestSnapshotBecomesTheWorld(t *testing.T) {
 			{Partition: 0, Replicas: []int{10, 11}, Leader: 10, Load: cluster.Load{BytesInPerSecond: 3e6, MessagesInPerSecond: 3e3, SizeBytes: 9e9}},
 			{Partition: 1, Replicas: []int{11, 10}, Leader: 11, Load: cluster.Load{BytesInPerSecond: 1e6, MessagesInPerSecond: 1e3, SizeBytes: 3e9}},
 		}}},
-		Groups: []cluster.Group{{Name: "billing", Members: 2, Partitions: []cluster.GroupPartition{{Topic: "orders", Partition: 0}, {Topic: "orders", Partition: 1}}}},
+		Groups: []cluster.Group{{Name: "billing", Members: 2, Partitions: []cluster.GroupPartition{{Topic: "orders", Partition: 0},
+			{Topic: "orders", Partition: 1}}}},
 	}
-	doc := "version: 1\nduration: 1d\nhistory: 1d\ncluster: {snapshot: s.json, load: web}\nloads: [{name: web, generate: {base: 1MB/s, day: 0.5}}]\n"
+	doc := "version: 1\nduration: 1d\nhistory: 1d\ncluster: {snapshot: s.json, load: web}\n" +
+		"loads: [{name: web, generate: {base: 1MB/s, day: 0.5}}]\n"
 	p, err := Decode([]byte(doc), "s", Sources{Snapshot: func(string) (cluster.Snapshot, error) { return snap, nil }})
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +192,8 @@ func TestSnapshotBecomesTheWorld(t *testing.T) {
 		t.Fatal(err)
 	}
 	topic := c.Topics[0]
-	if len(c.Brokers) != 2 || topic.Shares[0] != 0.75 || topic.Replicas[1][0] != 1 || topic.SizeBytes != 12e9 || topic.Retention != time.Hour || topic.MessageBytes != 1000 {
+	if len(c.Brokers) != 2 || topic.Shares[0] != 0.75 || topic.Replicas[1][0] != 1 || topic.SizeBytes != 12e9 ||
+		topic.Retention != time.Hour || topic.MessageBytes != 1000 {
 		t.Errorf("topic is %+v", topic)
 	}
 	q := c.Profiles[topic.Profile]
@@ -197,7 +204,8 @@ func TestSnapshotBecomesTheWorld(t *testing.T) {
 		t.Errorf("group is %+v, want 2 replicas at seven tenths of what they can do", g)
 	}
 	doc = strings.Replace(doc, ", load: web", "", 1)
-	if got := problems(t, doc, Sources{Snapshot: func(string) (cluster.Snapshot, error) { return snap, nil }}); !strings.Contains(got[0], "cluster.load (line 4): is missing: topic orders") {
+	if got := problems(t, doc, Sources{Snapshot: func(string) (cluster.Snapshot, error) { return snap, nil }}); !strings.Contains(got[0],
+		"cluster.load (line 4): is missing: topic orders") {
 		t.Errorf("got %q", got)
 	}
 }
@@ -227,7 +235,8 @@ func FuzzDecode(f *testing.F) {
 }
 
 func TestAPolicysPricesCountWhereNoPriceFileIsNamed(t *testing.T) {
-	doc := "version: 1\nname: priced\nduration: 1h\ncluster:\n  brokers: {count: 3}\nloads:\n  - {name: web, generate: {base: 1MB/s}}\ntopics:\n  - {name: orders, partitions: 3}\n" +
+	doc := "version: 1\nname: priced\nduration: 1h\ncluster:\n  brokers: {count: 3}\n" +
+		"loads:\n  - {name: web, generate: {base: 1MB/s}}\ntopics:\n  - {name: orders, partitions: 3}\n" +
 		"policy:\n  spec: {mode: Recommend, cost: {brokerHour: 2, crossZoneGigabyte: 0.5, currency: EUR}}\n"
 	p, err := Decode([]byte(doc), "priced", Sources{})
 	if err != nil {

@@ -165,7 +165,8 @@ func (p *Plan) profile(l Load, s metrics.Series) (*workload.Profile, error) {
 	need := int((p.History.D()+p.Duration.D())/s.Step) + 1
 	if len(values) < need && !l.Repeat {
 		have := policy.Duration(time.Duration(len(values)-1) * s.Step)
-		return nil, fmt.Errorf("the trace is shorter than the scenario: it has %s, and history + duration are %s; shorten them, or say repeat: true",
+		return nil, fmt.Errorf("the trace is shorter than the scenario: it has %s, and history + duration are %s; "+
+			"shorten them, or say repeat: true",
 			have, p.History+p.Duration)
 	}
 	q := &workload.Profile{Name: l.Name, Start: p.start.Add(-p.History.D()), Step: s.Step, Values: make([]float64, need)}
@@ -239,7 +240,8 @@ func (p *Plan) readSnapshot(c *checker) {
 	for _, t := range s.Topics {
 		known[t.Name] = true
 		if p.columns[t.Name] == nil && p.Cluster.Load == "" {
-			c.failf("cluster.load", "is missing: topic %s of the snapshot has no column in any trace, so a load must be named for it to follow", t.Name)
+			c.failf("cluster.load", "is missing: topic %s of the snapshot has no column in any trace, so a load must be named for it to follow",
+				t.Name)
 			break
 		}
 	}

@@ -74,8 +74,10 @@ type Shape struct {
 // Capacity is the shape in the house's words.
 func (s Shape) Capacity() cluster.Capacity {
 	return cluster.Capacity{
-		CPUCores: cluster.Cores(s.CPU), NetworkInBytesPerSecond: cluster.BytesPerSecond(s.Net), NetworkOutBytesPerSecond: cluster.BytesPerSecond(s.Net),
-		DiskBytes: cluster.Bytes(s.Disk), DiskBytesPerSecond: cluster.BytesPerSecond(s.DiskBW), MemoryBytes: cluster.Bytes(s.Memory),
+		CPUCores: cluster.Cores(s.CPU), NetworkInBytesPerSecond: cluster.BytesPerSecond(s.Net),
+		NetworkOutBytesPerSecond: cluster.BytesPerSecond(s.Net),
+		DiskBytes:                cluster.Bytes(s.Disk),
+		DiskBytesPerSecond:       cluster.BytesPerSecond(s.DiskBW), MemoryBytes: cluster.Bytes(s.Memory),
 	}
 }
 

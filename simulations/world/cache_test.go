@@ -21,6 +21,7 @@ func TestReaderBehindThePageCacheLoadsTheDisks(t *testing.T) {
 		w.Step()
 	}
 	if after := w.place.brokers[0].use.disk - w.place.brokers[0].use.in; before != 0 || after <= 0 {
-		t.Errorf("reads from disk are %g B/s at first and %g B/s with a lag of %.0f s, want none and some", before, after, w.consumers.groups[0].lagSeconds)
+		t.Errorf("reads from disk are %g B/s at first and %g B/s with a lag of %.0f s, want none and some", before, after,
+			w.consumers.groups[0].lagSeconds)
 	}
 }

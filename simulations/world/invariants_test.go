@@ -15,8 +15,10 @@ import (
 func randomConfig(rng *rand.Rand, span time.Duration) Config {
 	zones := []string{"a", "b", "c"}[:1+rng.IntN(3)]
 	n := 3 + rng.IntN(5)
-	c := Config{ClusterID: "fuzz", Start: start, Tick: time.Minute, Zones: zones, NewShape: shape, Throttle: cluster.BytesPerSecond(1e6 + rng.Float64()*2e8),
-		Times: Times{PodStart: time.Duration(rng.IntN(180)) * time.Second, BrokerJoin: time.Minute, ConsumerStart: time.Duration(rng.IntN(300)) * time.Second, RebalancePause: time.Duration(rng.IntN(90)) * time.Second}}
+	c := Config{ClusterID: "fuzz", Start: start, Tick: time.Minute, Zones: zones, NewShape: shape,
+		Throttle: cluster.BytesPerSecond(1e6 + rng.Float64()*2e8),
+		Times: Times{PodStart: time.Duration(rng.IntN(180)) * time.Second, BrokerJoin: time.Minute,
+			ConsumerStart: time.Duration(rng.IntN(300)) * time.Second, RebalancePause: time.Duration(rng.IntN(90)) * time.Second}}
 	for i := range n {
 		c.Brokers = append(c.Brokers, BrokerSpec{zones[i%len(zones)], shape})
 	}
@@ -25,7 +27,8 @@ func randomConfig(rng *rand.Rand, span time.Duration) Config {
 		c.Profiles = append(c.Profiles, s.Generate("p", start.Add(-time.Hour), 5*time.Minute, int((span+time.Hour)/(5*time.Minute))+2, uint64(i)))
 	}
 	for i := range 1 + rng.IntN(4) {
-		t := TopicSpec{Name: string(rune('a' + i)), Partitions: 1 + rng.IntN(12), ReplicationFactor: 1 + rng.IntN(3), Profile: rng.IntN(len(c.Profiles)), Scale: rng.Float64(),
+		t := TopicSpec{Name: string(rune('a' + i)), Partitions: 1 + rng.IntN(12), ReplicationFactor: 1 + rng.IntN(3),
+			Profile: rng.IntN(len(c.Profiles)), Scale: rng.Float64(),
 			Retention: time.Duration(1+rng.IntN(12)) * time.Hour, MessageBytes: 1000}
 		t.MinISR = 1 + rng.IntN(t.ReplicationFactor)
 		if rng.IntN(3) == 0 {
@@ -34,7 +37,8 @@ func randomConfig(rng *rand.Rand, span time.Duration) Config {
 		c.Topics = append(c.Topics, t)
 	}
 	for range rng.IntN(3) {
-		g := GroupSpec{Name: "g", PerReplica: math.Pow(10, 2+3*rng.Float64()), Replicas: 1 + rng.IntN(6), Min: 1, MaxLag: time.Minute, Topics: []int{rng.IntN(len(c.Topics))}}
+		g := GroupSpec{Name: "g", PerReplica: math.Pow(10, 2+3*rng.Float64()), Replicas: 1 + rng.IntN(6), Min: 1, MaxLag: time.Minute,
+			Topics: []int{rng.IntN(len(c.Topics))}}
 		if rng.IntN(4) == 0 {
 			g.From = start.Add(time.Duration(rng.IntN(8)) * time.Hour)
 		}
@@ -42,7 +46,8 @@ func randomConfig(rng *rand.Rand, span time.Duration) Config {
 	}
 	kinds := []EventKind{BrokerDown, ZoneDown, SlowDisk, NetworkCut, MetricsOutage, LoopOutage, PodStartFails, RetentionScale}
 	for range rng.IntN(5) {
-		e := Event{Kind: kinds[rng.IntN(len(kinds))], At: time.Duration(rng.IntN(int(span/time.Minute))) * time.Minute, For: time.Duration(1+rng.IntN(240)) * time.Minute,
+		e := Event{Kind: kinds[rng.IntN(len(kinds))], At: time.Duration(rng.IntN(int(span/time.Minute))) * time.Minute,
+			For:    time.Duration(1+rng.IntN(240)) * time.Minute,
 			Broker: rng.IntN(n), Zone: zones[rng.IntN(len(zones))], Topic: -1, Factor: rng.Float64()}
 		if e.Kind == RetentionScale {
 			e.Factor, e.For = 0.3+2*rng.Float64(), 0

@@ -22,12 +22,15 @@ func risen(t *testing.T, change func(*Config)) *World {
 		bytes.Values = append(bytes.Values, 1000*float64(i))
 		records.Values = append(records.Values, float64(i)*float64(i)/3600)
 	}
-	c := Config{Start: start, Tick: time.Second, Zones: []string{"a", "b", "c"}, NewShape: shape, Throttle: 1e9, Profiles: []*workload.Profile{bytes, records}}
+	c := Config{Start: start, Tick: time.Second, Zones: []string{"a", "b", "c"}, NewShape: shape, Throttle: 1e9,
+		Profiles: []*workload.Profile{bytes, records}}
 	for i := range 3 {
 		c.Brokers = append(c.Brokers, BrokerSpec{c.Zones[i], shape})
 	}
-	c.Topics = []TopicSpec{{Name: "orders", Partitions: 6, ReplicationFactor: 2, MinISR: 1, Scale: 1, Retention: 24 * time.Hour, MessageBytes: 1000, SizeBytes: 6e6, Young: true, Records: 2}}
-	c.Groups = []GroupSpec{{Name: "billing", Topics: []int{0}, PerReplica: 1e6, Replicas: 2, MaxLag: time.Minute, CommitInterval: 4 * time.Second}}
+	c.Topics = []TopicSpec{{Name: "orders", Partitions: 6, ReplicationFactor: 2, MinISR: 1, Scale: 1, Retention: 24 * time.Hour,
+		MessageBytes: 1000, SizeBytes: 6e6, Young: true, Records: 2}}
+	c.Groups = []GroupSpec{{Name: "billing", Topics: []int{0}, PerReplica: 1e6, Replicas: 2, MaxLag: time.Minute,
+		CommitInterval: 4 * time.Second}}
 	if change != nil {
 		change(&c)
 	}
@@ -66,7 +69,8 @@ func TestMeasuredRatesAreBehindByHalfOfTheirRange(t *testing.T) {
 	near(t, "bytes in", bytes, 1000*3596)
 	near(t, "records in", records, 3596.0*3596/3600)
 	for signal, want := range map[metrics.Signal]float64{metrics.TopicBytesIn: 1000 * 3594, metrics.TopicMessagesIn: 3594.0 * 3594 / 3600} {
-		h, err := w.History().History(context.Background(), signal, metrics.Window{From: start.Add(-time.Minute), To: start, Step: 10 * time.Second})
+		h, err := w.History().History(context.Background(), signal,
+			metrics.Window{From: start.Add(-time.Minute), To: start, Step: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -130,7 +130,8 @@ func (s *placement) addTopics(specs []TopicSpec, profiles int) ([]class, error) 
 var oneByte = cluster.Load{BytesInPerSecond: 1}
 
 func (s *placement) addTopic(i int, spec TopicSpec, class int) {
-	t := topic{spec: spec, class: class, first: int32(len(s.parts)), labels: metrics.Labels{"topic": spec.Name}, messageBytes: spec.MessageBytes}
+	t := topic{spec: spec, class: class, first: int32(len(s.parts)), labels: metrics.Labels{"topic": spec.Name},
+		messageBytes: spec.MessageBytes}
 	if t.messageBytes <= 0 {
 		t.messageBytes = assumedMessageBytes
 	}

@@ -10,7 +10,8 @@ import (
 
 var start = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
-var shape = cluster.Capacity{CPUCores: 16, NetworkInBytesPerSecond: 1.25e9, NetworkOutBytesPerSecond: 1.25e9, DiskBytes: 4e12, DiskBytesPerSecond: 5e8}
+var shape = cluster.Capacity{CPUCores: 16, NetworkInBytesPerSecond: 1.25e9, NetworkOutBytesPerSecond: 1.25e9, DiskBytes: 4e12,
+	DiskBytesPerSecond: 5e8}
 
 func generated(brokers, topics, partitions int, ticks time.Duration) Config {
 	zones := []string{"a", "b", "c"}
@@ -24,7 +25,8 @@ func generated(brokers, topics, partitions int, ticks time.Duration) Config {
 		c.Profiles = append(c.Profiles, s.Generate("p", start, 5*time.Minute, int(ticks/(5*time.Minute))+2, uint64(i)))
 	}
 	for i := range topics {
-		c.Topics = append(c.Topics, TopicSpec{Name: "t" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Partitions: partitions / topics, ReplicationFactor: 3, MinISR: 2,
+		c.Topics = append(c.Topics, TopicSpec{Name: "t" + string(rune('a'+i%26)) + string(rune('a'+i/26)), Partitions: partitions / topics,
+			ReplicationFactor: 3, MinISR: 2,
 			Profile: i % 4, Scale: float64(brokers) * 5e6 / float64(topics), Retention: 24 * time.Hour, MessageBytes: 1000})
 	}
 	for i := range 3 {
