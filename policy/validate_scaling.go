@@ -111,16 +111,24 @@ func ParseBytes(s string) (cluster.Bytes, error) {
 	return cluster.Bytes(v * quantityUnits[m[2]]), nil
 }
 
+// ParseRate reads a rate such as 50MB/s, 1.5GB or 800000, in bytes a second.
+func ParseRate(s string) (cluster.BytesPerSecond, error) {
+	v, err := ParseBytes(strings.TrimSuffix(s, "/s"))
+	if err != nil || v < 1 {
+		return 0, fmt.Errorf("%q is not a rate; write bytes a second such as 50MB or 800kB", s)
+	}
+	return cluster.BytesPerSecond(v), nil
+}
+
 // ThrottleRate is the rate data may be moved at; auto leaves it to the mover.
 func (r Rebalance) ThrottleRate() (rate cluster.BytesPerSecond, auto bool, err error) {
 	if r.Throttle == "auto" || r.Throttle == "" {
 		return 0, true, nil
 	}
-	b, err := ParseBytes(strings.TrimSuffix(r.Throttle, "/s"))
-	if err != nil || b <= 0 {
+	if rate, err = ParseRate(r.Throttle); err != nil {
 		return 0, false, fmt.Errorf("must be auto or a rate such as 50MB/s, not %q", r.Throttle)
 	}
-	return cluster.BytesPerSecond(b), false, nil
+	return rate, false, nil
 }
 
 // MaxPlanBytes bounds one plan; 0 is no bound.

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
+	"github.com/tidetable/tidetable/daemon"
 	"github.com/tidetable/tidetable/decision"
 
 	"github.com/spf13/cobra"
 
-	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -25,7 +26,31 @@ type controllerFlags struct {
 	secrets              string
 	logLevel             choice
 	kubernetes           kubernetesFlags
-	tls                  serverTLS
+	tls                  daemon.TLS
+}
+
+// kubernetesFlags are those for running in a cluster.
+type kubernetesFlags struct {
+	on      bool
+	run     daemon.Kubernetes
+	maxMode choice
+}
+
+func (f *kubernetesFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.BoolVar(&f.on, "kubernetes", false, "read policies from KafkaCapacityPolicy objects and scale on the Kubernetes API")
+	fl.StringVar(&f.run.Kubeconfig, "kubeconfig", "", "kubeconfig `file`, outside a cluster")
+	fl.StringVar(&f.run.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace whose policies are served (default: ours)")
+	fl.StringVar(&f.run.Lease, "lease", "tidetable", "name of the Lease that makes one process the leader")
+	f.maxMode = choice{allowed: []string{"Observe", "Recommend", "Approve", "Act"}, value: "Act"}
+	fl.Var(&f.maxMode, "max-mode", "the most any policy may do here, as its rights allow: "+f.maxMode.list())
+}
+
+func addTLSFlags(cmd *cobra.Command, t *daemon.TLS) {
+	fl := cmd.Flags()
+	fl.StringVar(&t.Cert, "tls-cert-file", "", "serve with this certificate (PEM `file`, read anew at each connection)")
+	fl.StringVar(&t.Key, "tls-key-file", "", "the certificate's private key (PEM `file`)")
+	fl.StringVar(&t.ClientCA, "client-ca-file", "", "take alerts from senders whose certificate this CA has signed (PEM `file`), besides those with the token")
 }
 
 func newControllerCmd() *cobra.Command {
@@ -56,7 +81,7 @@ func newControllerCmd() *cobra.Command {
 	fl.StringVar(&f.secrets, "secrets", "/var/run/secrets/tidetable", "folder where secretKeyRefs are mounted, as NAME/KEY")
 	fl.Var(&f.logLevel, "log-level", "least level of log lines: "+f.logLevel.list())
 	f.kubernetes.add(cmd)
-	f.tls.add(cmd)
+	addTLSFlags(cmd, &f.tls)
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := f.check(); err != nil {
@@ -86,7 +111,7 @@ func (f *controllerFlags) check() error {
 	case f.trace != "" && f.input == "":
 		return errors.New("--trace belongs to --input")
 	}
-	return f.tls.check()
+	return f.tls.Check()
 }
 
 // newLogger writes JSON lines.
@@ -105,8 +130,9 @@ func (f *controllerFlags) runOnce(cmd *cobra.Command, logger *slog.Logger, forma
 	if f.once && f.logLevel.value == "info" {
 		logger = newLogger(cmd.ErrOrStderr(), "warn") // the decision is what was asked for
 	}
-	b := &loopBuilder{flags: f, logger: logger, stdin: cmd.InOrStdin()}
-	cfg, closeAll, err := b.build(cmd.Context(), p)
+	b := f.builder(logger, nil)
+	b.Stdin = cmd.InOrStdin()
+	cfg, closeAll, err := b.Build(cmd.Context(), p)
 	if err != nil {
 		return err
 	}
@@ -136,12 +162,8 @@ func (f *controllerFlags) serveFile(cmd *cobra.Command, logger *slog.Logger) err
 	if p.Spec.Mode.Acts() {
 		return fmt.Errorf("%s: mode %s needs --kubernetes: without a Lease two processes could act at once, and there is nothing here to scale", f.policy, p.Spec.Mode)
 	}
-	front, err := newFront(f, logger)
-	if err != nil {
-		return err
-	}
-	b := &loopBuilder{flags: f, logger: logger, front: front}
-	cfg, closeAll, err := b.build(cmd.Context(), p)
+	front := daemon.NewFront(f.front(), logger)
+	cfg, closeAll, err := f.builder(logger, front).Build(cmd.Context(), p)
 	if err != nil {
 		return err
 	}
@@ -150,24 +172,28 @@ func (f *controllerFlags) serveFile(cmd *cobra.Command, logger *slog.Logger) err
 	if err != nil {
 		return err
 	}
-	defer front.serving(loop)()
-	return front.whileServing(cmd.Context(), loop.Run)
+	defer front.Serving(loop)()
+	return front.WhileServing(cmd.Context(), loop.Run)
 }
 
 // serveKubernetes runs the loops of a namespace's policies until ctx ends.
 func (f *controllerFlags) serveKubernetes(ctx context.Context, logger *slog.Logger) error {
-	front, err := newFront(f, logger)
+	k := f.kubernetes.run
+	k.MaxMode = policy.Mode(f.kubernetes.maxMode.value)
+	clients, err := k.Connect(logger)
 	if err != nil {
 		return err
 	}
-	clients, err := f.kubernetes.connect(logger)
-	if err != nil {
-		return err
-	}
-	front.standby = true // not leading is being ready to
-	front.reviewer = clusterReviewer{kube.Reviewer{Client: clients.Kube}, clients.Namespace}
-	b := &loopBuilder{flags: f, logger: logger, front: front}
-	return front.whileServing(ctx, func(ctx context.Context) error {
-		return runKubernetes(ctx, f.kubernetes, clients, logger, b.build, front.serving)
-	})
+	shown := f.front()
+	shown.Standby, shown.Reviewer = true, daemon.Reviewer(clients) // not leading is being ready to
+	front := daemon.NewFront(shown, logger)
+	return front.WhileServing(ctx, func(ctx context.Context) error { return k.Run(ctx, clients, f.builder(logger, front)) })
+}
+
+func (f *controllerFlags) builder(logger *slog.Logger, front *daemon.Front) *daemon.Builder {
+	return &daemon.Builder{Input: f.input, Trace: f.trace, Secrets: f.secrets, Logger: logger, Front: front}
+}
+
+func (f *controllerFlags) front() daemon.FrontConfig {
+	return daemon.FrontConfig{Listen: f.listen, OpenPage: f.openPage, TLS: f.tls, Version: version}
 }

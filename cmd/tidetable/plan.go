@@ -80,7 +80,7 @@ func (f *outlookFlags) run(cmd *cobra.Command) (outlook.Outlook, error) {
 	if err != nil {
 		return none, fmt.Errorf("checking --horizon: %w", err)
 	}
-	snap, err := readSnapshotFile(f.input, cmd.InOrStdin())
+	snap, err := archive.ReadSnapshotFile(f.input, cmd.InOrStdin())
 	if err != nil {
 		return none, err
 	}
@@ -169,16 +169,11 @@ func (f *outlookFlags) readTrend(cmd *cobra.Command, in *outlook.Input) error {
 	if f.trace == "" {
 		return nil
 	}
-	r, err := files.Open(f.trace, cmd.InOrStdin(), 0)
+	tr, err := archive.ReadTraceFile(f.trace, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	tr, err := archive.ReadTrace(r)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.trace, err)
-	}
-	s, err := bytesInOf(tr, f.columns, in.Snapshot)
+	s, err := tr.BytesIn(f.columns, in.Snapshot)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.trace, err)
 	}
@@ -193,23 +188,4 @@ func (f *outlookFlags) readTrend(cmd *cobra.Command, in *outlook.Input) error {
 		return fmt.Errorf("%s: %w", f.trace, err)
 	}
 	return nil
-}
-
-// bytesInOf adds up the columns of a trace that are the cluster's bytes in.
-func bytesInOf(tr archive.Trace, columns []string, snap cluster.Snapshot) (metrics.Series, error) {
-	var list []metrics.Series
-	for _, name := range columns {
-		s, ok := tr.Column(name)
-		if !ok {
-			return metrics.Series{}, fmt.Errorf("there is no column %q; there are %s", name, archive.ColumnNames(tr))
-		}
-		list = append(list, s)
-	}
-	if len(list) == 0 {
-		list = archive.BytesInColumns(tr.Series, "column", snap)
-	}
-	if len(list) == 0 {
-		return metrics.Series{}, fmt.Errorf("which columns are bytes in is not clear; name them with --column; there are %s", archive.ColumnNames(tr))
-	}
-	return metrics.Sum(metrics.TopicBytesIn, list), nil
 }

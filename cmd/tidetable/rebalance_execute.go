@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/internal/files"
@@ -39,62 +37,25 @@ func addMoverFlags(cmd *cobra.Command, works bool) *moverFlags {
 	return f
 }
 
-// mover is what a command needs to work on a cluster; close it when done.
-type moverParts struct {
-	client *kgo.Client
-	kafka  *adminclient.Client
-	store  *adminclient.StateTopic
-}
-
-func (p moverParts) close() {
-	p.store.Close()
-	p.client.Close()
-}
-
-func (f *moverFlags) open() (moverParts, error) {
+func (f *moverFlags) open() (*adminclient.Connection, error) {
 	opts, err := f.kafka.options()
 	if err != nil {
-		return moverParts{}, err
+		return nil, err
 	}
-	return f.connect(opts)
+	return adminclient.Connect(f.topic, opts...)
 }
 
-// connect makes the parts for a cluster that is reached by opts.
-func (f *moverFlags) connect(opts []kgo.Opt) (moverParts, error) {
-	opts = append(opts, kgo.MetadataMinAge(500*time.Millisecond), kgo.MetadataMaxAge(15*time.Second), kgo.RetryTimeout(15*time.Second))
-	client, err := kgo.NewClient(opts...)
-	if err != nil {
-		return moverParts{}, fmt.Errorf("connecting to kafka: %w", err)
+func (f *moverFlags) config(c *adminclient.Connection, events func(execute.Event)) (execute.Config, error) {
+	var rate cluster.BytesPerSecond
+	if f.rate != "auto" && f.rate != "" {
+		var err error
+		if rate, err = policy.ParseRate(f.rate); err != nil {
+			return execute.Config{}, fmt.Errorf("--throttle: %w", err)
+		}
 	}
-	store, err := adminclient.NewStateTopic(f.topic, opts...)
-	if err != nil {
-		client.Close()
-		return moverParts{}, err
-	}
-	return moverParts{client, adminclient.New(client), store}, nil
-}
-
-func (f *moverFlags) config(p moverParts, events func(execute.Event)) (execute.Config, error) {
-	c := execute.Config{Kafka: p.kafka, Store: p.store, Poll: f.poll, OnEvent: events, Throttle: execute.DefaultThrottle}
-	if f.rate == "auto" || f.rate == "" {
-		c.Clients = adminclient.NewProbe(p.client)
-		return c, nil
-	}
-	rate, err := parseRate(f.rate)
-	if err != nil {
-		return c, fmt.Errorf("--throttle: %w", err)
-	}
-	c.Throttle = execute.ThrottlePolicy{Start: rate, Min: rate, Max: rate}
-	return c, nil
-}
-
-// parseRate reads a rate: 50MB, 1.5GB/s, 800000.
-func parseRate(s string) (cluster.BytesPerSecond, error) {
-	v, err := policy.ParseBytes(strings.TrimSuffix(s, "/s"))
-	if err != nil || v < 1 {
-		return 0, fmt.Errorf("%q is not a rate; write bytes a second such as 50MB or 800kB", s)
-	}
-	return cluster.BytesPerSecond(v), nil
+	cfg := c.Config(rate)
+	cfg.Poll, cfg.OnEvent = f.poll, events
+	return cfg, nil
 }
 
 func newRebalanceExecuteCmd() *cobra.Command {
@@ -137,13 +98,13 @@ func runExecute(cmd *cobra.Command, f *moverFlags, measured *metricsFlags, a exe
 			return err
 		}
 	}
-	parts, err := f.open()
+	conn, err := f.open()
 	if err != nil {
 		return err
 	}
-	defer parts.close()
+	defer conn.Close()
 	show := newShow(cmd.ErrOrStderr())
-	cfg, err := f.config(parts, show.event)
+	cfg, err := f.config(conn, show.event)
 	if err != nil {
 		return err
 	}
@@ -230,12 +191,12 @@ func newRebalanceStatusCmd() *cobra.Command {
 	watch := cmd.Flags().Bool("watch", false, "look again every two seconds until the run is over")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		parts, err := f.open()
+		conn, err := f.open()
 		if err != nil {
 			return err
 		}
-		defer parts.close()
-		watcher := execute.NewWatcher(parts.kafka, parts.store)
+		defer conn.Close()
+		watcher := execute.NewWatcher(conn.Client, conn.Store)
 		for {
 			run, p, err := watcher.Status(cmd.Context(), time.Now())
 			if err != nil {
@@ -269,13 +230,13 @@ func newRebalanceCancelCmd() *cobra.Command {
 	f := addMoverFlags(cmd, true)
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		parts, err := f.open()
+		conn, err := f.open()
 		if err != nil {
 			return err
 		}
-		defer parts.close()
+		defer conn.Close()
 		show := newShow(cmd.ErrOrStderr())
-		cfg, err := f.config(parts, show.event)
+		cfg, err := f.config(conn, show.event)
 		if err != nil {
 			return err
 		}

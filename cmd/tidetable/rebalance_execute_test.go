@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
@@ -76,12 +77,12 @@ func TestRebalanceStatusAndCancelWithoutARun(t *testing.T) {
 
 func TestParseRate(t *testing.T) {
 	for in, want := range map[string]cluster.BytesPerSecond{"50MB": 50e6, "1.5GB/s": 1.5e9, "800000": 800000, "1KiB": 1024} {
-		if got, err := parseRate(in); err != nil || got != want {
+		if got, err := policy.ParseRate(in); err != nil || got != want {
 			t.Errorf("%s: %v, %v", in, got, err)
 		}
 	}
 	for _, in := range []string{"", "fast", "0", "-5MB", "5 apples"} {
-		if _, err := parseRate(in); err == nil {
+		if _, err := policy.ParseRate(in); err == nil {
 			t.Errorf("%q is taken for a rate", in)
 		}
 	}

@@ -87,7 +87,7 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	if err := f.parse(); err != nil {
 		return err
 	}
-	s, err := readSnapshotFile(f.snapshot, cmd.InOrStdin())
+	s, err := archive.ReadSnapshotFile(f.snapshot, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (f *planFlags) parse() error {
 	if err := f.parseTopics(); err != nil {
 		return err
 	}
-	rate, err := parseRate(f.throttle)
+	rate, err := policy.ParseRate(f.throttle)
 	if err != nil {
 		return fmt.Errorf("--throttle: %w", err)
 	}
@@ -238,19 +238,6 @@ func parseBudget(s string) (*rebalance.Budget, error) {
 		return nil, fmt.Errorf("--max-bytes: %q is not an amount such as 500GB, nor +10%%", s)
 	}
 	return &rebalance.Budget{Bytes: v}, nil
-}
-
-func readSnapshotFile(path string, stdin io.Reader) (cluster.Snapshot, error) {
-	r, err := files.Open(path, stdin, 0)
-	if err != nil {
-		return cluster.Snapshot{}, err
-	}
-	defer r.Close()
-	s, err := archive.ReadSnapshot(r)
-	if err != nil {
-		return cluster.Snapshot{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
 }
 
 // planProgress is a progress bar on a terminal, and nothing elsewhere.

@@ -79,7 +79,7 @@ func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*want }
 
 func readBack(t *testing.T, path string) cluster.Snapshot {
 	t.Helper()
-	s, err := readSnapshotFile(path, nil)
+	s, err := archive.ReadSnapshotFile(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,6 +54,7 @@ var mayImport = []struct {
 	{"adapters/...", domain},
 	{"internal/archtest", nil},
 	{"simulations/...", append([]string{"simulations/..."}, domain...)},
+	{"daemon", []string{"..."}},
 	{"cmd/...", []string{"..."}},
 	{"test/...", []string{"..."}},
 	{"deploy/...", []string{"..."}},
@@ -65,8 +66,8 @@ var sdks = []struct {
 	prefix string
 	rooms  []string
 }{
-	{"k8s.io/client-go", []string{"actuators/...", "policy/...", "adapters/kube/...", "cmd/..."}},
-	{"github.com/twmb/franz-go", []string{"metrics/kafka", "rebalance/execute/adminclient", "adapters/journal/...", "cmd/..."}},
+	{"k8s.io/client-go", []string{"actuators/...", "adapters/kube/...", "daemon"}},
+	{"github.com/twmb/franz-go", []string{"metrics/kafka", "rebalance/execute/adminclient", "adapters/journal/...", "daemon", "cmd/..."}},
 	{"github.com/prometheus/client_golang/api", []string{"metrics/prometheus"}},
 	{"github.com/prometheus/prometheus", []string{"metrics/archive/...", "metrics/prometheus"}},
 	{"github.com/prometheus/alertmanager", []string{"adapters/alertmanager/..."}},

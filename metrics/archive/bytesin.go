@@ -1,16 +1,17 @@
 package archive
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 )
 
-// BytesInColumns picks the series that are the cluster's bytes in, by the names
+// bytesInColumns picks the series that are the cluster's bytes in, by the names
 // in a label: those of the signal topic_bytes_in, one a topic; one called
 // bytes_in; one a topic of the snapshot; or the only one there is.
-func BytesInColumns(list []metrics.Series, label string, snap cluster.Snapshot) []metrics.Series {
+func bytesInColumns(list []metrics.Series, label string, snap cluster.Snapshot) []metrics.Series {
 	topics := map[string]bool{}
 	for i := range snap.Topics {
 		topics[snap.Topics[i].Name] = true
@@ -41,4 +42,24 @@ func BytesInColumns(list []metrics.Series, label string, snap cluster.Snapshot) 
 		return list
 	}
 	return nil
+}
+
+// BytesIn adds up the columns that are the cluster's bytes in: those named, or
+// those that BytesInColumns picks.
+func (t Trace) BytesIn(columns []string, snap cluster.Snapshot) (metrics.Series, error) {
+	var list []metrics.Series
+	for _, name := range columns {
+		s, ok := t.Column(name)
+		if !ok {
+			return metrics.Series{}, fmt.Errorf("there is no column %q; there are %s", name, ColumnNames(t))
+		}
+		list = append(list, s)
+	}
+	if len(list) == 0 {
+		list = bytesInColumns(t.Series, "column", snap)
+	}
+	if len(list) == 0 {
+		return metrics.Series{}, fmt.Errorf("which columns are bytes in is not clear; name them with --column; there are %s", ColumnNames(t))
+	}
+	return metrics.Sum(metrics.TopicBytesIn, list), nil
 }

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"crypto/tls"
@@ -7,25 +7,21 @@ import (
 	"fmt"
 	"net"
 	"os"
-
-	"github.com/spf13/cobra"
 )
 
-// serverTLS says how the page, the metrics and the webhook are served.
-type serverTLS struct{ cert, key, clientCA string }
-
-func (t *serverTLS) add(cmd *cobra.Command) {
-	fl := cmd.Flags()
-	fl.StringVar(&t.cert, "tls-cert-file", "", "serve with this certificate (PEM `file`, read anew at each connection)")
-	fl.StringVar(&t.key, "tls-key-file", "", "the certificate's private key (PEM `file`)")
-	fl.StringVar(&t.clientCA, "client-ca-file", "", "take alerts from senders whose certificate this CA has signed (PEM `file`), besides those with the token")
+// TLS says how the page, the metrics and the webhook are served: by PEM files.
+type TLS struct {
+	Cert, Key string // read anew at each connection
+	// ClientCA has signed the certificates of those who may send alerts.
+	ClientCA string
 }
 
-func (t *serverTLS) check() error {
+// Check says which of the flags does not go with which.
+func (t *TLS) Check() error {
 	switch {
-	case (t.cert == "") != (t.key == ""):
+	case (t.Cert == "") != (t.Key == ""):
 		return errors.New("--tls-cert-file and --tls-key-file belong together; give both")
-	case t.clientCA != "" && t.cert == "":
+	case t.ClientCA != "" && t.Cert == "":
 		return errors.New("--client-ca-file needs --tls-cert-file: a client shows its certificate over TLS only")
 	}
 	return nil
@@ -33,12 +29,12 @@ func (t *serverTLS) check() error {
 
 // wrap secures the listener, where a certificate is given. A client's
 // certificate is verified if it shows one: probes and readers have none.
-func (t *serverTLS) wrap(l net.Listener) (net.Listener, error) {
-	if t.cert == "" {
+func (t *TLS) wrap(l net.Listener) (net.Listener, error) {
+	if t.Cert == "" {
 		return l, nil
 	}
 	load := func() (*tls.Certificate, error) {
-		c, err := tls.LoadX509KeyPair(t.cert, t.key)
+		c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 		if err != nil {
 			return nil, fmt.Errorf("reading --tls-cert-file: %w", err)
 		}
@@ -52,14 +48,14 @@ func (t *serverTLS) wrap(l net.Listener) (net.Listener, error) {
 		NextProtos:     []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return load() },
 	}
-	if t.clientCA != "" {
-		pem, err := os.ReadFile(t.clientCA)
+	if t.ClientCA != "" {
+		pem, err := os.ReadFile(t.ClientCA)
 		if err != nil {
 			return nil, fmt.Errorf("reading --client-ca-file: %w", err)
 		}
 		cfg.ClientCAs, cfg.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
 		if !cfg.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading --client-ca-file: %s has no certificate in PEM", t.clientCA)
+			return nil, fmt.Errorf("reading --client-ca-file: %s has no certificate in PEM", t.ClientCA)
 		}
 	}
 	return tls.NewListener(l, cfg), nil

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -18,7 +18,6 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
 	"github.com/tidetable/tidetable/metrics/catalogue"
@@ -31,18 +30,21 @@ import (
 	"github.com/tidetable/tidetable/rebalance/execute/adminclient"
 )
 
-// loopBuilder puts a policy's loop together from what the policy names. With
-// --kubernetes the rest (state, scalers, fence) is added by who leads.
-type loopBuilder struct {
-	flags  *controllerFlags
-	logger *slog.Logger
-	stdin  io.Reader
-	front  *front // nil: nothing is served
+// Builder puts a policy's loop together from what the policy names. With
+// Kubernetes the rest (state, scalers, fence) is added by who leads.
+type Builder struct {
+	// Input and Trace decide on files instead of a live cluster; "-" is Stdin.
+	Input, Trace string
+	Stdin        io.Reader
+	// Secrets is the folder where secretKeyRefs are mounted, as NAME/KEY.
+	Secrets string
+	Logger  *slog.Logger
+	Front   *Front // nil: nothing is served
 }
 
-// build makes the loop's configuration; the returned function closes what was
+// Build makes the loop's configuration; the returned function closes what was
 // opened, in the reverse order.
-func (b *loopBuilder) build(ctx context.Context, p policy.Policy) (controller.Config, func(), error) {
+func (b *Builder) Build(ctx context.Context, p policy.Policy) (controller.Config, func(), error) {
 	var closers []func()
 	closeAll := func() {
 		for _, c := range slices.Backward(closers) {
@@ -50,7 +52,7 @@ func (b *loopBuilder) build(ctx context.Context, p policy.Policy) (controller.Co
 		}
 	}
 	cfg := controller.Config{
-		Policy: p, Gates: gates.All(), Logger: b.logger.With("policy", p.Metadata.Name), Planner: rebalance.Planner{},
+		Policy: p, Gates: gates.All(), Logger: b.Logger.With("policy", p.Metadata.Name), Planner: rebalance.Planner{},
 		Forecaster: controller.NewForecaster,
 	}
 	steps := []func(context.Context, *controller.Config) (func(), error){b.sources, b.mover, b.journal, b.publish}
@@ -68,8 +70,8 @@ func (b *loopBuilder) build(ctx context.Context, p policy.Policy) (controller.Co
 }
 
 // sources are where the loop looks: live systems, or files.
-func (b *loopBuilder) sources(_ context.Context, cfg *controller.Config) (func(), error) {
-	if b.flags.input != "" {
+func (b *Builder) sources(_ context.Context, cfg *controller.Config) (func(), error) {
+	if b.Input != "" {
 		return nil, b.fileSources(cfg)
 	}
 	s := cfg.Policy.Spec
@@ -103,7 +105,7 @@ func (b *loopBuilder) sources(_ context.Context, cfg *controller.Config) (func()
 	return reader.Close, nil
 }
 
-func (b *loopBuilder) prometheus(p policy.Prometheus) (*prometheus.Reader, error) {
+func (b *Builder) prometheus(p policy.Prometheus) (*prometheus.Reader, error) {
 	c, err := catalogue.Load(p.Catalogue)
 	if err != nil {
 		return nil, fmt.Errorf("reading spec.prometheus.catalogue: %w", err)
@@ -129,7 +131,7 @@ func (b *loopBuilder) prometheus(p policy.Prometheus) (*prometheus.Reader, error
 }
 
 // kafkaConfig is how the policy reaches its cluster, secrets found.
-func (b *loopBuilder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
+func (b *Builder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
 	cfg := kafka.Config{
 		Bootstrap: k.Bootstrap, TLS: k.TLS.On(), CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName,
 		Mechanism: k.SASL.Mechanism, Username: k.SASL.Username,
@@ -144,57 +146,57 @@ func (b *loopBuilder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
 
 // secret is the file that holds a secret: its own, or where its Secret is
 // mounted. The process needs no right to read Secrets for that.
-func (b *loopBuilder) secret(field string, s policy.Secret) (string, error) {
+func (b *Builder) secret(field string, s policy.Secret) (string, error) {
 	if s.SecretKeyRef == nil {
 		return s.File, nil
 	}
-	path := filepath.Join(b.flags.secrets, s.SecretKeyRef.Name, s.SecretKeyRef.Key)
+	path := filepath.Join(b.Secrets, s.SecretKeyRef.Name, s.SecretKeyRef.Key)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("reading %s: Secret %s must be mounted at %s", field, s.SecretKeyRef.Name, filepath.Join(b.flags.secrets, s.SecretKeyRef.Name))
+		return "", fmt.Errorf("reading %s: Secret %s must be mounted at %s", field, s.SecretKeyRef.Name, filepath.Join(b.Secrets, s.SecretKeyRef.Name))
 	}
 	return path, nil
 }
 
 // mover moves data, in the modes that may; it connects at once, to take over
 // what an earlier process left running.
-func (b *loopBuilder) mover(ctx context.Context, cfg *controller.Config) (func(), error) {
+func (b *Builder) mover(ctx context.Context, cfg *controller.Config) (func(), error) {
 	s := cfg.Policy.Spec
-	if !s.Mode.Acts() || len(s.Kafka.Bootstrap) == 0 || b.flags.input != "" {
+	if !s.Mode.Acts() || len(s.Kafka.Bootstrap) == 0 || b.Input != "" {
 		return nil, nil
+	}
+	rate, _, err := s.Rebalance.ThrottleRate() // zero: auto
+	if err != nil {
+		return nil, fmt.Errorf("spec.rebalance.throttle: %w", err)
 	}
 	opts, err := b.kafkaOptions(s.Kafka)
 	if err != nil {
 		return nil, err
 	}
-	f := &moverFlags{topic: adminclient.DefaultStateTopic, rate: s.Rebalance.Throttle}
-	parts, err := f.connect(opts)
+	conn, err := adminclient.Connect(adminclient.DefaultStateTopic, opts...)
 	if err != nil {
 		return nil, err
 	}
 	log := cfg.Logger
-	c, err := f.config(parts, func(e execute.Event) { log.Info("moving", "kind", e.Kind, "text", e.Text) })
-	if err != nil {
-		parts.close()
-		return nil, err
-	}
+	c := conn.Config(rate)
+	c.OnEvent = func(e execute.Event) { log.Info("moving", "kind", e.Kind, "text", e.Text) }
 	if c.Clients != nil && s.Prometheus.URL != "" {
 		reader, err := b.prometheus(s.Prometheus)
 		if err != nil {
-			parts.close()
+			conn.Close()
 			return nil, err
 		}
 		c.Clients = execute.NewSignals(reader, time.Now)
 	}
 	m, err := execute.New(ctx, c)
 	if err != nil {
-		parts.close()
+		conn.Close()
 		return nil, err
 	}
-	cfg.Mover, cfg.Admin = m, adminclient.NewBrokerAdmin(parts.kafka)
-	return func() { m.Close(); parts.close() }, nil
+	cfg.Mover, cfg.Admin = m, adminclient.NewBrokerAdmin(conn.Client)
+	return func() { m.Close(); conn.Close() }, nil
 }
 
-func (b *loopBuilder) kafkaOptions(k policy.Kafka) ([]kgo.Opt, error) {
+func (b *Builder) kafkaOptions(k policy.Kafka) ([]kgo.Opt, error) {
 	cfg, err := b.kafkaConfig(k)
 	if err != nil {
 		return nil, err
@@ -203,7 +205,7 @@ func (b *loopBuilder) kafkaOptions(k policy.Kafka) ([]kgo.Opt, error) {
 }
 
 // journal records decisions where the policy says so.
-func (b *loopBuilder) journal(ctx context.Context, cfg *controller.Config) (func(), error) {
+func (b *Builder) journal(ctx context.Context, cfg *controller.Config) (func(), error) {
 	s := cfg.Policy.Spec.Journal
 	if s.Path == "" {
 		return nil, nil
@@ -231,9 +233,9 @@ func (b *loopBuilder) journal(ctx context.Context, cfg *controller.Config) (func
 	// What cannot be recorded is not done: a journal that fails freezes the loop.
 	cfg.Journal, cfg.Watchers = j, append(cfg.Watchers, j)
 	forget := func() {}
-	if b.front != nil {
-		cfg.Journal = b.front.counting(cfg.Policy.Metadata.Name, j)
-		if forget, err = b.front.adopt(ctx, cfg.Policy.Metadata.Name, j); err != nil {
+	if b.Front != nil {
+		cfg.Journal = b.Front.counting(cfg.Policy.Metadata.Name, j)
+		if forget, err = b.Front.adopt(ctx, cfg.Policy.Metadata.Name, j); err != nil {
 			return func() { stop(); j.Close() }, err
 		}
 	}
@@ -241,12 +243,12 @@ func (b *loopBuilder) journal(ctx context.Context, cfg *controller.Config) (func
 		forget()
 		stop()
 		if err := j.Close(); err != nil {
-			b.logger.Error("closing the journal failed", "error", err)
+			b.Logger.Error("closing the journal failed", "error", err)
 		}
 	}, nil
 }
 
-func (b *loopBuilder) copyJournal(ctx context.Context, cfg *controller.Config, j *journal.Journal) (func(), error) {
+func (b *Builder) copyJournal(ctx context.Context, cfg *controller.Config, j *journal.Journal) (func(), error) {
 	opts, err := b.kafkaOptions(cfg.Policy.Spec.Kafka)
 	if err != nil {
 		return nil, err
@@ -263,33 +265,28 @@ func (b *loopBuilder) copyJournal(ctx context.Context, cfg *controller.Config, j
 
 // publish tells the page, the metrics and the Alertmanagers, and listens to
 // what alerts say.
-func (b *loopBuilder) publish(ctx context.Context, cfg *controller.Config) (func(), error) {
-	if b.front == nil {
+func (b *Builder) publish(ctx context.Context, cfg *controller.Config) (func(), error) {
+	if b.Front == nil {
 		return nil, nil
 	}
-	return b.front.connect(ctx, b, cfg)
+	return b.Front.connect(ctx, b, cfg)
 }
 
 // fileSources decide on files: the clock stands at the snapshot's time.
-func (b *loopBuilder) fileSources(cfg *controller.Config) error {
-	snap, err := readSnapshotFile(b.flags.input, b.stdin)
+func (b *Builder) fileSources(cfg *controller.Config) error {
+	snap, err := archive.ReadSnapshotFile(b.Input, b.Stdin)
 	if err != nil {
 		return err
 	}
 	at := snap.TakenAt
-	if b.flags.trace != "" {
-		r, err := files.Open(b.flags.trace, b.stdin, 0)
+	if b.Trace != "" {
+		tr, err := archive.ReadTraceFile(b.Trace, b.Stdin)
 		if err != nil {
 			return err
 		}
-		defer r.Close()
-		tr, err := archive.ReadTrace(r)
+		s, err := tr.BytesIn(nil, snap)
 		if err != nil {
-			return fmt.Errorf("%s: %w", b.flags.trace, err)
-		}
-		s, err := bytesInOf(tr, nil, snap)
-		if err != nil {
-			return fmt.Errorf("%s: %w", b.flags.trace, err)
+			return fmt.Errorf("%s: %w", b.Trace, err)
 		}
 		history := traceHistory{metrics.TopicBytesIn: s}
 		if out, ok := tr.Column("bytes_out"); ok {

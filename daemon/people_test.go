@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -20,11 +20,8 @@ import (
 // anew from the journal, and finds both in effect.
 func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "journal.jsonl")
-	start := func() (*front, *journal.Journal) {
-		f, err := newFront(&controllerFlags{}, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
+	start := func() (*Front, *journal.Journal) {
+		f := NewFront(FrontConfig{}, slog.New(slog.DiscardHandler))
 		j, err := journal.Open(path, journal.Options{NoSync: true})
 		if err != nil {
 			t.Fatal(err)
@@ -104,10 +101,7 @@ func TestOneWayOfApprovingIsEnoughAndNoneIsNot(t *testing.T) {
 }
 
 func TestNotificationsReachTheirPolicy(t *testing.T) {
-	f, err := newFront(&controllerFlags{}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := NewFront(FrontConfig{}, slog.New(slog.DiscardHandler))
 	answers := func(code int) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) })
 	}

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -19,16 +19,16 @@ import (
 
 // page is what the page may show and do. Without somebody who can check rights
 // it is read-only.
-func (f *front) page() web.Options {
-	opt := web.Options{Store: f.store, OpenReading: f.flags.openPage, Log: f.logger}
-	if f.reviewer != nil {
-		opt.Reviewer, opt.Operator = f.reviewer, f.desk
+func (f *Front) page() web.Options {
+	opt := web.Options{Store: f.store, OpenReading: f.cfg.OpenPage, Log: f.logger}
+	if f.cfg.Reviewer != nil {
+		opt.Reviewer, opt.Operator = f.cfg.Reviewer, f.desk
 	}
 	return opt
 }
 
 // people lets a loop hear what was asked for on the page.
-func (f *front) people(cfg *controller.Config) {
+func (f *Front) people(cfg *controller.Config) {
 	desk := f.desk.Policy(cfg.Policy.Metadata.Name)
 	cfg.Watchers = append(cfg.Watchers, desk)
 	cfg.Approvals = desk
@@ -36,7 +36,7 @@ func (f *front) people(cfg *controller.Config) {
 
 // alerts hands a notification to the policy that the address names, or to the
 // only one there is.
-func (f *front) alerts(w http.ResponseWriter, r *http.Request) {
+func (f *Front) alerts(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	h := f.webhooks[r.PathValue("policy")]
 	if r.PathValue("policy") == "" && len(f.webhooks) == 1 {
@@ -53,7 +53,7 @@ func (f *front) alerts(w http.ResponseWriter, r *http.Request) {
 }
 
 // record puts what a person asked for on record before it takes effect.
-func (f *front) record(ctx context.Context, op web.Operation, _ time.Time) error {
+func (f *Front) record(ctx context.Context, op web.Operation, _ time.Time) error {
 	f.mu.Lock()
 	j := f.journals[op.Policy]
 	f.mu.Unlock()
@@ -73,7 +73,7 @@ func (f *front) record(ctx context.Context, op web.Operation, _ time.Time) error
 
 // adopt takes a policy's journal in, and puts what people asked for before
 // this process began, and what has not expired, into effect again.
-func (f *front) adopt(ctx context.Context, policy string, j *journal.Journal) (forget func(), err error) {
+func (f *Front) adopt(ctx context.Context, policy string, j *journal.Journal) (forget func(), err error) {
 	err = journal.Read(ctx, j.Path(), 0, func(e journal.Entry) error {
 		switch e.Kind {
 		case journal.KindOperation:

@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -11,7 +11,6 @@ import (
 
 	"github.com/tidetable/tidetable/decision"
 
-	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
 	"github.com/tidetable/tidetable/actuators"
@@ -23,6 +22,7 @@ import (
 	"github.com/tidetable/tidetable/actuators/workload"
 	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/adapters/kube"
+	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -34,22 +34,12 @@ const floorHold = 15 * time.Minute
 // statusLimit bounds the writing of one status: it never holds up the loop.
 const statusLimit = 10 * time.Second
 
-// kubernetesFlags are the controller command's flags for running in a cluster.
-type kubernetesFlags struct {
-	on         bool
-	kubeconfig string
-	namespace  string
-	lease      string
-	maxMode    choice
-}
-
-func (f *kubernetesFlags) add(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.on, "kubernetes", false, "read policies from KafkaCapacityPolicy objects and scale on the Kubernetes API")
-	cmd.Flags().StringVar(&f.kubeconfig, "kubeconfig", "", "kubeconfig `file`, outside a cluster")
-	cmd.Flags().StringVar(&f.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace whose policies are served (default: ours)")
-	cmd.Flags().StringVar(&f.lease, "lease", "tidetable", "name of the Lease that makes one process the leader")
-	f.maxMode = choice{allowed: []string{"Observe", "Recommend", "Approve", "Act"}, value: "Act"}
-	cmd.Flags().Var(&f.maxMode, "max-mode", "the most any policy may do here, as its rights allow: "+f.maxMode.list())
+// Kubernetes says where the process runs, and what it may do there.
+type Kubernetes struct {
+	Kubeconfig string // outside a cluster
+	Namespace  string // whose policies are served; "": ours
+	Lease      string // makes one process the leader
+	MaxMode    policy.Mode
 }
 
 // buildLoop makes a policy's loop ready but for what Kubernetes gives it; the
@@ -66,30 +56,36 @@ type kubernetesRun struct {
 	logger   *slog.Logger
 }
 
-// connect reaches the cluster, and settles the namespace.
-func (f kubernetesFlags) connect(logger *slog.Logger) (*kube.Clients, error) {
+// Connect reaches the cluster, and settles the namespace.
+func (k Kubernetes) Connect(logger *slog.Logger) (*kube.Clients, error) {
 	klog.SetSlogLogger(logger)
-	clients, err := kube.Connect(f.kubeconfig)
+	clients, err := kube.Connect(k.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
-	if f.namespace != "" {
-		clients.Namespace = f.namespace
+	if k.Namespace != "" {
+		clients.Namespace = k.Namespace
 	}
 	return clients, nil
 }
 
-// runKubernetes waits for the lease and serves until ctx ends.
-func runKubernetes(ctx context.Context, f kubernetesFlags, clients *kube.Clients, logger *slog.Logger, build buildLoop, serving func(*controller.Controller) func()) error {
+// Run waits for the lease and serves the namespace's policies until ctx ends.
+// The builder's front shows them.
+func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) error {
 	r := &kubernetesRun{
-		clients: clients, maxMode: policy.Mode(f.maxMode.value), build: build, serving: serving, logger: logger,
-		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: logger, Now: time.Now},
+		clients: clients, maxMode: k.MaxMode, build: b.Build, serving: b.Front.Serving, logger: b.Logger,
+		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: b.Logger, Now: time.Now},
 	}
 	election := kube.Election{
-		Client: clients.Kube, Namespace: clients.Namespace, Name: f.lease,
-		Identity: identity(), Logger: logger, Now: time.Now,
+		Client: clients.Kube, Namespace: clients.Namespace, Name: k.Lease,
+		Identity: identity(), Logger: b.Logger, Now: time.Now,
 	}
 	return election.Run(ctx, r.lead)
+}
+
+// Reviewer asks the API server for the rights of the page's readers.
+func Reviewer(clients *kube.Clients) web.Reviewer {
+	return clusterReviewer{kube.Reviewer{Client: clients.Kube}, clients.Namespace}
 }
 
 // identity is this process's name in the Lease. The random part tells two

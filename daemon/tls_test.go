@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"crypto/ecdsa"
@@ -58,7 +58,7 @@ func TestASendersCertificateCountsOnlyWhenTheClientCASignedIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secured, err := (&serverTLS{cert: cert, key: key, clientCA: known}).wrap(l)
+	secured, err := (&TLS{Cert: cert, Key: key, ClientCA: known}).wrap(l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,18 +107,18 @@ func TestASendersCertificateCountsOnlyWhenTheClientCASignedIt(t *testing.T) {
 
 func TestHalfATLSConfigurationIsRefused(t *testing.T) {
 	for _, tt := range []struct {
-		tls  serverTLS
+		tls  TLS
 		says string
 	}{
-		{serverTLS{cert: "a"}, "belong together"},
-		{serverTLS{key: "a"}, "belong together"},
-		{serverTLS{clientCA: "a"}, "needs --tls-cert-file"},
+		{TLS{Cert: "a"}, "belong together"},
+		{TLS{Key: "a"}, "belong together"},
+		{TLS{ClientCA: "a"}, "needs --tls-cert-file"},
 	} {
-		if err := tt.tls.check(); err == nil || !strings.Contains(err.Error(), tt.says) {
+		if err := tt.tls.Check(); err == nil || !strings.Contains(err.Error(), tt.says) {
 			t.Errorf("%+v: %v", tt.tls, err)
 		}
 	}
-	if err := new(serverTLS).check(); err != nil {
+	if err := new(TLS).Check(); err != nil {
 		t.Error(err)
 	}
 }

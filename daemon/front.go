@@ -1,4 +1,4 @@
-package main
+package daemon
 
 import (
 	"context"
@@ -29,17 +29,15 @@ import (
 // shutdownGrace is how long requests may go on after the loop has stopped.
 const shutdownGrace = 2 * time.Second
 
-// front is what the process shows: its health, its metrics, its page, and
+// Front is what the process shows: its health, its metrics, its page, and
 // where alerts come in.
-type front struct {
-	flags    *controllerFlags
+type Front struct {
+	cfg      FrontConfig
 	logger   *slog.Logger
 	registry *prometheus.Registry
 	metrics  *telemetry.Metrics
 	store    *web.Store
-	standby  bool // ready without a loop: another process leads
 	desk     *web.Desk
-	reviewer web.Reviewer // nil: the page is read-only
 
 	mu       sync.Mutex
 	loops    map[*controller.Controller]bool
@@ -47,19 +45,32 @@ type front struct {
 	journals map[string]*journal.Journal
 }
 
-func newFront(f *controllerFlags, logger *slog.Logger) (*front, error) {
+// FrontConfig says where and how the process shows itself.
+type FrontConfig struct {
+	Listen   string // address
+	OpenPage bool   // everybody may read the page who can reach it
+	TLS      TLS
+	Version  string // of this program, for its metrics
+	// Standby is ready without a loop: another process leads.
+	Standby bool
+	// Reviewer checks the rights of people; nil makes the page read-only.
+	Reviewer web.Reviewer
+}
+
+// NewFront makes a front; it listens in WhileServing.
+func NewFront(cfg FrontConfig, logger *slog.Logger) *Front {
 	r := prometheus.NewRegistry()
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	front := &front{
-		flags: f, logger: logger, registry: r, metrics: telemetry.New(r, version), store: web.NewStore(0),
+	front := &Front{
+		cfg: cfg, logger: logger, registry: r, metrics: telemetry.New(r, cfg.Version), store: web.NewStore(0),
 		loops: map[*controller.Controller]bool{}, webhooks: map[string]http.Handler{}, journals: map[string]*journal.Journal{},
 	}
 	front.desk = web.NewDesk(time.Now, front.record)
-	return front, nil
+	return front
 }
 
-// serving is told of each loop; the returned function is called when it ends.
-func (f *front) serving(c *controller.Controller) func() {
+// Serving is told of each loop; the returned function is called when it ends.
+func (f *Front) Serving(c *controller.Controller) func() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.loops[c] = true
@@ -72,7 +83,7 @@ func (f *front) serving(c *controller.Controller) func() {
 
 // connect makes a loop tell the page and the metrics what it decides, and the
 // Alertmanagers; and lets alerts speak to it.
-func (f *front) connect(ctx context.Context, b *loopBuilder, cfg *controller.Config) (func(), error) {
+func (f *Front) connect(ctx context.Context, b *Builder, cfg *controller.Config) (func(), error) {
 	name := cfg.Policy.Metadata.Name
 	f.metrics.Expect(name)
 	cfg.Publish = append(cfg.Publish, f.metrics.Publish, f.store.Add)
@@ -109,13 +120,13 @@ func (f *front) connect(ctx context.Context, b *loopBuilder, cfg *controller.Con
 	return closeAll, nil
 }
 
-func (f *front) webhook(b *loopBuilder, cfg *controller.Config, registry prometheus.Registerer) (func(), error) {
+func (f *Front) webhook(b *Builder, cfg *controller.Config, registry prometheus.Registerer) (func(), error) {
 	w := cfg.Policy.Spec.Alerts.Webhook
 	file, err := b.secret("spec.alerts.webhook.token", w.Token)
 	if err != nil {
 		return nil, err
 	}
-	mutual := f.flags.tls.clientCA != ""
+	mutual := f.cfg.TLS.ClientCA != ""
 	if file == "" && !mutual {
 		return nil, errors.New("spec.alerts.webhook.token is missing, and there is no --client-ca-file: anybody could hold the loop")
 	}
@@ -153,7 +164,7 @@ const adoptLimit = 10 * time.Second
 
 // adoptAlerts asks the Alertmanagers what fires, so that a restart does not let go of
 // what an alert holds. Who cannot be asked will post again by itself.
-func (f *front) adoptAlerts(cfg *controller.Config, receiver *alertmanager.Receiver) {
+func (f *Front) adoptAlerts(cfg *controller.Config, receiver *alertmanager.Receiver) {
 	endpoints, err := alertmanager.Endpoints(cfg.Policy.Spec.Alerts.Alertmanagers)
 	if err == nil && len(endpoints) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), adoptLimit)
@@ -192,7 +203,7 @@ func (u *unregistering) all() {
 }
 
 // counting counts what became of decisions handed to the journal.
-func (f *front) counting(policy string, j *journal.Journal) controller.Journal {
+func (f *Front) counting(policy string, j *journal.Journal) controller.Journal {
 	f.metrics.Journal(policy, func() (uint64, string) { a := j.Head(); return a.Seq, a.Hash })
 	return countingJournal{j, f.metrics}
 }
@@ -211,10 +222,10 @@ func (c countingJournal) Record(ctx context.Context, d decision.Decision) error 
 // Head is the journal's anchor, for the policy's status.
 func (c countingJournal) Head() journal.Anchor { return c.journal.Head() }
 
-func (f *front) handler() http.Handler {
+func (f *Front) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", f.probe((*controller.Controller).Alive, true))
-	mux.HandleFunc("GET /readyz", f.probe((*controller.Controller).Ready, f.standby))
+	mux.HandleFunc("GET /readyz", f.probe((*controller.Controller).Ready, f.cfg.Standby))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(f.registry, promhttp.HandlerOpts{Registry: f.registry}))
 	mux.HandleFunc("POST /api/v1/alerts", f.alerts)
 	mux.HandleFunc("POST /api/v1/alerts/{policy}", f.alerts)
@@ -223,7 +234,7 @@ func (f *front) handler() http.Handler {
 }
 
 // probe answers 200 when every loop passes, and 503 with the reasons.
-func (f *front) probe(ask func(*controller.Controller) error, withoutLoops bool) http.HandlerFunc {
+func (f *Front) probe(ask func(*controller.Controller) error, withoutLoops bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -247,14 +258,14 @@ func (f *front) probe(ask func(*controller.Controller) error, withoutLoops bool)
 	}
 }
 
-// whileServing serves for as long as run runs: the loop stops first, and who
+// WhileServing serves for as long as run runs: the loop stops first, and who
 // asks for its health meanwhile is answered.
-func (f *front) whileServing(ctx context.Context, run func(context.Context) error) error {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.flags.listen)
+func (f *Front) WhileServing(ctx context.Context, run func(context.Context) error) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("listening on --listen: %w", err)
 	}
-	if listener, err = f.flags.tls.wrap(listener); err != nil {
+	if listener, err = f.cfg.TLS.wrap(listener); err != nil {
 		return err
 	}
 	f.logger.Info("serving", "address", listener.Addr().String())
