@@ -35,7 +35,8 @@ type Requirement struct {
 	Headroom    string       `json:"headroom"`    // in words: what may be lost
 	// Consumers, sorted by group.
 	Consumers []ConsumerRequirement `json:"consumers,omitempty"`
-	LeadTime  time.Duration         `json:"leadTimeNanoseconds"`
+	// LeadTimeSeconds is until one more broker carries its share.
+	LeadTimeSeconds float64 `json:"leadTimeSeconds"`
 	// Complete is false when a constraint is unknown: then the requirement is
 	// a lower bound, and may only hold or raise.
 	Complete bool `json:"complete"`
@@ -68,11 +69,25 @@ func (c *Constraint) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads a requirement, former spellings included.
+// LeadTime is LeadTimeSeconds as a duration.
+func (r Requirement) LeadTime() time.Duration {
+	return time.Duration(r.LeadTimeSeconds * float64(time.Second))
+}
+
+// UnmarshalJSON reads a requirement, former spellings and units included.
 func (r *Requirement) UnmarshalJSON(text []byte) error {
 	type plain Requirement
 	if err := json.Unmarshal(text, (*plain)(r)); err != nil {
 		return err
+	}
+	var former struct {
+		LeadTime time.Duration `json:"leadTimeNanoseconds"`
+	}
+	if err := json.Unmarshal(text, &former); err != nil {
+		return err
+	}
+	if former.LeadTime != 0 {
+		r.LeadTimeSeconds = former.LeadTime.Seconds()
 	}
 	r.Bottleneck = constraintNamed(r.Bottleneck)
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"testing"
+	"time"
 )
 
 func TestARequirementOfVersionOneIsRead(t *testing.T) {
@@ -26,6 +27,9 @@ func TestARequirementOfVersionOneIsRead(t *testing.T) {
 		if !known[c.Name] {
 			t.Errorf("constraint %q is read under a name that nobody has now", c.Name)
 		}
+	}
+	if r.LeadTimeSeconds != 11100 || r.LeadTime() != 3*time.Hour+5*time.Minute {
+		t.Errorf("a lead time of %v s is read, want 11100", r.LeadTimeSeconds)
 	}
 	if err := json.Unmarshal([]byte(`{"bottleneck":"network-out"}`), &r); err != nil || r.Bottleneck != "networkOut" {
 		t.Errorf("the bottleneck is read as %q (%v), want networkOut", r.Bottleneck, err)

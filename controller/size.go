@@ -31,7 +31,7 @@ type GroupRequirement struct {
 // Size turns facts and expectations into the requirement. It is pure.
 func Size(m capacity.Model, f *Facts, e *Expectations) Requirement {
 	r := Requirement{Requirement: m.Size(peakDemand(f, e), f.Brokers)}
-	r.LeadTime = e.LeadTime
+	r.LeadTimeSeconds = e.LeadTime.Seconds()
 	if f.LoadPartlyUnknown() {
 		r.Complete = false
 	}

@@ -84,7 +84,7 @@ func sizeConcerns(d Decision) []Concern {
 	var all []Concern
 	need, limit := d.Requirement.Brokers, d.Limits.MaxBrokers
 	if limit > 0 && need > limit {
-		all = append(all, Concern{Kind: CapacityExhaustedIn, Subject: d.Policy, Constraint: d.Requirement.Bottleneck, By: d.Time.Add(d.Requirement.LeadTime), Severity: Critical,
+		all = append(all, Concern{Kind: CapacityExhaustedIn, Subject: d.Policy, Constraint: d.Requirement.Bottleneck, By: d.Time.Add(d.Requirement.LeadTime()), Severity: Critical,
 			Detail: fmt.Sprintf("%s needs %d brokers within the lead time, and the policy allows %d", d.Requirement.Bottleneck, need, limit)})
 	}
 	if (d.Limits.SurviveZones > 0 || d.Limits.SurviveBrokers > 0) && need > d.Seen.AliveBrokers && d.Seen.AliveBrokers > 0 {
@@ -111,7 +111,7 @@ func forecastConcerns(d Decision) []Concern {
 	}
 	for _, p := range d.Proposals {
 		if p.Kind == ScaleBrokers && !p.Reactive && p.To > p.From {
-			all = append(all, Concern{Kind: PeakExpected, Subject: p.Target, Constraint: d.Requirement.Bottleneck, By: d.Time.Add(d.Requirement.LeadTime), Severity: Info,
+			all = append(all, Concern{Kind: PeakExpected, Subject: p.Target, Constraint: d.Requirement.Bottleneck, By: d.Time.Add(d.Requirement.LeadTime()), Severity: Info,
 				Detail: fmt.Sprintf("from %d to %d brokers: %s", p.From, p.To, p.Why)})
 		}
 	}

@@ -111,7 +111,7 @@ func (e *explainer) required(d Decision) {
 	}
 	e.head("Needed")
 	e.line("  %s", r.Explain())
-	e.line("  headroom: %s; lead time of one more broker: %s; looked ahead: %s", r.Headroom, Rounded(r.LeadTime), Rounded(d.Horizon))
+	e.line("  headroom: %s; lead time of one more broker: %s; looked ahead: %s", r.Headroom, Rounded(r.LeadTime()), Rounded(d.Horizon))
 	for _, c := range r.Constraints {
 		e.line("  %s", constraint(c, r.Bottleneck))
 	}

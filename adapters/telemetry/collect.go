@@ -39,7 +39,7 @@ func (c *collector) decision(name string, d decision.Decision) {
 	c.send(recommended, float64(d.Recommended), name)
 	c.send(limit, float64(d.Limits.MinBrokers), name, "min")
 	c.send(limit, float64(d.Limits.MaxBrokers), name, "max")
-	c.send(leadTime, d.Requirement.LeadTime.Seconds(), name)
+	c.send(leadTime, d.Requirement.LeadTimeSeconds, name)
 	c.send(stale, float64(len(d.Seen.Stale)), name)
 	for _, r := range d.Requirement.Constraints {
 		if r.Unknown != "" {

@@ -114,7 +114,7 @@ func requirement(brokers int, group string) capacity.Requirement {
 			Formula: fmt.Sprintf("%.3g %s ÷ %.3g = %d", demand, unit, each, n)}
 	}
 	return capacity.Requirement{
-		Brokers: brokers, Bottleneck: "network-out", Headroom: "a zone may be lost", LeadTime: 3*time.Hour + 10*time.Minute, Complete: true,
+		Brokers: brokers, Bottleneck: "network-out", Headroom: "a zone may be lost", LeadTimeSeconds: 11400, Complete: true,
 		Constraints: []capacity.Constraint{
 			row("cpu", brokers-1, 21, 4.8, "cores", 0.52), row("network-in", 4, 3.6e8, 8.75e8, "B/s", 0.31),
 			row("network-out", brokers, 5.1e9, 8.75e8, "B/s", 0.64), row("storage", 5, 5.1e12, 1.4e12, "B", 0.49),

@@ -12,7 +12,7 @@ export function facts(d) {
     fact('Brokers alive', `${d.seen.aliveBrokers} of ${d.seen.brokers}`, d.limits?.maxBrokers ? `policy: ${d.limits.minBrokers} to ${d.limits.maxBrokers}` : ''),
     fact('Brokers required', q.brokers || '–', q.complete === false ? 'at least: something is unknown' : q.headroom),
     fact('What binds', q.bottleneck || '–'),
-    fact('Lead time', span(q.leadTimeNanoseconds), 'until a new broker carries its share'),
+    fact('Lead time', span((q.leadTimeSeconds ?? (q.leadTimeNanoseconds ?? 0) / 1e9) * 1e9), 'until a new broker carries its share'),
     fact('Produced', amount(d.seen.bytesInPerSecond, 'B/s'), `${d.seen.topics} topics, ${d.seen.partitions} partitions`),
     peaks.length ? fact('Next peak', when(peaks[0].peakAt), peaks[0].signal) : fact('Next peak', '–'),
     fact('Forecasts', untrusted ? `${untrusted} not trusted` : (d.forecasts ?? []).length ? 'trusted' : '–'),
