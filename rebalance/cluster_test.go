@@ -32,7 +32,8 @@ func randomCluster(seed uint64, sh shape) cluster.Snapshot {
 		}
 		s.Brokers = append(s.Brokers, cluster.Broker{ID: b + 1, Zone: fmt.Sprint("zone-", b%sh.zones), State: cluster.BrokerAlive,
 			Capacity: cluster.Capacity{CPUCores: cluster.Cores(8 * size), NetworkInBytesPerSecond: cluster.BytesPerSecond(1.25e9 * size),
-				NetworkOutBytesPerSecond: cluster.BytesPerSecond(1.25e9 * size), DiskBytes: cluster.Bytes(4e12 * size), DiskBytesPerSecond: cluster.BytesPerSecond(1e9 * size)}})
+				NetworkOutBytesPerSecond: cluster.BytesPerSecond(1.25e9 * size), DiskBytes: cluster.Bytes(4e12 * size),
+				DiskBytesPerSecond: cluster.BytesPerSecond(1e9 * size)}})
 	}
 	for t := range sh.topics {
 		s.Topics = append(s.Topics, randomTopic(rng, sh, t))
@@ -72,10 +73,12 @@ func randomTopic(rng *rand.Rand, sh shape, t int) cluster.Topic {
 			lead = reps[len(reps)-1]
 		}
 		in := rate * math.Exp(0.4*rng.NormFloat64())
-		out.Partitions = append(out.Partitions, cluster.Partition{Partition: i, Replicas: reps, ISR: append([]int(nil), reps...), Leader: lead, Load: cluster.Load{
-			BytesInPerSecond: cluster.BytesPerSecond(in), BytesOutPerSecond: cluster.BytesPerSecond(in * fan),
-			LeaderCPUCores: cluster.Cores(0.5*in + 0.25*in*fan), FollowerCPUCores: cluster.Cores(0.25 * in), SizeBytes: cluster.Bytes(in * days * (0.5 + rng.Float64())),
-		}})
+		out.Partitions = append(out.Partitions, cluster.Partition{Partition: i, Replicas: reps, ISR: append([]int(nil), reps...),
+			Leader: lead, Load: cluster.Load{
+				BytesInPerSecond: cluster.BytesPerSecond(in), BytesOutPerSecond: cluster.BytesPerSecond(in * fan),
+				LeaderCPUCores: cluster.Cores(0.5*in + 0.25*in*fan), FollowerCPUCores: cluster.Cores(0.25 * in),
+				SizeBytes: cluster.Bytes(in * days * (0.5 + rng.Float64())),
+			}})
 	}
 	return out
 }

@@ -44,7 +44,8 @@ func TestEachGoalCountsWhatItSays(t *testing.T) {
 	if math.Abs(sum-1) > 1e-12 {
 		t.Errorf("the weights add up to %v", sum)
 	}
-	for name, at := range map[string]int{"cpu": cpuIndex, "networkIn": networkInIndex, "networkOut": networkOutIndex, "disk": diskIndex, "replicas": replicasIndex, "leaders": leadersIndex} {
+	for name, at := range map[string]int{"cpu": cpuIndex, "networkIn": networkInIndex, "networkOut": networkOutIndex,
+		"disk": diskIndex, "replicas": replicasIndex, "leaders": leadersIndex} {
 		if goals[at].name != name {
 			t.Errorf("goal %d is %s, not %s", at, goals[at].name, name)
 		}
@@ -113,7 +114,8 @@ func TestReplicationFactorChangesOnlyWhereAsked(t *testing.T) {
 			}
 		}
 	}
-	if _, err := (Planner{}).Plan(t.Context(), s, Options{ReplicationFactors: []ReplicationFactor{{regexp.MustCompile("."), 10}}}); err == nil {
+	if _, err := (Planner{}).Plan(t.Context(), s, Options{ReplicationFactors: []ReplicationFactor{{regexp.MustCompile("."),
+		10}}}); err == nil {
 		t.Error("ten replicas on nine brokers are accepted")
 	}
 }
@@ -255,16 +257,18 @@ func TestPartitionAdviceSaysHowManyAndWhatBreaks(t *testing.T) {
 		{Name: "calm", Partitions: []cluster.Partition{{}}},
 		{Name: "many-readers", Partitions: []cluster.Partition{{}, {Partition: 1}}},
 		{Name: "__internal", Internal: true, Partitions: []cluster.Partition{{Load: cluster.Load{BytesInPerSecond: 1e9}}}},
-	}, Groups: []cluster.Group{{Name: "g", Members: 5, Partitions: []cluster.GroupPartition{{Topic: "many-readers"}, {Topic: "many-readers", Partition: 1}}}}}
-	got := AdvisePartitions(s, nil, PartitionLimits{})
+	}, Groups: []cluster.Group{{Name: "g", Members: 5,
+		Partitions: []cluster.GroupPartition{{Topic: "many-readers"}, {Topic: "many-readers", Partition: 1}}}}}
+	got := advisePartitions(s, nil, PartitionLimits{})
 	if len(got) != 2 || got[0].Topic != "busy" || got[0].Wanted != 5 || got[1].Topic != "many-readers" || got[1].Wanted != 5 {
 		t.Fatalf("got %+v", got)
 	}
-	if !strings.Contains(got[0].Breaks, "compacted") || strings.Contains(got[1].Breaks, "compacted") || !strings.Contains(got[1].Breaks, "order") {
+	if !strings.Contains(got[0].Breaks, "compacted") || strings.Contains(got[1].Breaks, "compacted") ||
+		!strings.Contains(got[1].Breaks, "order") {
 		t.Errorf("got %q and %q", got[0].Breaks, got[1].Breaks)
 	}
 	o := &Outlook{Blocks: []OutlookBlock{{Multiplier: map[string]float64{"busy": 2}}}}
-	if got := AdvisePartitions(s, o, PartitionLimits{}); got[0].Wanted != 9 {
+	if got := advisePartitions(s, o, PartitionLimits{}); got[0].Wanted != 9 {
 		t.Errorf("at twice the rate %d partitions, want 9", got[0].Wanted)
 	}
 }
@@ -301,7 +305,8 @@ func TestReassignmentMistakes(t *testing.T) {
 		`{"version":1,"partitions":[{"topic":"t","partition":0}]}`:                                                           "replicas: t-0 has none",
 		`{"version":1,`: "unexpected EOF",
 	} {
-		if _, err := ReadReassignment(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if _, err := ReadReassignment(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v; want %q", text, err, want)
 		}
 	}

@@ -34,9 +34,9 @@ type PartitionAdvice struct {
 	Breaks     string   `json:"breaks"`
 }
 
-// AdvisePartitions looks for topics whose peak, or whose consumers, need more
+// advisePartitions looks for topics whose peak, or whose consumers, need more
 // partitions than there are. An outlook's busiest block counts.
-func AdvisePartitions(s cluster.Snapshot, o *Outlook, l PartitionLimits) []PartitionAdvice {
+func advisePartitions(s cluster.Snapshot, o *Outlook, l PartitionLimits) []PartitionAdvice {
 	if l.InPerPartition <= 0 {
 		l.InPerPartition = DefaultInPerPartition
 	}
@@ -80,8 +80,10 @@ func AdvisePartitions(s cluster.Snapshot, o *Outlook, l PartitionLimits) []Parti
 				a.Why = append(a.Why, why)
 			}
 		}
-		need(int(math.Ceil(float64(in/l.InPerPartition))), fmt.Sprintf("producers write %v at the peak, and a partition should take %v", in, l.InPerPartition))
-		need(int(math.Ceil(float64(sent/l.OutPerPartition))), fmt.Sprintf("consumers read %v at the peak, and a partition should give %v", sent, l.OutPerPartition))
+		need(int(math.Ceil(float64(in/l.InPerPartition))),
+			fmt.Sprintf("producers write %v at the peak, and a partition should take %v", in, l.InPerPartition))
+		need(int(math.Ceil(float64(sent/l.OutPerPartition))),
+			fmt.Sprintf("consumers read %v at the peak, and a partition should give %v", sent, l.OutPerPartition))
 		for _, r := range readers[t.Name] {
 			need(r.members, fmt.Sprintf("group %s has %d members, and only as many as there are partitions have work", r.group, r.members))
 		}
@@ -104,7 +106,8 @@ func sumOf(m map[string]int) int {
 
 // whatBreaks says what more partitions do to whoever relies on keys.
 func whatBreaks(t cluster.Topic) string {
-	s := "records of a key go to another partition from then on, so the order of a key's records does not hold across the change; the number cannot be lowered again"
+	s := "records of a key go to another partition from then on, so the order of a key's records " +
+		"does not hold across the change; the number cannot be lowered again"
 	if strings.Contains(t.Config["cleanup.policy"], "compact") {
 		s += "; the topic is compacted: a key's old record stays in its old partition and is never removed by the new one"
 	}

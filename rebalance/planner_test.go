@@ -244,11 +244,15 @@ func TestNothingOrOneMistakeEach(t *testing.T) {
 		name, want string
 		spoil      func(*cluster.Snapshot)
 	}{
-		{"a replica on an unknown broker", "topics[0].partitions[0].replicas[0]: topic-000-0 is on broker 77, which is not in brokers", func(s *cluster.Snapshot) { first(*s).Replicas = []int{77, 2, 3} }},
-		{"a duplicate replica", "topics[0].partitions[0].replicas[1]: topic-000-0 has two replicas on broker 2", func(s *cluster.Snapshot) { first(*s).Replicas = []int{2, 2, 3} }},
+		{"a replica on an unknown broker", "topics[0].partitions[0].replicas[0]: topic-000-0 is on broker 77, which is not in brokers",
+			func(s *cluster.Snapshot) { first(*s).Replicas = []int{77, 2, 3} }},
+		{"a duplicate replica", "topics[0].partitions[0].replicas[1]: topic-000-0 has two replicas on broker 2",
+			func(s *cluster.Snapshot) { first(*s).Replicas = []int{2, 2, 3} }},
 		{"no replicas", "topic-000-0 has no replica", func(s *cluster.Snapshot) { first(*s).Replicas = nil }},
-		{"a broker without capacity", "brokers[1].capacity: broker 2 has 0 bytes for disk", func(s *cluster.Snapshot) { s.Brokers[1].Capacity.DiskBytes = 0 }},
-		{"a NaN load", "load.bytesInPerSecond: is NaN", func(s *cluster.Snapshot) { first(*s).Load.BytesInPerSecond = cluster.BytesPerSecond(math.NaN()) }},
+		{"a broker without capacity", "brokers[1].capacity: broker 2 has 0 bytes for disk",
+			func(s *cluster.Snapshot) { s.Brokers[1].Capacity.DiskBytes = 0 }},
+		{"a NaN load", "load.bytesInPerSecond: is NaN",
+			func(s *cluster.Snapshot) { first(*s).Load.BytesInPerSecond = cluster.BytesPerSecond(math.NaN()) }},
 		{"a negative load", "load.sizeBytes: is -1", func(s *cluster.Snapshot) { first(*s).Load.SizeBytes = -1 }},
 		{"no brokers", "brokers: has no broker", func(s *cluster.Snapshot) { *s = cluster.Snapshot{} }},
 		{"no broker alive", "none is alive", func(s *cluster.Snapshot) {
@@ -273,7 +277,8 @@ func TestNothingOrOneMistakeEach(t *testing.T) {
 			}
 		})
 	}
-	if _, err := (Planner{}).Plan(context.Background(), good(), Options{Remove: []int{55}}); err == nil || !strings.Contains(err.Error(), "broker 55") {
+	if _, err := (Planner{}).Plan(context.Background(), good(), Options{Remove: []int{55}}); err == nil ||
+		!strings.Contains(err.Error(), "broker 55") {
 		t.Errorf("removing an unknown broker: %v", err)
 	}
 	if _, err := (Planner{}).Plan(context.Background(), good(), Options{}); err != nil {
@@ -293,7 +298,8 @@ func TestWhatCannotBeMetIsExplained(t *testing.T) {
 		s := randomCluster(12, shape{brokers: 6, zones: 3, rf: 3, topics: 5})
 		s.Topics[0].Partitions[0].Load.SizeBytes = 5e12
 		p := mustPlan(t, s, Options{})
-		if len(p.Violations) == 0 || p.Violations[0].Constraint != "partitionTooLarge" || !strings.Contains(p.Violations[0].Remedy, "split the topic") {
+		if len(p.Violations) == 0 || p.Violations[0].Constraint != "partitionTooLarge" ||
+			!strings.Contains(p.Violations[0].Remedy, "split the topic") {
 			t.Errorf("got %+v", p.Violations)
 		}
 	})

@@ -299,7 +299,8 @@ func (sr *search) reheat(ctx context.Context) error {
 	for round := 0; w.limit > 0 && idle < reheatPatience && !w.spent(); round++ {
 		best, value := sr.st.save(), sr.objective()
 		seed := uint64(20_000 + 100*round)
-		for n, s := range []struct{ price, sharp float64 }{{undershoot, 3}, {undershoot, 10}, {undershoot, 40}, {1, 100}, {1, 300}, {1, sharpest}} {
+		for n, s := range []struct{ price, sharp float64 }{{undershoot, 3}, {undershoot, 10}, {undershoot, 40}, {1, 100}, {1, 300},
+			{1, sharpest}} {
 			w.g.bytePrice, w.g.sharpness = sr.price*s.price, s.sharp
 			w.sweep(seed + uint64(n))
 			if err := ctx.Err(); err != nil {

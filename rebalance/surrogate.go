@@ -169,7 +169,8 @@ func (g *surrogate) fit(r int) {
 		}
 		scale := ideal / max(ideal, g.p.floor[r])
 		c.inv = 1 / (g.p.capacity[at] * ideal)
-		c.spread = w * spreadShare * g.p.capacity[at] / capacity / (2 * math.Sqrt(float64(m.spread*m.spread)+float64(1/(g.sharpness*g.sharpness))))
+		c.spread = w * spreadShare * g.p.capacity[at] / capacity /
+			(2 * math.Sqrt(float64(m.spread*m.spread)+float64(1/(g.sharpness*g.sharpness))))
 		c.top = top / scale
 		c.over = w * overShare * g.sharpness / 2 * scale * scale
 		c.low = low

@@ -41,7 +41,8 @@ type sweeper struct {
 const maxIdle = 4
 
 func newSweeper(g *surrogate) *sweeper {
-	w := &sweeper{p: g.p, st: g.st, g: g, hand: new(notes), other: new(notes), all: make([][]int32, g.p.nz), receivers: make([][]int32, g.p.nz), eps: 1e-9, maxBytes: inf}
+	w := &sweeper{p: g.p, st: g.st, g: g, hand: new(notes), other: new(notes), all: make([][]int32, g.p.nz),
+		receivers: make([][]int32, g.p.nz), eps: 1e-9, maxBytes: inf}
 	for b := 0; b < g.p.nb; b++ {
 		if g.p.alive[b] && !g.p.frozen[b] {
 			w.all[g.p.zone[b]] = append(w.all[g.p.zone[b]], int32(b))

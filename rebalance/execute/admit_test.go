@@ -37,9 +37,11 @@ func TestAdmitGivesTheReason(t *testing.T) {
 		{"the source is full of copies", []copying{one(1, 0, 1, 60)}, []copying{one(9, 0, 2, 50)}, nil, 0, "broker 0 sends"},
 		{"larger than the allowance, alone", []copying{one(1, 0, 1, 5000)}, nil, nil, 1, ""},
 		{"larger than the allowance, beside what is done soon", []copying{one(1, 0, 1, 5000)}, []copying{one(9, 2, 1, 10)}, nil, 1, ""},
-		{"larger than the allowance, beside what takes longer", []copying{one(1, 0, 1, 5000)}, []copying{one(9, 2, 1, 11)}, nil, 0, "broker 1 receives"},
+		{"larger than the allowance, beside what takes longer", []copying{one(1, 0, 1, 5000)}, []copying{one(9, 2, 1, 11)}, nil, 0,
+			"broker 1 receives"},
 		{"no space", []copying{one(1, 0, 1, 60)}, nil, func(l *limits) { l.room = func(int) cluster.Bytes { return 61 } }, 0, "needs"},
-		{"space for one of two", []copying{one(1, 0, 1, 40), one(2, 3, 1, 40)}, nil, func(l *limits) { l.room = func(int) cluster.Bytes { return 60 } }, 1, "needs"},
+		{"space for one of two", []copying{one(1, 0, 1, 40), one(2, 3, 1, 40)}, nil,
+			func(l *limits) { l.room = func(int) cluster.Bytes { return 60 } }, 1, "needs"},
 		{"space unknown", []copying{one(1, 0, 1, 60)}, nil, func(l *limits) { l.room = func(int) cluster.Bytes { return -1 } }, 0, "unknown"},
 		{"too much is produced", []copying{one(1, 0, 1, 60)}, nil, func(l *limits) {
 			l.carries = func(b int, s Side, _ cluster.BytesPerSecond) bool { return s == LeaderSide }

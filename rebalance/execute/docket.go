@@ -29,7 +29,7 @@ func (d *docket) open(run Run) []Move {
 // verdicts sorts one poll's rulings by what is to be done.
 type verdicts struct {
 	running, cands, later []copying
-	steps                 map[TP]Judgement
+	steps                 map[TP]judgement
 	excess                map[TP]bool
 	reorder, elect        []Target
 	revert                []TP
@@ -44,7 +44,7 @@ type verdicts struct {
 // rule judges every open move of the run. A move that is given up or gets
 // another target is changed in the run.
 func (d *docket) rule(run *Run, view View, s *sight, now time.Time, story *narrator) verdicts {
-	v := verdicts{steps: map[TP]Judgement{}, excess: map[TP]bool{}}
+	v := verdicts{steps: map[TP]judgement{}, excess: map[TP]bool{}}
 	r := rules{draining: run.Drain, gone: s.down.gone(now), back: run.Back}
 	known := map[TP]bool{}
 	for i := range run.Moves {
@@ -60,7 +60,7 @@ func (d *docket) rule(run *Run, view View, s *sight, now time.Time, story *narra
 			continue
 		}
 		j := judge(*mv, view, r)
-		if j.Ruling == Replan || j.Ruling == Drop {
+		if j.Ruling == rulingReplan || j.Ruling == rulingDrop {
 			j = change(run, mv, view, j, story)
 			v.changed = true
 			if mv.Dropped != "" {
@@ -68,13 +68,13 @@ func (d *docket) rule(run *Run, view View, s *sight, now time.Time, story *narra
 				continue
 			}
 		}
-		if j.Ruling == Done {
+		if j.Ruling == rulingDone {
 			d.settled[mv.tp()] = true
 			v.movesDone++
 			continue
 		}
 		v.open++
-		if j.Ruling == Submit && j.Add < 0 {
+		if j.Ruling == rulingSubmit && j.Add < 0 {
 			// Seen twice, so that it is no move that began or ended between two
 			// requests of one look.
 			v.excess[mv.tp()] = true
@@ -97,20 +97,20 @@ func (d *docket) rule(run *Run, view View, s *sight, now time.Time, story *narra
 
 // change drops a move or gives it another target. What it becomes is judged at
 // the next poll.
-func change(run *Run, mv *Move, view View, j Judgement, story *narrator) Judgement {
-	if j.Ruling == Replan && !run.Back {
+func change(run *Run, mv *Move, view View, j judgement, story *narrator) judgement {
+	if j.Ruling == rulingReplan && !run.Back {
 		next, ok, why := replan(*mv, view, run.Drain, targetLoads(run.Moves))
 		if ok {
 			story.emit(Event{Kind: EventReplan, Partitions: 1,
 				Text: fmt.Sprintf("%s: %s; its target is now %v instead of %v", mv.tp(), j.Why, next.Target, mv.Target)})
 			*mv = next
-			return Judgement{Ruling: Hold, Why: j.Why}
+			return judgement{Ruling: rulingHold, Why: j.Why}
 		}
 		j.Why += ": " + why
 	}
 	mv.Dropped = j.Why
 	story.emit(Event{Kind: EventDrop, Partitions: 1, Text: fmt.Sprintf("%s: %s", mv.tp(), j.Why)})
-	return Judgement{Ruling: Drop, Why: j.Why}
+	return judgement{Ruling: rulingDrop, Why: j.Why}
 }
 
 // targetLoads is the bytes that each broker holds or will.
@@ -125,7 +125,7 @@ func targetLoads(moves []Move) map[int]cluster.Bytes {
 }
 
 // place puts one ruling where it will be acted on.
-func (v *verdicts) place(i int, mv Move, back bool, j Judgement, view View, s *sight) {
+func (v *verdicts) place(i int, mv Move, back bool, j judgement, view View, s *sight) {
 	tp := mv.tp()
 	p, _ := view.Partition(tp)
 	target := mv.target(back)
@@ -141,7 +141,7 @@ func (v *verdicts) place(i int, mv Move, back bool, j Judgement, view View, s *s
 	v.left += size * cluster.Bytes(len(missing))
 	c := copying{move: i, tp: tp, from: p.Leader, to: -1, left: size, incoming: s.growth.rate(tp), internal: mv.Internal, heals: j.Heals}
 	switch j.Ruling {
-	case Submit:
+	case rulingSubmit:
 		v.steps[tp] = j
 		if j.Add < 0 {
 			v.reorder = append(v.reorder, Target{TP: tp, Replicas: j.Step, Shrinks: true})
@@ -150,7 +150,7 @@ func (v *verdicts) place(i int, mv Move, back bool, j Judgement, view View, s *s
 		c.to = j.Add
 		v.cands = append(v.cands, c)
 		missing = without(missing, []int{j.Add})
-	case Running:
+	case rulingRunning:
 		if len(re.Adding) > 0 {
 			c.to = re.Adding[0]
 			done, _ := s.sizes.of(tp, c.to)
@@ -158,11 +158,11 @@ func (v *verdicts) place(i int, mv Move, back bool, j Judgement, view View, s *s
 			v.left += c.left
 			v.running = append(v.running, c)
 		}
-	case Revert:
+	case rulingRevert:
 		v.revert = append(v.revert, tp)
-	case Reorder:
+	case rulingReorder:
 		v.reorder = append(v.reorder, Target{TP: tp, Replicas: j.Step})
-	case Elect:
+	case rulingElect:
 		v.elect = append(v.elect, Target{TP: tp, Replicas: target})
 	}
 	for _, b := range missing {

@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// Ruling is what is to be done about one move now. The zero value is the safe
+// ruling is what is to be done about one move now. The zero value is the safe
 // one: nothing.
-type Ruling int
+type ruling int
 
 // The rulings.
 const (
-	Hold    Ruling = iota // not now; Why says what it waits for
-	Running               // our step is in flight
-	Submit                // submit Step
-	Reorder               // the data is in: submit Step, a pure reorder
-	Elect                 // the order is right: ask for the preferred leader
-	Done                  // nothing is left to do
-	Revert                // cancel the step in flight, then judge again
-	Replan                // the target cannot be reached; it needs another
-	Drop                  // the move makes no sense any more; Why says so
+	rulingHold    ruling = iota // not now; Why says what it waits for
+	rulingRunning               // our step is in flight
+	rulingSubmit                // submit Step
+	rulingReorder               // the data is in: submit Step, a pure reorder
+	rulingElect                 // the order is right: ask for the preferred leader
+	rulingDone                  // nothing is left to do
+	rulingRevert                // cancel the step in flight, then judge again
+	rulingReplan                // the target cannot be reached; it needs another
+	rulingDrop                  // the move makes no sense any more; Why says so
 )
 
-func (r Ruling) String() string {
+func (r ruling) String() string {
 	return [...]string{"hold", "running", "submit", "reorder", "elect", "done", "revert", "replan", "drop"}[r]
 }
 
-// Judgement is the ruling on one move.
-type Judgement struct {
-	Ruling Ruling
+// judgement is the ruling on one move.
+type judgement struct {
+	Ruling ruling
 	Step   []int // the replica list to submit
 	Add    int   // the broker that Step adds, -1 for none
 	Heals  bool  // Step takes a dead replica away
@@ -50,18 +50,18 @@ type rules struct {
 // judge validates one move against fresh metadata. It is a pure function; the
 // whole safety of a batch is here. What changed under us is never forced: it is
 // held, planned again or dropped, with the reason.
-func judge(m Move, v View, r rules) Judgement {
+func judge(m Move, v View, r rules) judgement {
 	target := m.target(r.back)
 	t, ok := v.Topics[m.Topic]
 	if !ok {
-		return Judgement{Ruling: Drop, Why: "topic was deleted"}
+		return judgement{Ruling: rulingDrop, Why: "topic was deleted"}
 	}
 	if m.TopicID != "" && t.ID != "" && t.ID != m.TopicID {
-		return Judgement{Ruling: Drop, Why: "topic was deleted and created again"}
+		return judgement{Ruling: rulingDrop, Why: "topic was deleted and created again"}
 	}
 	p, ok := v.Partition(m.tp())
 	if !ok {
-		return Judgement{Ruling: Hold, Why: "partition is not in the metadata"}
+		return judgement{Ruling: rulingHold, Why: "partition is not in the metadata"}
 	}
 	if re, ok := v.Reassigning[m.tp()]; ok {
 		return judgeRunning(m, re, p, v, r)
@@ -76,105 +76,106 @@ func judge(m Move, v View, r rules) Judgement {
 }
 
 // judgeRunning rules on a move with a reassignment in flight.
-func judgeRunning(m Move, re Reassigning, p PartitionView, v View, r rules) Judgement {
+func judgeRunning(m Move, re Reassigning, p PartitionView, v View, r rules) judgement {
 	target, from := m.target(r.back), m.source(r.back)
 	if !ours(re, from, target) {
 		if r.back && ours(re, m.Original, m.Target) {
-			return Judgement{Ruling: Revert}
+			return judgement{Ruling: rulingRevert}
 		}
-		return Judgement{Ruling: Hold, Why: fmt.Sprintf("somebody else is moving it to %v", re.Target())}
+		return judgement{Ruling: rulingHold, Why: fmt.Sprintf("somebody else is moving it to %v", re.Target())}
 	}
 	for _, b := range re.Adding {
 		switch {
 		case v.alive(b):
 		case r.gone(b):
-			return Judgement{Ruling: Revert, Why: fmt.Sprintf("destination broker %d has been down too long", b)}
+			return judgement{Ruling: rulingRevert, Why: fmt.Sprintf("destination broker %d has been down too long", b)}
 		default:
-			return Judgement{Ruling: Running, Why: fmt.Sprintf("destination broker %d is down: waiting for it", b)}
+			return judgement{Ruling: rulingRunning, Why: fmt.Sprintf("destination broker %d is down: waiting for it", b)}
 		}
 	}
 	if p.Leader < 0 {
-		return Judgement{Ruling: Running, Why: "partition has no leader: waiting for one"}
+		return judgement{Ruling: rulingRunning, Why: "partition has no leader: waiting for one"}
 	}
 	for _, b := range without(re.Target(), p.ISR) {
 		if !v.alive(b) {
-			return Judgement{Ruling: Running, Why: fmt.Sprintf("replica on broker %d is down: waiting for it", b)}
+			return judgement{Ruling: rulingRunning, Why: fmt.Sprintf("replica on broker %d is down: waiting for it", b)}
 		}
 	}
-	return Judgement{Ruling: Running}
+	return judgement{Ruling: rulingRunning}
 }
 
 // judgeLeader rules on a move whose data is in place.
-func judgeLeader(p PartitionView, target []int, r rules) Judgement {
+func judgeLeader(p PartitionView, target []int, r rules) judgement {
 	if !slices.Equal(p.Replicas, target) {
-		return Judgement{Ruling: Reorder, Step: slices.Clone(target), Add: -1}
+		return judgement{Ruling: rulingReorder, Step: slices.Clone(target), Add: -1}
 	}
 	if p.Leader == target[0] {
-		return Judgement{Ruling: Done}
+		return judgement{Ruling: rulingDone}
 	}
 	if r.gone(target[0]) {
-		return Judgement{Ruling: Done, Why: fmt.Sprintf("preferred leader %d is gone", target[0])}
+		return judgement{Ruling: rulingDone, Why: fmt.Sprintf("preferred leader %d is gone", target[0])}
 	}
 	if !slices.Contains(p.ISR, target[0]) {
-		return Judgement{Ruling: Hold, Why: fmt.Sprintf("preferred leader %d is not in sync", target[0])}
+		return judgement{Ruling: rulingHold, Why: fmt.Sprintf("preferred leader %d is not in sync", target[0])}
 	}
-	return Judgement{Ruling: Elect}
+	return judgement{Ruling: rulingElect}
 }
 
 // judgeForeignChange looks at where the partition is now: it may have been
 // moved, or its replication factor changed, by somebody else.
-func judgeForeignChange(m Move, p PartitionView, target []int, r rules) (Judgement, bool) {
+func judgeForeignChange(m Move, p PartitionView, target []int, r rules) (judgement, bool) {
 	drained := len(without(p.Replicas, r.draining)) == len(p.Replicas)
 	if !onPath(p.Replicas, m.Original, m.Target) {
 		why := fmt.Sprintf("somebody else moved it to %v", p.Replicas)
 		if drained || r.back {
-			return Judgement{Ruling: Drop, Why: why}, false
+			return judgement{Ruling: rulingDrop, Why: why}, false
 		}
-		return Judgement{Ruling: Replan, Why: why}, false
+		return judgement{Ruling: rulingReplan, Why: why}, false
 	}
 	if len(p.Replicas) > len(target) && subset(target, p.Replicas) {
-		return Judgement{Ruling: Submit, Step: slices.Clone(target), Add: -1, Why: "taking away what a cancelled move has left"}, false
+		return judgement{Ruling: rulingSubmit, Step: slices.Clone(target), Add: -1, Why: "taking away what a cancelled move has left"}, false
 	}
 	if len(p.Replicas) != len(target) {
-		return Judgement{Ruling: Drop, Why: fmt.Sprintf("replication factor was changed from %d to %d", len(m.Original), len(p.Replicas))}, false
+		return judgement{Ruling: rulingDrop, Why: fmt.Sprintf("replication factor was changed from %d to %d", len(m.Original),
+			len(p.Replicas))}, false
 	}
-	return Judgement{}, true
+	return judgement{}, true
 }
 
 // judgeStep rules on the next copy.
-func judgeStep(p PartitionView, target []int, minISR int, v View, r rules) Judgement {
+func judgeStep(p PartitionView, target []int, minISR int, v View, r rules) judgement {
 	for _, b := range without(target, p.Replicas) {
 		if v.alive(b) && !(slices.Contains(r.draining, b) && !r.back) {
 			continue
 		}
 		switch {
 		case slices.Contains(r.draining, b) && !r.back:
-			return Judgement{Ruling: Replan, Why: fmt.Sprintf("destination broker %d is being drained", b)}
+			return judgement{Ruling: rulingReplan, Why: fmt.Sprintf("destination broker %d is being drained", b)}
 		case r.gone(b):
-			return Judgement{Ruling: Replan, Why: fmt.Sprintf("destination broker %d is gone", b)}
+			return judgement{Ruling: rulingReplan, Why: fmt.Sprintf("destination broker %d is gone", b)}
 		default:
-			return Judgement{Ruling: Hold, Why: fmt.Sprintf("destination broker %d is down", b)}
+			return judgement{Ruling: rulingHold, Why: fmt.Sprintf("destination broker %d is down", b)}
 		}
 	}
 	if p.Leader < 0 {
-		return Judgement{Ruling: Hold, Why: "partition has no leader"}
+		return judgement{Ruling: rulingHold, Why: "partition has no leader"}
 	}
 	if p.Leader != target[0] && slices.Contains(p.ISR, target[0]) && slices.Contains(p.Replicas, target[0]) {
 		// Leadership is free: where it belongs to a replica that is in sync
 		// already, it goes there before any byte, which relieves a hot broker at
 		// once and keeps a leader that leaves from being voted out by its removal.
 		if p.Replicas[0] != target[0] {
-			return Judgement{Ruling: Reorder, Step: leaderFirst(p.Replicas, target[0]), Add: -1}
+			return judgement{Ruling: rulingReorder, Step: leaderFirst(p.Replicas, target[0]), Add: -1}
 		}
-		return Judgement{Ruling: Elect}
+		return judgement{Ruling: rulingElect}
 	}
 	step, add := nextStep(p.Replicas, target, p.Leader, v.alive)
 	removed := without(p.Replicas, step)
 	heals := len(removed) == 1 && !slices.Contains(p.ISR, removed[0])
 	if len(p.ISR) < len(p.Replicas) && len(p.ISR) <= minISR && !heals {
-		return Judgement{Ruling: Hold, Why: fmt.Sprintf("only %d replicas are in sync and min.insync.replicas is %d", len(p.ISR), minISR)}
+		return judgement{Ruling: rulingHold, Why: fmt.Sprintf("only %d replicas are in sync and min.insync.replicas is %d", len(p.ISR), minISR)}
 	}
-	return Judgement{Ruling: Submit, Step: step, Add: add, Heals: heals}
+	return judgement{Ruling: rulingSubmit, Step: step, Add: add, Heals: heals}
 }
 
 // deadline helps rules.gone: how long each broker has been seen dead.

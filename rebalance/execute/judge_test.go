@@ -10,7 +10,8 @@ import (
 
 // judgeView is six live brokers and one partition.
 func judgeView(p PartitionView) View {
-	v := View{Brokers: map[int]BrokerView{}, Topics: map[string]TopicView{"t": {ID: "id", MinISR: 2, Partitions: []PartitionView{p}}}, Reassigning: map[TP]Reassigning{}}
+	v := View{Brokers: map[int]BrokerView{}, Topics: map[string]TopicView{"t": {ID: "id", MinISR: 2,
+		Partitions: []PartitionView{p}}}, Reassigning: map[TP]Reassigning{}}
 	for b := range 6 {
 		v.Brokers[b] = BrokerView{Alive: true}
 	}
@@ -38,35 +39,44 @@ func TestJudgeRulesOnWhatItSees(t *testing.T) {
 		name string
 		view View
 		set  rules
-		want Ruling
+		want ruling
 		why  string
 	}{
-		{"fresh", judgeView(start), rules{}, Submit, ""},
-		{"topic gone", View{}, rules{}, Drop, "deleted"},
-		{"topic recreated", func() View { v := judgeView(start); x := v.Topics["t"]; x.ID = "new"; v.Topics["t"] = x; return v }(), rules{}, Drop, "created again"},
-		{"partition cannot be read", judgeView(PartitionView{Leader: -1}), rules{}, Hold, "not in the metadata"},
-		{"our step is in flight", moving(judgeView(inFlight), inFlight.Replicas, []int{3}, []int{0}), rules{}, Running, ""},
-		{"somebody else's step is in flight", moving(judgeView(at([]int{5, 1, 2, 0}, []int{0, 1, 2}, 0)), []int{5, 1, 2, 0}, []int{5}, []int{0}), rules{}, Hold, "somebody else"},
-		{"the destination is down", moving(dead(judgeView(inFlight), 3), inFlight.Replicas, []int{3}, []int{0}), rules{}, Running, "broker 3 is down"},
-		{"the destination is gone", moving(dead(judgeView(inFlight), 3), inFlight.Replicas, []int{3}, []int{0}), rules{gone: func(b int) bool { return b == 3 }}, Revert, "too long"},
-		{"the destination is down before the step", dead(judgeView(start), 3), rules{}, Hold, "broker 3 is down"},
-		{"the destination is gone before the step", dead(judgeView(start), 3), rules{gone: func(b int) bool { return b == 3 }}, Replan, "gone"},
-		{"the destination is to be drained", judgeView(start), rules{draining: []int{3}}, Replan, "drained"},
-		{"no leader", judgeView(at([]int{0, 1, 2}, []int{0}, -1)), rules{}, Hold, "no leader"},
-		{"at min.insync.replicas", judgeView(at([]int{0, 1, 2}, []int{0, 1}, 0)), rules{}, Hold, "in sync"},
-		{"at min.insync.replicas, and the dead one leaves", dead(judgeView(at([]int{0, 1, 2}, []int{1, 2}, 1)), 0), rules{}, Submit, ""},
-		{"moved by somebody else", judgeView(at([]int{4, 5, 2}, []int{4, 5, 2}, 4)), rules{}, Drop, "somebody else moved it"},
-		{"moved by somebody else, still on a draining broker", judgeView(at([]int{4, 5, 2}, []int{4, 5, 2}, 4)), rules{draining: []int{2}}, Replan, "somebody else moved it"},
-		{"replication factor raised by somebody else", judgeView(at([]int{0, 1}, []int{0, 1}, 0)), rules{}, Drop, "replication factor"},
-		{"left with too many by a cancel", judgeView(at([]int{3, 1, 2, 0}, []int{0, 1, 2, 3}, 0)), rules{}, Submit, "cancelled move"},
-		{"data in, order wrong", judgeView(at([]int{1, 3, 2}, []int{1, 2, 3}, 1)), rules{}, Reorder, ""},
-		{"order right, leader wrong", judgeView(at([]int{3, 1, 2}, []int{1, 2, 3}, 1)), rules{}, Elect, ""},
-		{"preferred leader out of sync", judgeView(at([]int{3, 1, 2}, []int{1, 2}, 1)), rules{}, Hold, "not in sync"},
-		{"preferred leader gone for good", judgeView(at([]int{3, 1, 2}, []int{1, 2}, 1)), rules{gone: func(b int) bool { return b == 3 }}, Done, "gone"},
-		{"done", judgeView(at([]int{3, 1, 2}, []int{1, 2, 3}, 3)), rules{}, Done, ""},
-		{"cancelling, forward step in flight", moving(judgeView(inFlight), inFlight.Replicas, []int{3}, []int{0}), rules{back: true}, Revert, ""},
-		{"cancelling, step back in flight", moving(judgeView(at([]int{0, 1, 2, 3}, []int{1, 2, 3}, 3)), []int{0, 1, 2, 3}, []int{0}, []int{3}), rules{back: true}, Running, ""},
-		{"cancelling, restored", judgeView(start), rules{back: true}, Done, ""},
+		{"fresh", judgeView(start), rules{}, rulingSubmit, ""},
+		{"topic gone", View{}, rules{}, rulingDrop, "deleted"},
+		{"topic recreated", func() View { v := judgeView(start); x := v.Topics["t"]; x.ID = "new"; v.Topics["t"] = x; return v }(),
+			rules{}, rulingDrop, "created again"},
+		{"partition cannot be read", judgeView(PartitionView{Leader: -1}), rules{}, rulingHold, "not in the metadata"},
+		{"our step is in flight", moving(judgeView(inFlight), inFlight.Replicas, []int{3}, []int{0}), rules{}, rulingRunning, ""},
+		{"somebody else's step is in flight", moving(judgeView(at([]int{5, 1, 2, 0}, []int{0, 1, 2}, 0)), []int{5, 1, 2, 0}, []int{5},
+			[]int{0}), rules{}, rulingHold, "somebody else"},
+		{"the destination is down", moving(dead(judgeView(inFlight), 3), inFlight.Replicas, []int{3}, []int{0}), rules{},
+			rulingRunning, "broker 3 is down"},
+		{"the destination is gone", moving(dead(judgeView(inFlight), 3), inFlight.Replicas, []int{3}, []int{0}),
+			rules{gone: func(b int) bool { return b == 3 }}, rulingRevert, "too long"},
+		{"the destination is down before the step", dead(judgeView(start), 3), rules{}, rulingHold, "broker 3 is down"},
+		{"the destination is gone before the step", dead(judgeView(start), 3), rules{gone: func(b int) bool { return b == 3 }},
+			rulingReplan, "gone"},
+		{"the destination is to be drained", judgeView(start), rules{draining: []int{3}}, rulingReplan, "drained"},
+		{"no leader", judgeView(at([]int{0, 1, 2}, []int{0}, -1)), rules{}, rulingHold, "no leader"},
+		{"at min.insync.replicas", judgeView(at([]int{0, 1, 2}, []int{0, 1}, 0)), rules{}, rulingHold, "in sync"},
+		{"at min.insync.replicas, and the dead one leaves", dead(judgeView(at([]int{0, 1, 2}, []int{1, 2}, 1)), 0), rules{}, rulingSubmit, ""},
+		{"moved by somebody else", judgeView(at([]int{4, 5, 2}, []int{4, 5, 2}, 4)), rules{}, rulingDrop, "somebody else moved it"},
+		{"moved by somebody else, still on a draining broker", judgeView(at([]int{4, 5, 2}, []int{4, 5, 2}, 4)),
+			rules{draining: []int{2}}, rulingReplan, "somebody else moved it"},
+		{"replication factor raised by somebody else", judgeView(at([]int{0, 1}, []int{0, 1}, 0)), rules{}, rulingDrop, "replication factor"},
+		{"left with too many by a cancel", judgeView(at([]int{3, 1, 2, 0}, []int{0, 1, 2, 3}, 0)), rules{}, rulingSubmit, "cancelled move"},
+		{"data in, order wrong", judgeView(at([]int{1, 3, 2}, []int{1, 2, 3}, 1)), rules{}, rulingReorder, ""},
+		{"order right, leader wrong", judgeView(at([]int{3, 1, 2}, []int{1, 2, 3}, 1)), rules{}, rulingElect, ""},
+		{"preferred leader out of sync", judgeView(at([]int{3, 1, 2}, []int{1, 2}, 1)), rules{}, rulingHold, "not in sync"},
+		{"preferred leader gone for good", judgeView(at([]int{3, 1, 2}, []int{1, 2}, 1)),
+			rules{gone: func(b int) bool { return b == 3 }}, rulingDone, "gone"},
+		{"done", judgeView(at([]int{3, 1, 2}, []int{1, 2, 3}, 3)), rules{}, rulingDone, ""},
+		{"cancelling, forward step in flight", moving(judgeView(inFlight), inFlight.Replicas, []int{3}, []int{0}), rules{back: true},
+			rulingRevert, ""},
+		{"cancelling, step back in flight", moving(judgeView(at([]int{0, 1, 2, 3}, []int{1, 2, 3}, 3)), []int{0, 1, 2, 3}, []int{0},
+			[]int{3}), rules{back: true}, rulingRunning, ""},
+		{"cancelling, restored", judgeView(start), rules{back: true}, rulingDone, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.set.gone == nil {
@@ -85,12 +95,12 @@ func TestLeadershipGoesAheadOfTheData(t *testing.T) {
 	r := rules{gone: func(int) bool { return false }}
 	for _, c := range []struct {
 		p    PartitionView
-		want Ruling
+		want ruling
 		step []int
 	}{
-		{PartitionView{Replicas: []int{0, 1, 2}, ISR: []int{0, 1, 2}, Leader: 0}, Reorder, []int{1, 0, 2}},
-		{PartitionView{Replicas: []int{1, 0, 2}, ISR: []int{0, 1, 2}, Leader: 0}, Elect, nil},
-		{PartitionView{Replicas: []int{1, 0, 2}, ISR: []int{0, 1, 2}, Leader: 1}, Submit, []int{1, 3, 2}},
+		{PartitionView{Replicas: []int{0, 1, 2}, ISR: []int{0, 1, 2}, Leader: 0}, rulingReorder, []int{1, 0, 2}},
+		{PartitionView{Replicas: []int{1, 0, 2}, ISR: []int{0, 1, 2}, Leader: 0}, rulingElect, nil},
+		{PartitionView{Replicas: []int{1, 0, 2}, ISR: []int{0, 1, 2}, Leader: 1}, rulingSubmit, []int{1, 3, 2}},
 	} {
 		if j := judge(m, judgeView(c.p), r); j.Ruling != c.want || !slices.Equal(j.Step, c.step) {
 			t.Errorf("%v: %v %v, want %v %v", c.p, j.Ruling, j.Step, c.want, c.step)

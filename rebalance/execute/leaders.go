@@ -18,10 +18,10 @@ const electionPause = 100 * time.Millisecond
 // one makes clients look for their leader again.
 const maxElections = 250
 
-// settleLeaders does what costs no bytes: cancels, reorders, elections. Beside
+// submitFree does what costs no bytes: cancels, reorders, elections. Beside
 // another tool's reassignment, and without leave, it only takes back what
 // cannot arrive.
-func (m *Mover) settleLeaders(ctx context.Context, v verdicts, l *leave) error {
+func (m *Mover) submitFree(ctx context.Context, v verdicts, l *leave) error {
 	var cancels []Target
 	for _, tp := range v.revert {
 		cancels = append(cancels, Target{TP: tp})

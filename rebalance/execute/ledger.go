@@ -6,7 +6,7 @@ import "context"
 // effect.
 type ledger struct {
 	store Store
-	owned Owned // as it is written down
+	owned ownership // as it is written down
 }
 
 // head writes the run without its moves.
@@ -28,7 +28,7 @@ func (l *ledger) whole(ctx context.Context, r Run) error {
 }
 
 // own writes down which throttles are ours.
-func (l *ledger) own(ctx context.Context, o Owned) error {
+func (l *ledger) own(ctx context.Context, o ownership) error {
 	rec, err := encodeOwned(o)
 	if err != nil {
 		return err

@@ -23,7 +23,9 @@ func TestBrokerThatDoesNotAnswerIsSaidToBeDownAndTheOthersGoOn(t *testing.T) {
 	for range 40 {
 		w.step(m)
 	}
-	if want := "broker 3 is down: holding its 1 move; what is still on it goes to another broker if it stays away for 5m0s; going on with 1 other without it"; !w.saw("hold", want) {
+	want := "broker 3 is down: holding its 1 move; what is still on it goes to another broker if it stays away for 5m0s; " +
+		"going on with 1 other without it"
+	if !w.saw(EventHold, want) {
 		t.Errorf("it does not say %q: %v", want, w.events)
 	}
 	for _, e := range w.events {

@@ -27,14 +27,14 @@ type Finding struct {
 	Why    string `json:"why,omitempty"`
 }
 
-// Situation is what a check may look at.
-type Situation struct {
+// situation is what a check may look at.
+type situation struct {
 	Moves     []Move
 	Drain     []int
 	View      View // of all topics
 	Sizes     Sizes
 	Throttles Throttles
-	Owned     Owned
+	Owned     ownership
 	// May is what Config.May answered, where it was asked.
 	May      error
 	MayAsked bool
@@ -59,7 +59,7 @@ const (
 // check is one reason not to begin.
 type check struct {
 	name string
-	run  func(Situation) (Answer, string)
+	run  func(situation) (Answer, string)
 }
 
 // checks is the registry: one line a check, in the order in which a person
@@ -75,8 +75,8 @@ var checks = []check{
 	{"leave", checkLeave},
 }
 
-// Preflight asks every check whether a plan may begin.
-func Preflight(s Situation) []Finding {
+// preflight asks every check whether a plan may begin.
+func preflight(s situation) []Finding {
 	out := make([]Finding, 0, len(checks))
 	for _, c := range checks {
 		a, why := c.run(s)

@@ -8,7 +8,7 @@ import (
 // checkBrokers blocks a plan with a destination that is not registered or not
 // alive. The controller accepts a registered broker that is dead, and then
 // waits for it for ever.
-func checkBrokers(s Situation) (Answer, string) {
+func checkBrokers(s situation) (Answer, string) {
 	if len(s.View.Brokers) == 0 {
 		return Undecided, "no brokers in the metadata"
 	}

@@ -4,7 +4,7 @@ import "slices"
 
 // checkISR blocks while partitions are offline or under min.insync.replicas,
 // unless the plan moves them off a dead broker and so heals them.
-func checkISR(s Situation) (Answer, string) {
+func checkISR(s situation) (Answer, string) {
 	healing := map[TP]bool{}
 	for _, m := range s.Moves {
 		for _, b := range without(m.Original, m.Target) {

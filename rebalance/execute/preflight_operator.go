@@ -5,7 +5,7 @@ import "fmt"
 // checkTopicOperator blocks beside Strimzi's topic operator when that would
 // revert throttle lists (strimzi #9972): the moves would run at full speed.
 // STRIMZI_ALTERABLE_TOPIC_CONFIG, or Cruise Control's presence, stops it.
-func checkTopicOperator(s Situation) (Answer, string) {
+func checkTopicOperator(s situation) (Answer, string) {
 	switch s.TopicOperator {
 	case TopicOperatorReverts:
 		return Block, "Strimzi's topic operator would revert replication throttles; " +

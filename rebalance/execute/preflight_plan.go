@@ -7,13 +7,14 @@ import (
 
 // checkPlan blocks a plan that would change a replication factor, name a
 // broker twice or bring data to a broker that is being drained.
-func checkPlan(s Situation) (Answer, string) {
+func checkPlan(s situation) (Answer, string) {
 	if len(s.Moves) == 0 {
 		return Skip, "nothing to move"
 	}
 	for _, m := range s.Moves {
 		if len(m.Target) != len(m.Original) {
-			return Block, fmt.Sprintf("%s would go from %d to %d replicas; replication factors are not changed by a move", m.tp(), len(m.Original), len(m.Target))
+			return Block, fmt.Sprintf("%s would go from %d to %d replicas; replication factors are not changed by a move", m.tp(),
+				len(m.Original), len(m.Target))
 		}
 		sorted := slices.Sorted(slices.Values(m.Target))
 		if len(slices.Compact(sorted)) != len(m.Target) {

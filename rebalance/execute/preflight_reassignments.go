@@ -5,7 +5,7 @@ import "slices"
 // checkForeignReassignments blocks while another tool moves partitions: its
 // bytes are not in our allowances, and it may clear our throttles when it is
 // done.
-func checkForeignReassignments(s Situation) (Answer, string) {
+func checkForeignReassignments(s situation) (Answer, string) {
 	var foreign []TP
 	for tp := range s.View.Reassigning {
 		foreign = append(foreign, tp)

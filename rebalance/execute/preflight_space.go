@@ -8,7 +8,7 @@ import (
 // checkDiskSpace blocks when a destination cannot hold what the plan brings to
 // it. What leaves it in the same plan does not count: the source's files are
 // deleted a minute after, and the order is not known yet.
-func checkDiskSpace(s Situation) (Answer, string) {
+func checkDiskSpace(s situation) (Answer, string) {
 	in := arriving(s.Moves)
 	brokers := make([]int, 0, len(in))
 	for b := range in {

@@ -10,8 +10,8 @@ import (
 )
 
 // calm is a situation in which every check is content.
-func calm() Situation {
-	return Situation{
+func calm() situation {
+	return situation{
 		Moves:     []Move{{Topic: "t", Original: []int{0, 1, 2}, Target: []int{3, 1, 2}, Size: 100}},
 		View:      judgeView(PartitionView{Replicas: []int{0, 1, 2}, ISR: []int{0, 1, 2}, Leader: 0}),
 		Sizes:     Sizes{Brokers: map[int]BrokerSizes{3: {Usable: 1000, Total: 2000}}},
@@ -22,60 +22,62 @@ func calm() Situation {
 func TestPreflightRefusesWithAReason(t *testing.T) {
 	for _, c := range []struct {
 		check  string
-		change func(*Situation)
+		change func(*situation)
 		answer Answer
 		why    string
 	}{
-		{"plan", func(s *Situation) {}, Ok, ""},
-		{"plan", func(s *Situation) { s.Moves = nil }, Skip, "nothing"},
-		{"plan", func(s *Situation) { s.Moves[0].Target = []int{3, 1} }, Block, "from 3 to 2 replicas"},
-		{"plan", func(s *Situation) { s.Moves[0].Target = []int{3, 1, 1} }, Block, "twice"},
-		{"plan", func(s *Situation) { s.Drain = []int{1} }, Block, "to be drained"},
-		{"brokers", func(s *Situation) {}, Ok, ""},
-		{"brokers", func(s *Situation) { s.View.Brokers[3] = BrokerView{} }, Block, "[3] are not alive"},
-		{"brokers", func(s *Situation) { s.View.Brokers = nil }, Undecided, "no brokers"},
-		{"in-sync-replicas", func(s *Situation) {}, Ok, ""},
-		{"in-sync-replicas", func(s *Situation) {
+		{"plan", func(s *situation) {}, Ok, ""},
+		{"plan", func(s *situation) { s.Moves = nil }, Skip, "nothing"},
+		{"plan", func(s *situation) { s.Moves[0].Target = []int{3, 1} }, Block, "from 3 to 2 replicas"},
+		{"plan", func(s *situation) { s.Moves[0].Target = []int{3, 1, 1} }, Block, "twice"},
+		{"plan", func(s *situation) { s.Drain = []int{1} }, Block, "to be drained"},
+		{"brokers", func(s *situation) {}, Ok, ""},
+		{"brokers", func(s *situation) { s.View.Brokers[3] = BrokerView{} }, Block, "[3] are not alive"},
+		{"brokers", func(s *situation) { s.View.Brokers = nil }, Undecided, "no brokers"},
+		{"in-sync-replicas", func(s *situation) {}, Ok, ""},
+		{"in-sync-replicas", func(s *situation) {
 			s.View.Topics["u"] = TopicView{MinISR: 2, Partitions: []PartitionView{{Replicas: []int{0, 1, 2}, ISR: []int{0}, Leader: 0}}}
 		}, Block, "u-0"},
-		{"in-sync-replicas", func(s *Situation) {
+		{"in-sync-replicas", func(s *situation) {
 			s.View.Topics["u"] = TopicView{MinISR: 1, Partitions: []PartitionView{{Replicas: []int{0, 1, 2}, ISR: []int{0}, Leader: -1}}}
 		}, Block, "offline"},
-		{"in-sync-replicas", func(s *Situation) { // the plan takes the dead broker out: it heals
+		{"in-sync-replicas", func(s *situation) { // the plan takes the dead broker out: it heals
 			s.View.Brokers[0] = BrokerView{}
 			s.View.Topics["t"] = TopicView{MinISR: 3, Partitions: []PartitionView{{Replicas: []int{0, 1, 2}, ISR: []int{1, 2}, Leader: 1}}}
 		}, Ok, ""},
-		{"foreign-reassignments", func(s *Situation) {}, Ok, ""},
-		{"foreign-reassignments", func(s *Situation) { s.View.Reassigning[TP{"x", 3}] = Reassigning{} }, Block, "x-3"},
-		{"foreign-throttles", func(s *Situation) {}, Ok, ""},
-		{"foreign-throttles", func(s *Situation) { s.Throttles.Rates[RateOn{4, LeaderSide}] = 5 }, Block, "leader.replication.throttled.rate on broker 4"},
-		{"foreign-throttles", func(s *Situation) {
+		{"foreign-reassignments", func(s *situation) {}, Ok, ""},
+		{"foreign-reassignments", func(s *situation) { s.View.Reassigning[TP{"x", 3}] = Reassigning{} }, Block, "x-3"},
+		{"foreign-throttles", func(s *situation) {}, Ok, ""},
+		{"foreign-throttles", func(s *situation) { s.Throttles.Rates[RateOn{4, LeaderSide}] = 5 }, Block,
+			"leader.replication.throttled.rate on broker 4"},
+		{"foreign-throttles", func(s *situation) {
 			s.Throttles.Rates[RateOn{4, LeaderSide}] = 5
 			s.Owned.Rates = []RateOn{{4, LeaderSide}}
 		}, Ok, ""},
-		{"foreign-throttles", func(s *Situation) { s.Throttles.Entries[Entry{"t", FollowerSide, 0, 1}] = true }, Block, "follower.replication.throttled.replicas on topic t"},
-		{"foreign-throttles", func(s *Situation) { s.Throttles.Wild["t"] = true }, Block, "every replica of topic t"},
-		{"topic-operator", func(s *Situation) {}, Skip, ""},
-		{"topic-operator", func(s *Situation) { s.TopicOperator = TopicOperatorReverts }, Block, "would revert"},
-		{"topic-operator", func(s *Situation) { s.View.Topics["__strimzi_store_topic"] = TopicView{} }, Block, "__strimzi_store_topic"},
-		{"topic-operator", func(s *Situation) {
+		{"foreign-throttles", func(s *situation) { s.Throttles.Entries[Entry{"t", FollowerSide, 0, 1}] = true }, Block,
+			"follower.replication.throttled.replicas on topic t"},
+		{"foreign-throttles", func(s *situation) { s.Throttles.Wild["t"] = true }, Block, "every replica of topic t"},
+		{"topic-operator", func(s *situation) {}, Skip, ""},
+		{"topic-operator", func(s *situation) { s.TopicOperator = TopicOperatorReverts }, Block, "would revert"},
+		{"topic-operator", func(s *situation) { s.View.Topics["__strimzi_store_topic"] = TopicView{} }, Block, "__strimzi_store_topic"},
+		{"topic-operator", func(s *situation) {
 			s.View.Topics["__strimzi_store_topic"] = TopicView{}
 			s.TopicOperator = TopicOperatorAllows
 		}, Ok, ""},
-		{"topic-operator", func(s *Situation) {
+		{"topic-operator", func(s *situation) {
 			s.TopicOperator, s.TopicOperatorErr = TopicOperatorUnknown, errors.New("no right to read it")
 		}, Undecided, "no right to read it"},
-		{"disk-space", func(s *Situation) {}, Ok, ""},
-		{"disk-space", func(s *Situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: 104} }, Block, "would receive"},
-		{"disk-space", func(s *Situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: -1} }, Undecided, "does not say"},
-		{"disk-space", func(s *Situation) { s.Sizes.Brokers = nil }, Undecided, "does not say"},
-		{"leave", func(s *Situation) {}, Skip, ""},
-		{"leave", func(s *Situation) { s.MayAsked = true }, Ok, ""},
-		{"leave", func(s *Situation) { s.MayAsked, s.May = true, errors.New("the window is closed") }, Block, "the window is closed"},
+		{"disk-space", func(s *situation) {}, Ok, ""},
+		{"disk-space", func(s *situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: 104} }, Block, "would receive"},
+		{"disk-space", func(s *situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: -1} }, Undecided, "does not say"},
+		{"disk-space", func(s *situation) { s.Sizes.Brokers = nil }, Undecided, "does not say"},
+		{"leave", func(s *situation) {}, Skip, ""},
+		{"leave", func(s *situation) { s.MayAsked = true }, Ok, ""},
+		{"leave", func(s *situation) { s.MayAsked, s.May = true, errors.New("the window is closed") }, Block, "the window is closed"},
 	} {
 		s := calm()
 		c.change(&s)
-		findings := Preflight(s)
+		findings := preflight(s)
 		i := slices.IndexFunc(findings, func(f Finding) bool { return f.Check == c.check })
 		if i < 0 {
 			t.Fatalf("there is no check %s", c.check)
@@ -89,7 +91,7 @@ func TestPreflightRefusesWithAReason(t *testing.T) {
 			t.Errorf("%s %q: refusal is %v", c.check, f.Answer, err)
 		}
 	}
-	if err := Refusal(Preflight(calm())); err != nil {
+	if err := Refusal(preflight(calm())); err != nil {
 		t.Errorf("a calm cluster is refused: %v", err)
 	}
 }

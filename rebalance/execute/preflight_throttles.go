@@ -8,7 +8,7 @@ import (
 // checkForeignThrottles blocks while throttles that are not ours are set: to
 // raise them would break what somebody else relies on, and to move under them
 // would take for ever.
-func checkForeignThrottles(s Situation) (Answer, string) {
+func checkForeignThrottles(s situation) (Answer, string) {
 	var rates []RateOn
 	for r := range s.Throttles.Rates {
 		if !slices.Contains(s.Owned.Rates, r) {

@@ -44,7 +44,8 @@ func extend(moves []Move, v View, s Sizes, draining []int) []Move {
 			for _, b := range without(target, p.Replicas) {
 				load[b] += size
 			}
-			out = append(out, Move{Topic: name, TopicID: t.ID, Partition: i, Original: slices.Clone(p.Replicas), Target: target, Size: size, Internal: t.Internal})
+			out = append(out, Move{Topic: name, TopicID: t.ID, Partition: i, Original: slices.Clone(p.Replicas), Target: target,
+				Size: size, Internal: t.Internal})
 		}
 	}
 	return out

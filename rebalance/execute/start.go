@@ -43,7 +43,7 @@ func (m *Mover) StartWith(ctx context.Context, moves []cluster.Move, o Options) 
 	if err != nil {
 		return err
 	}
-	if err := Refusal(Preflight(s)); err != nil {
+	if err := Refusal(preflight(s)); err != nil {
 		return err
 	}
 	now := m.cfg.Now().UTC()
@@ -78,13 +78,13 @@ func (m *Mover) Check(ctx context.Context, moves []cluster.Move, o Options) ([]F
 	if err != nil {
 		return nil, err
 	}
-	return Preflight(s), nil
+	return preflight(s), nil
 }
 
 // situation reads all that the preflight looks at, and matches the plan with
 // what the cluster is now.
-func (m *Mover) situation(ctx context.Context, moves []cluster.Move, o Options) (Situation, []Move, error) {
-	s := Situation{Drain: o.Drain, Owned: m.books.owned}
+func (m *Mover) situation(ctx context.Context, moves []cluster.Move, o Options) (situation, []Move, error) {
+	s := situation{Drain: o.Drain, Owned: m.books.owned}
 	if m.cfg.May != nil {
 		s.MayAsked, s.May = true, m.cfg.May(ctx, Forward)
 	}

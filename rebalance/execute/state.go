@@ -71,9 +71,9 @@ func (r Run) dropped() []Move {
 	return out
 }
 
-// Owned is every throttle that is, or may be, ours. It is written down before
+// ownership is every throttle that is, or may be, ours. It is written down before
 // any of it is set, so it is never less than what is in the cluster.
-type Owned struct {
+type ownership struct {
 	Rates   []RateOn `json:"rates"`
 	Entries []Entry  `json:"entries"`
 }
@@ -97,8 +97,8 @@ func (r *RateOn) UnmarshalJSON(b []byte) error {
 }
 
 // with is o and more; sorted, each once.
-func (o Owned) with(rates []RateOn, entries []Entry) Owned {
-	out := Owned{append(slices.Clone(o.Rates), rates...), append(slices.Clone(o.Entries), entries...)}
+func (o ownership) with(rates []RateOn, entries []Entry) ownership {
+	out := ownership{append(slices.Clone(o.Rates), rates...), append(slices.Clone(o.Entries), entries...)}
 	slices.SortFunc(out.Rates, compareRates)
 	slices.SortFunc(out.Entries, compareEntries)
 	out.Rates = slices.Compact(out.Rates)
@@ -106,10 +106,10 @@ func (o Owned) with(rates []RateOn, entries []Entry) Owned {
 	return out
 }
 
-func (o Owned) empty() bool { return len(o.Rates)+len(o.Entries) == 0 }
+func (o ownership) empty() bool { return len(o.Rates)+len(o.Entries) == 0 }
 
 // brokers and topics are the places where the owned throttles live.
-func (o Owned) brokers() []int {
+func (o ownership) brokers() []int {
 	var out []int
 	for _, r := range o.Rates {
 		out = append(out, r.Broker)
@@ -118,7 +118,7 @@ func (o Owned) brokers() []int {
 	return slices.Compact(out)
 }
 
-func (o Owned) topics() []string {
+func (o ownership) topics() []string {
 	var out []string
 	for _, e := range o.Entries {
 		out = append(out, e.Topic)
@@ -178,7 +178,7 @@ func encodeHead(r Run) (Record, error) {
 	return Record{runKey, b}, nil
 }
 
-func encodeOwned(o Owned) (Record, error) {
+func encodeOwned(o ownership) (Record, error) {
 	b, err := json.Marshal(o)
 	if err != nil {
 		return Record{}, fmt.Errorf("encoding throttles: %w", err)
@@ -188,12 +188,12 @@ func encodeOwned(o Owned) (Record, error) {
 
 // decodeState reads what the encoders wrote. A run whose moves are missing or
 // of another run was never begun, and is no run.
-func decodeState(kv map[string][]byte) (Run, Owned, error) {
+func decodeState(kv map[string][]byte) (Run, ownership, error) {
 	var run Run
-	var owned Owned
+	var owned ownership
 	if b, ok := kv[ownedKey]; ok {
 		if err := json.Unmarshal(b, &owned); err != nil {
-			return Run{}, Owned{}, fmt.Errorf("decoding throttles: %w", err)
+			return Run{}, ownership{}, fmt.Errorf("decoding throttles: %w", err)
 		}
 	}
 	b, ok := kv[runKey]

@@ -10,9 +10,11 @@ import (
 )
 
 func bigRun(moves int) Run {
-	r := Run{ID: "r1", ClusterID: "c", State: rebalance.Moving, StartedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Drain: []int{3}, Unregister: true}
+	r := Run{ID: "r1", ClusterID: "c", State: rebalance.Moving, StartedAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+		Drain: []int{3}, Unregister: true}
 	for i := range moves {
-		r.Moves = append(r.Moves, Move{Topic: fmt.Sprintf("t%d", i/100), TopicID: "id", Partition: i % 100, Original: []int{1, 2, 3}, Target: []int{1, 2, 4}, Size: 7})
+		r.Moves = append(r.Moves, Move{Topic: fmt.Sprintf("t%d", i/100), TopicID: "id", Partition: i % 100, Original: []int{1, 2, 3},
+			Target: []int{1, 2, 4}, Size: 7})
 	}
 	r.Chunks = (moves + chunkMoves - 1) / chunkMoves
 	return r
@@ -64,9 +66,9 @@ func TestHalfWrittenRunIsNoRun(t *testing.T) {
 }
 
 func TestOwnedThrottlesAreASetInOrder(t *testing.T) {
-	o := Owned{}.with([]RateOn{{2, LeaderSide}, {1, FollowerSide}}, []Entry{{"b", LeaderSide, 0, 1}})
+	o := ownership{}.with([]RateOn{{2, LeaderSide}, {1, FollowerSide}}, []Entry{{"b", LeaderSide, 0, 1}})
 	o = o.with([]RateOn{{1, FollowerSide}}, []Entry{{"a", LeaderSide, 0, 1}, {"b", LeaderSide, 0, 1}})
-	want := Owned{Rates: []RateOn{{1, FollowerSide}, {2, LeaderSide}}, Entries: []Entry{{"a", LeaderSide, 0, 1}, {"b", LeaderSide, 0, 1}}}
+	want := ownership{Rates: []RateOn{{1, FollowerSide}, {2, LeaderSide}}, Entries: []Entry{{"a", LeaderSide, 0, 1}, {"b", LeaderSide, 0, 1}}}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("owned %+v", o)
 	}

@@ -90,7 +90,7 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 // act does what a poll's rulings say; why is what stands against a new batch.
 func (m *Mover) act(ctx context.Context, v verdicts, view View, now time.Time) (why string, err error) {
 	w, l := m.work, m.askLeave()
-	if err := m.settleLeaders(ctx, v, l); err != nil {
+	if err := m.submitFree(ctx, v, l); err != nil {
 		return "", err
 	}
 	read, held, err := w.throttles.readBack(ctx, m.books.owned, w.docket.open(m.run), now)

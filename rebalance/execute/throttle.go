@@ -96,9 +96,10 @@ func raise(now Throttles, rates map[RateOn]cluster.BytesPerSecond, entries []Ent
 
 // lower is the change that removes what is owned and no longer wanted, and the
 // rest of what is owned. Only what is really there is touched.
-func lower(now Throttles, owned Owned, wantRates map[RateOn]cluster.BytesPerSecond, wantEntries map[Entry]bool) (ThrottleChange, Owned) {
+func lower(now Throttles, owned ownership, wantRates map[RateOn]cluster.BytesPerSecond,
+	wantEntries map[Entry]bool) (ThrottleChange, ownership) {
 	var c ThrottleChange
-	var keep Owned
+	var keep ownership
 	for _, r := range owned.Rates {
 		if _, ok := wantRates[r]; ok {
 			keep.Rates = append(keep.Rates, r)

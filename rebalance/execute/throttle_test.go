@@ -56,7 +56,7 @@ func TestOnlyWhatIsOwnedAndThereIsRemoved(t *testing.T) {
 		Entries: map[Entry]bool{mine: true, theirs: true},
 		Unread:  map[int]bool{7: true},
 	}
-	owned := Owned{Rates: []RateOn{{1, LeaderSide}, {3, LeaderSide}, {7, LeaderSide}}, Entries: []Entry{mine, gone}}
+	owned := ownership{Rates: []RateOn{{1, LeaderSide}, {3, LeaderSide}, {7, LeaderSide}}, Entries: []Entry{mine, gone}}
 	c, keep := lower(now, owned, nil, nil)
 	if len(c.Unset) != 2 || c.Unset[0] != (RateOn{1, LeaderSide}) || c.Unset[1] != (RateOn{7, LeaderSide}) {
 		t.Errorf("unset %v", c.Unset)

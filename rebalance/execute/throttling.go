@@ -59,7 +59,7 @@ func newThrottler(c Config, story *narrator) throttler {
 // readBack reads ours back. When one vanished or was changed by hand the mover
 // holds for a while, since somebody did it for a reason, and then sets it
 // again. What is in flight cannot be stopped without losing its bytes.
-func (t *throttler) readBack(ctx context.Context, owned Owned, open []Move, now time.Time) (read Throttles, h hold, err error) {
+func (t *throttler) readBack(ctx context.Context, owned ownership, open []Move, now time.Time) (read Throttles, h hold, err error) {
 	read, err = t.kafka.Throttles(ctx, owned.brokers(), owned.topics())
 	if err != nil {
 		return read, hold{}, err

@@ -95,7 +95,8 @@ func (c *Cluster) AddBroker(id int, zone string, disk cluster.Bytes) {
 // AddTopic makes a topic whose partitions all have this size.
 func (c *Cluster) AddTopic(name string, minISR int, size cluster.Bytes, replicas ...[]int) *Topic {
 	c.created++
-	t := &Topic{ID: fmt.Sprintf("id-%s-%d", name, c.created), MinISR: minISR, LeaderThrottled: map[Replica]bool{}, FollowerThrottled: map[Replica]bool{}}
+	t := &Topic{ID: fmt.Sprintf("id-%s-%d", name, c.created), MinISR: minISR, LeaderThrottled: map[Replica]bool{},
+		FollowerThrottled: map[Replica]bool{}}
 	c.Topics[name] = t
 	for _, r := range replicas {
 		c.Grow(name, size, r)

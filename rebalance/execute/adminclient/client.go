@@ -49,7 +49,8 @@ func New(cl *kgo.Client) *Client {
 // View implements Kafka. Metadata is read raw: kadm leaves out the replicas of
 // a partition without a leader, and those are the ones that matter most.
 func (c *Client) View(ctx context.Context, topics []string) (execute.View, error) {
-	v := execute.View{Brokers: map[int]execute.BrokerView{}, Topics: map[string]execute.TopicView{}, Reassigning: map[execute.TP]execute.Reassigning{}}
+	v := execute.View{Brokers: map[int]execute.BrokerView{}, Topics: map[string]execute.TopicView{},
+		Reassigning: map[execute.TP]execute.Reassigning{}}
 	// The list first: what completes between the two requests then looks as if
 	// it were still in flight, which is harmless. The other way round, it would
 	// look as if it had left replicas behind.

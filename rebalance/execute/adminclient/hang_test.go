@@ -55,7 +55,8 @@ func TestEveryCallEndsWithItsContextThoughABrokerNeverAnswers(t *testing.T) {
 		"Sizes":     func(ctx context.Context) error { _, err := k.Sizes(ctx, []int{0}, nil); return err },
 		"Throttles": func(ctx context.Context) error { _, err := k.Throttles(ctx, []int{0}, []string{"t"}); return err },
 		"SetThrottles": func(ctx context.Context) error {
-			return k.SetThrottles(ctx, execute.ThrottleChange{Append: []execute.Entry{{Topic: "t", Side: execute.LeaderSide, Partition: 0, Broker: 1}}})
+			return k.SetThrottles(ctx, execute.ThrottleChange{Append: []execute.Entry{{Topic: "t", Side: execute.LeaderSide,
+				Partition: 0, Broker: 1}}})
 		},
 		"Reassign": func(ctx context.Context) error {
 			_, err := k.Reassign(ctx, []execute.Target{{TP: tp, Replicas: []int{1}}})

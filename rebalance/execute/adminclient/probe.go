@@ -35,13 +35,14 @@ type Probe struct {
 
 // NewProbe probes with a client that stays the caller's to close.
 func NewProbe(cl *kgo.Client) *Probe {
-	return &Probe{last: map[int][]time.Duration{}, best: map[int]time.Duration{}, ask: func(ctx context.Context, b int) (time.Duration, error) {
-		req := kmsg.NewPtrMetadataRequest()
-		req.Topics = []kmsg.MetadataRequestTopic{}
-		began := time.Now()
-		_, err := cl.Broker(b).Request(ctx, req)
-		return time.Since(began), err
-	}}
+	return &Probe{last: map[int][]time.Duration{}, best: map[int]time.Duration{},
+		ask: func(ctx context.Context, b int) (time.Duration, error) {
+			req := kmsg.NewPtrMetadataRequest()
+			req.Topics = []kmsg.MetadataRequestTopic{}
+			began := time.Now()
+			_, err := cl.Broker(b).Request(ctx, req)
+			return time.Since(began), err
+		}}
 }
 
 // Health implements Clients.

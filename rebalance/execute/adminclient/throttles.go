@@ -21,7 +21,8 @@ import (
 
 // Throttles implements Kafka.
 func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) (execute.Throttles, error) {
-	out := execute.Throttles{Rates: map[execute.RateOn]cluster.BytesPerSecond{}, Entries: map[execute.Entry]bool{}, Wild: map[string]bool{}, Unread: map[int]bool{}}
+	out := execute.Throttles{Rates: map[execute.RateOn]cluster.BytesPerSecond{}, Entries: map[execute.Entry]bool{},
+		Wild: map[string]bool{}, Unread: map[int]bool{}}
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(16)
@@ -249,7 +250,8 @@ func alteration(name string, op kmsg.IncrementalAlterConfigOp, value *string) km
 	return c
 }
 
-func resource(kind kmsg.ConfigResourceType, name string, cs []kmsg.IncrementalAlterConfigsRequestResourceConfig) kmsg.IncrementalAlterConfigsRequestResource {
+func resource(kind kmsg.ConfigResourceType, name string,
+	cs []kmsg.IncrementalAlterConfigsRequestResourceConfig) kmsg.IncrementalAlterConfigsRequestResource {
 	r := kmsg.NewIncrementalAlterConfigsRequestResource()
 	r.ResourceType, r.ResourceName, r.Configs = kind, name, cs
 	return r

@@ -112,7 +112,8 @@ func (w *wire) metadata(kreq kmsg.Request) kmsg.Response {
 			// changes, so both must be what the fake itself says.
 			host, port, _ := net.SplitHostPort(w.hosts[id])
 			n, _ := strconv.Atoi(port)
-			resp.Brokers = append(resp.Brokers, kmsg.MetadataResponseBroker{NodeID: int32(id), Host: host, Port: int32(n), Rack: kmsg.StringPtr(fakeRack)})
+			resp.Brokers = append(resp.Brokers, kmsg.MetadataResponseBroker{NodeID: int32(id), Host: host, Port: int32(n),
+				Rack: kmsg.StringPtr(fakeRack)})
 		}
 	}
 	slices.Sort(names)
@@ -128,7 +129,8 @@ func (w *wire) metadata(kreq kmsg.Request) kmsg.Response {
 		copy(rt.TopicID[:], t.ID)
 		rt.IsInternal = t.Internal
 		for i, s := range t.Partitions {
-			rt.Partitions = append(rt.Partitions, kmsg.MetadataResponseTopicPartition{Partition: int32(i), Leader: int32(s.Leader), Replicas: int32s(s.Replicas), ISR: int32s(s.ISR)})
+			rt.Partitions = append(rt.Partitions, kmsg.MetadataResponseTopicPartition{Partition: int32(i), Leader: int32(s.Leader),
+				Replicas: int32s(s.Replicas), ISR: int32s(s.ISR)})
 		}
 		resp.Topics = append(resp.Topics, rt)
 	}
@@ -140,7 +142,8 @@ func (w *wire) describeCluster(kreq kmsg.Request) kmsg.Response {
 	resp := req.ResponseKind().(*kmsg.DescribeClusterResponse)
 	for id, b := range w.model.Brokers {
 		if b.Alive || req.IncludeFencedBrokers {
-			resp.Brokers = append(resp.Brokers, kmsg.DescribeClusterResponseBroker{NodeID: int32(id), IsFenced: !b.Alive, Rack: kmsg.StringPtr(b.Zone)})
+			resp.Brokers = append(resp.Brokers, kmsg.DescribeClusterResponseBroker{NodeID: int32(id), IsFenced: !b.Alive,
+				Rack: kmsg.StringPtr(b.Zone)})
 		}
 	}
 	return resp
@@ -160,7 +163,8 @@ func (w *wire) describeConfigs(kreq kmsg.Request) kmsg.Response {
 		if r.ResourceType == kmsg.ConfigResourceTypeBroker {
 			id, _ := strconv.Atoi(r.ResourceName)
 			b := w.model.Brokers[id]
-			for key, v := range map[string]cluster.BytesPerSecond{execute.LeaderSide.RateKey(): b.Leader, execute.FollowerSide.RateKey(): b.Follower} {
+			for key, v := range map[string]cluster.BytesPerSecond{execute.LeaderSide.RateKey(): b.Leader,
+				execute.FollowerSide.RateKey(): b.Follower} {
 				if v > 0 {
 					add(key, strconv.FormatInt(int64(v), 10), kmsg.ConfigSourceDynamicBrokerConfig)
 				} else { // a broker without one still shows its default
@@ -171,7 +175,8 @@ func (w *wire) describeConfigs(kreq kmsg.Request) kmsg.Response {
 			out.ErrorCode = kerr.UnknownTopicOrPartition.Code
 		} else {
 			add("min.insync.replicas", strconv.Itoa(t.MinISR), kmsg.ConfigSourceDynamicTopicConfig)
-			for s, l := range map[execute.Side]map[placement.Replica]bool{execute.LeaderSide: t.LeaderThrottled, execute.FollowerSide: t.FollowerThrottled} {
+			for s, l := range map[execute.Side]map[placement.Replica]bool{execute.LeaderSide: t.LeaderThrottled,
+				execute.FollowerSide: t.FollowerThrottled} {
 				var items []string
 				for x := range l {
 					items = append(items, strconv.Itoa(x.Number)+":"+strconv.Itoa(x.Broker))
@@ -271,7 +276,8 @@ func (w *wire) reassign(kreq kmsg.Request) kmsg.Response {
 			if p.Replicas != nil {
 				target = ints(p.Replicas)
 			}
-			rp.ErrorCode = kafkaError(w.model.Reassign(placement.Partition{Topic: t.Topic, Number: int(p.Partition)}, target, req.AllowReplicationFactorChange))
+			rp.ErrorCode = kafkaError(w.model.Reassign(placement.Partition{Topic: t.Topic, Number: int(p.Partition)}, target,
+				req.AllowReplicationFactorChange))
 			rt.Partitions = append(rt.Partitions, rp)
 		}
 		resp.Topics = append(resp.Topics, rt)

@@ -29,7 +29,7 @@ func (m *Mover) stepClean(ctx context.Context) error {
 		return m.cfg.Kafka.SetThrottles(ctx, down) // the next poll looks whether it is true
 	}
 	if !m.books.owned.empty() {
-		if err := m.books.own(ctx, Owned{}); err != nil {
+		if err := m.books.own(ctx, ownership{}); err != nil {
 			return err
 		}
 		m.story.event(EventThrottle, "every throttle of ours is removed")
