@@ -297,16 +297,18 @@ func TestReassignmentRoundTrip(t *testing.T) {
 }
 
 func TestReassignmentMistakes(t *testing.T) {
+	of := func(partitions string) string { return `{"version":1,"partitions":[` + partitions + `]}` }
+	one := `{"topic":"t","partition":0,"replicas":[1]}`
 	for text, want := range map[string]string{
-		`{"version":2,"partitions":[]}`: "version: 2 is not 1",
-		`{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[1]},{"topic":"t","partition":0,"replicas":[1]}]}`: "partitions[1]: t-0 is there twice",
-		`{"version":1,"partitions":[{"topic":"t","partition":0,"replicas":[1,1]}]}`:                                          "replicas[1]: t-0 is on broker 1 twice",
-		`{"version":1,"partitions":[{"partition":0,"replicas":[1]}]}`:                                                        "partitions[0].topic: is missing",
-		`{"version":1,"partitions":[{"topic":"t","partition":0}]}`:                                                           "replicas: t-0 has none",
-		`{"version":1,`: "unexpected EOF",
+		`{"version":2,"partitions":[]}`:                    "version: 2 is not 1",
+		of(one + "," + one):                                "partitions[1]: t-0 is there twice",
+		of(`{"topic":"t","partition":0,"replicas":[1,1]}`): "replicas[1]: t-0 is on broker 1 twice",
+		of(`{"partition":0,"replicas":[1]}`):               "partitions[0].topic: is missing",
+		of(`{"topic":"t","partition":0}`):                  "replicas: t-0 has none",
+		`{"version":1,`:                                    "unexpected EOF",
 	} {
-		if _, err := ReadReassignment(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), want) ||
-			strings.Contains(err.Error(), "\n") {
+		_, err := ReadReassignment(strings.NewReader(text))
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: got %v; want %q", text, err, want)
 		}
 	}
