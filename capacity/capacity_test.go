@@ -218,18 +218,6 @@ func FuzzSizeConsumers(f *testing.F) {
 	})
 }
 
-func TestDrainTime(t *testing.T) {
-	if d, ok := DrainTime(6000, 8, 100, 600); !ok || d != 30*time.Second {
-		t.Errorf("%s %v, want 30 s", d, ok) // 6000 ÷ (800 − 600)
-	}
-	if _, ok := DrainTime(6000, 6, 100, 600); ok {
-		t.Error("no spare rate, and yet it drains")
-	}
-	if d, ok := DrainTime(0, 1, 0, 0); !ok || d != 0 {
-		t.Error("nothing to drain takes no time")
-	}
-}
-
 // facts.md's worked example: 100 MB/s, RF 3, 24 h, six brokers to seven: 3.7 TB
 // for the new one, 10.3 h at 100 MB/s.
 func TestLeadTimeWorkedExample(t *testing.T) {

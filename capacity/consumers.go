@@ -104,17 +104,3 @@ func clampReplicas(n int, d ConsumerDemand) int {
 	}
 	return max(n, d.Min)
 }
-
-// DrainTime is how long n replicas need to drain a backlog while λ arrives; it
-// is false when they never do.
-func DrainTime(backlog int64, n int, mu, lambda cluster.MessagesPerSecond) (time.Duration, bool) {
-	spare := float64(n)*float64(mu) - float64(lambda)
-	if backlog <= 0 {
-		return 0, true
-	}
-	seconds := float64(backlog) / spare
-	if !(spare > 0) || seconds > math.MaxInt64/float64(time.Second)/2 {
-		return 0, false
-	}
-	return time.Duration(seconds * float64(time.Second)), true
-}

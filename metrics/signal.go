@@ -39,9 +39,7 @@ const (
 	BrokerUnderReplicated    Signal = "broker_under_replicated"
 	BrokerProduceLatencyP99  Signal = "broker_produce_latency_p99"
 	BrokerFetchLatencyP99    Signal = "broker_fetch_latency_p99"
-	BrokerJVMHeapUsed        Signal = "broker_jvm_heap_used"
 	BrokerContainerCPULimit  Signal = "broker_container_cpu_limit"
-	BrokerContainerMemory    Signal = "broker_container_memory"
 	BrokerContainerMemLimit  Signal = "broker_container_memory_limit"
 	GroupLag                 Signal = "group_lag"
 	GroupConsumed            Signal = "group_consumed"
@@ -75,9 +73,7 @@ var Signals = map[Signal]SignalInfo{
 	BrokerUnderReplicated:    {"count", []string{"broker"}},
 	BrokerProduceLatencyP99:  {"seconds", []string{"broker"}},
 	BrokerFetchLatencyP99:    {"seconds", []string{"broker"}},
-	BrokerJVMHeapUsed:        {"bytes", []string{"broker"}},
 	BrokerContainerCPULimit:  {"cores", []string{"broker"}},
-	BrokerContainerMemory:    {"bytes", []string{"broker"}},
 	BrokerContainerMemLimit:  {"bytes", []string{"broker"}},
 	GroupLag:                 {"records", []string{"group", "topic", "partition"}},
 	GroupConsumed:            {"records_per_second", []string{"group", "topic", "partition"}},

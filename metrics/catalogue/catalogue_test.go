@@ -42,7 +42,7 @@ func TestDefaultCatalogueCoversWhatDecisionsNeed(t *testing.T) {
 		metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn, metrics.BrokerBytesIn, metrics.BrokerBytesOut,
 		metrics.BrokerReplicationIn, metrics.BrokerReplicationOut, metrics.BrokerCPU, metrics.BrokerDiskUsed,
 		metrics.BrokerRequestHandlerIdle, metrics.BrokerUnderReplicated, metrics.GroupLag, metrics.GroupConsumed,
-		metrics.BrokerJVMHeapUsed, metrics.BrokerContainerCPULimit, metrics.BrokerContainerMemory,
+		metrics.BrokerContainerCPULimit, metrics.BrokerContainerMemLimit,
 	} {
 		if len(c.For(s)) == 0 {
 			t.Errorf("no query for %s", s)
@@ -146,4 +146,21 @@ func FuzzRead(f *testing.F) {
 			t.Fatal("a catalogue without queries was taken")
 		}
 	})
+}
+
+func TestAQueryForARetiredSignalIsPassedOver(t *testing.T) {
+	c, err := catalogue.Read(strings.NewReader(`name: own
+queries:
+  - signal: broker_jvm_heap_used
+    unit: bytes
+    expr: jvm_memory_used_bytes{$selector}
+    labels: {broker: pod}
+  - signal: broker_cpu
+    unit: cores
+    expr: cpu{$selector}
+    labels: {broker: pod}
+`))
+	if err != nil || len(c.Queries) != 1 || c.Queries[0].Signal != metrics.BrokerCPU {
+		t.Errorf("read as %+v, %v; want the query for broker_cpu alone", c.Queries, err)
+	}
 }

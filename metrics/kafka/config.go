@@ -41,9 +41,6 @@ type Config struct {
 
 	// Timeout bounds one whole reading; zero is 30 s.
 	Timeout time.Duration
-	// ZoneOfHost tells the zone of a consumer by its address where the client
-	// gave no rack; nil leaves such members out of the zones.
-	ZoneOfHost func(host string) (zone string, ok bool)
 	// RateOver makes the first reading watch the offsets for so long before it
 	// reads the rest, so that it knows the records written and consumed a second.
 	// Zero leaves rates to the second reading, as a loop does.

@@ -38,7 +38,7 @@ func (r *Reader) groups(ctx context.Context, now *offsets) ([]cluster.Group, err
 		if g.ProtocolType != "consumer" && g.ProtocolType != "" {
 			continue // such as Connect's workers
 		}
-		found[name] = r.classic(g)
+		found[name] = classic(g)
 	}
 	if err := r.describeConsumerGroups(ctx, others, found); err != nil {
 		return nil, err
@@ -46,25 +46,22 @@ func (r *Reader) groups(ctx context.Context, now *offsets) ([]cluster.Group, err
 	return r.lag(ctx, found, now)
 }
 
-func (r *Reader) classic(g kadm.DescribedGroup) *cluster.Group {
+func classic(g kadm.DescribedGroup) *cluster.Group {
 	out := &cluster.Group{Name: g.Group, State: g.State, Members: len(g.Members), ZonesOfMembers: map[string]int{}}
 	for _, m := range g.Members {
 		var rack *string
 		if join, ok := m.Join.AsConsumer(); ok {
 			rack = join.Rack
 		}
-		r.countZone(out, rack, m.ClientHost)
+		countZone(out, rack)
 	}
 	return out
 }
 
-// countZone counts a member in the zone its client names, or its host is in.
-func (r *Reader) countZone(g *cluster.Group, rack *string, host string) {
-	zone := text(rack)
-	if zone == "" && r.cfg.ZoneOfHost != nil {
-		zone, _ = r.cfg.ZoneOfHost(host)
-	}
-	if zone != "" {
+// countZone counts a member in the zone its client names as client.rack; one
+// that names none is left out.
+func countZone(g *cluster.Group, rack *string) {
+	if zone := text(rack); zone != "" {
 		g.ZonesOfMembers[zone]++
 	}
 }
@@ -90,7 +87,7 @@ func (r *Reader) describeConsumerGroups(ctx context.Context, names []string, fou
 		}
 		out := &cluster.Group{Name: g.Group, State: g.State, Members: len(g.Members), ZonesOfMembers: map[string]int{}}
 		for _, m := range g.Members {
-			r.countZone(out, m.RackID, m.ClientHost)
+			countZone(out, m.RackID)
 		}
 		found[g.Group] = out
 	}
