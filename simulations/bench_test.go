@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/tidetable/tidetable/controller"
-
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 

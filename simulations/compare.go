@@ -7,11 +7,10 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/tidetable/tidetable/controller/gates"
-
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
@@ -73,7 +72,7 @@ func Compare(ctx context.Context, p *scenario.Plan, o Options) (Result, error) {
 
 func oracleOf(runs []Run) *Measures {
 	for i := range runs {
-		if runs[i].Policy == "oracle" {
+		if runs[i].Policy == policies.OracleName {
 			return &runs[i].Measures
 		}
 	}
@@ -148,17 +147,17 @@ func build(p *scenario.Plan, i int, o Options) (policies.Policy, error) {
 		return newTidetable(p, p.Variants[v].Name, &doc, o)
 	}
 	switch name := p.Policies[i]; name {
-	case "static":
+	case policies.StaticName:
 		return policies.NewStatic(opts), nil
-	case "hpa-cpu":
+	case policies.HPAName:
 		return policies.NewHPA(opts), nil
-	case "keda-lag":
+	case policies.KEDAName:
 		return policies.NewKEDA(opts), nil
-	case "reactive":
+	case policies.ReactiveName:
 		return policies.NewReactive(opts), nil
-	case "oracle":
+	case policies.OracleName:
 		return policies.NewOracle(opts), nil
-	case "tidetable":
+	case policies.TidetableName:
 		return newTidetable(p, name, p.TidetablePolicy(), o)
 	default:
 		return nil, fmt.Errorf("building policy %q: it does not exist", name)

@@ -142,26 +142,21 @@ func Merge(parts []MonteCarlo) (MonteCarlo, error) {
 	return out, nil
 }
 
-// measureNames are the measures of a summary, in the order of tables.
-var measureNames = []string{"brokerHours", "replicaHours", "sloViolationMinutes", "overloadMinutes", "scaleActions", "bytesMoved", "cost"}
+// measureOf is one column of a summary.
+type measureOf struct {
+	name string
+	of   func(Measures) float64
+}
 
-func (m Measures) named(name string) float64 {
-	switch name {
-	case "brokerHours":
-		return m.BrokerHours
-	case "replicaHours":
-		return m.ReplicaHours
-	case "sloViolationMinutes":
-		return m.SLOViolationMinutes
-	case "overloadMinutes":
-		return m.OverloadMinutes
-	case "scaleActions":
-		return float64(m.ScaleActions)
-	case "bytesMoved":
-		return m.BytesMoved
-	default:
-		return m.Cost
-	}
+// measures are what a summary is of, in the order of tables.
+var measures = []measureOf{
+	{"brokerHours", func(m Measures) float64 { return m.BrokerHours }},
+	{"replicaHours", func(m Measures) float64 { return m.ReplicaHours }},
+	{"sloViolationMinutes", func(m Measures) float64 { return m.SLOViolationMinutes }},
+	{"overloadMinutes", func(m Measures) float64 { return m.OverloadMinutes }},
+	{"scaleActions", func(m Measures) float64 { return float64(m.ScaleActions) }},
+	{"bytesMoved", func(m Measures) float64 { return m.BytesMoved }},
+	{"cost", func(m Measures) float64 { return m.Cost }},
 }
 
 func (m *MonteCarlo) summarise() {
@@ -171,12 +166,12 @@ func (m *MonteCarlo) summarise() {
 	}
 	for i, p := range m.Results[0].Policies {
 		s := Summary{Policy: p.Policy, Metrics: map[string]Spread{}}
-		for _, name := range measureNames {
+		for _, x := range measures {
 			values := make([]float64, 0, len(m.Results))
 			for _, r := range m.Results {
-				values = append(values, r.Policies[i].named(name))
+				values = append(values, x.of(r.Policies[i].Measures))
 			}
-			s.Metrics[name] = spreadOf(values)
+			s.Metrics[x.name] = spreadOf(values)
 		}
 		m.Summary = append(m.Summary, s)
 	}
@@ -194,6 +189,9 @@ func spreadOf(v []float64) Spread {
 	return Spread{sum / float64(len(v)), at(0.05), at(0.5), at(0.95), v[len(v)-1]}
 }
 
+// tabled are the measures that fit a terminal's width, in the order of its head.
+var tabled = []string{"brokerHours", "replicaHours", "sloViolationMinutes", "overloadMinutes", "scaleActions", "cost"}
+
 // WriteTable prints the summary for a terminal: the mean, and 5 to 95 of a
 // hundred runs.
 func (m MonteCarlo) WriteTable(w io.Writer) {
@@ -201,10 +199,7 @@ func (m MonteCarlo) WriteTable(w io.Writer) {
 	t := newTable("policy", "broker h", "replica h", "SLO violation min", "overload min", "actions", "cost "+m.Currency)
 	for _, s := range m.Summary {
 		row := table.Row{s.Policy}
-		for _, name := range measureNames {
-			if name == "bytesMoved" {
-				continue
-			}
+		for _, name := range tabled {
 			x := s.Metrics[name]
 			row = append(row, fmt.Sprintf("%.0f (%.0f … %.0f)", x.Mean, x.P05, x.P95))
 		}

@@ -6,10 +6,10 @@ import (
 	"math"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/internal/report"
+	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/world"
 )
 
@@ -43,7 +43,7 @@ func (r Result) Page() report.Page {
 // main is the run that the page shows in detail: tidetable's, else the first.
 func (r Result) main() *Run {
 	for i := range r.Runs {
-		if r.Runs[i].Policy == "tidetable" {
+		if r.Runs[i].Policy == policies.TidetableName {
 			return &r.Runs[i]
 		}
 	}
@@ -53,7 +53,7 @@ func (r Result) main() *Run {
 func (r Result) facts() []report.Fact {
 	var out []report.Fact
 	for _, p := range r.Policies {
-		if p.Policy != "tidetable" && p.Policy != "oracle" && p.Policy != "reactive" {
+		if p.Policy != policies.TidetableName && p.Policy != policies.OracleName && p.Policy != policies.ReactiveName {
 			continue
 		}
 		detail := fmt.Sprintf("%.0f broker h, %.0f replica h, %d actions", p.BrokerHours, p.ReplicaHours, p.ScaleActions)
@@ -95,7 +95,7 @@ func (r Result) lines(title, description, axis, formatter string, of func(Series
 		if c, ok := colours[x.Policy]; ok {
 			s["itemStyle"] = map[string]any{"color": c}
 		}
-		if x.Policy == "tidetable" || x.Policy == "oracle" {
+		if x.Policy == policies.TidetableName || x.Policy == policies.OracleName {
 			s["z"] = 5
 		}
 		if kind != "" {
@@ -125,16 +125,16 @@ var timeAxis = map[string]any{"type": "time", "axisLabel": map[string]any{"hideO
 // colours are the same for a policy on every chart, and are told apart by those
 // who do not see red and green (Okabe and Ito's palette).
 var colours = map[string]string{
-	"tidetable": "#009e73", "oracle": "#7f8c9b", "reactive": "#e69f00", "static": "#56b4e9", "hpa-cpu": "#cc79a7", "keda-lag": "#d55e00",
+	policies.TidetableName: "#009e73", policies.OracleName: "#7f8c9b", policies.ReactiveName: "#e69f00", policies.StaticName: "#56b4e9", policies.HPAName: "#cc79a7", policies.KEDAName: "#d55e00",
 }
 
 const loadColour = "#8a94a3"
 
 func lineOf(policy string) map[string]any {
 	switch policy {
-	case "tidetable":
+	case policies.TidetableName:
 		return map[string]any{"width": 2.5}
-	case "oracle":
+	case policies.OracleName:
 		return map[string]any{"width": 2, "type": "dashed"}
 	default:
 		return map[string]any{"width": 1.2, "opacity": 0.75}
@@ -258,7 +258,7 @@ func (r Result) costChart() report.Chart {
 			"series": []any{
 				map[string]any{"name": "cost", "type": "bar", "data": values, "itemStyle": map[string]any{"color": loadColour}},
 				map[string]any{"name": "SLO violation minutes", "type": "bar", "yAxisIndex": 1, "data": violations,
-					"itemStyle": map[string]any{"color": colours["keda-lag"]}},
+					"itemStyle": map[string]any{"color": colours[policies.KEDAName]}},
 			},
 		}}
 }
@@ -305,7 +305,7 @@ func movingChart(x Run) report.Chart {
 			"xAxis":   timeAxis,
 			"yAxis":   map[string]any{"type": "value", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}},
 			"series": []any{map[string]any{"type": "line", "areaStyle": map[string]any{"opacity": 0.4},
-				"itemStyle": map[string]any{"color": colours["static"]}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
+				"itemStyle": map[string]any{"color": colours[policies.StaticName]}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
 		}}
 }
 

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/world"
 )

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/tidetable/tidetable/controller/gates"
-	"github.com/tidetable/tidetable/forecast"
-
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/simulations/policies"

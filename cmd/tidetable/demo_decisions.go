@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/simulations"
+	"github.com/tidetable/tidetable/simulations/policies"
 )
 
 // printDecisions tells what the loop changed, when, and why. Changes of
@@ -15,7 +15,7 @@ import (
 func printDecisions(w io.Writer, r simulations.Result, all bool) {
 	consumers := 0
 	for _, run := range r.Runs {
-		if run.Policy != "tidetable" {
+		if run.Policy != policies.TidetableName {
 			continue
 		}
 		for _, d := range run.Decisions {

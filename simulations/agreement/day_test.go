@@ -10,9 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"

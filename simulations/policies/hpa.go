@@ -60,7 +60,7 @@ type HPA struct {
 func NewHPA(o Options) *HPA { return &HPA{opts: o.WithDefaults()} }
 
 // Name is the policy's word in reports.
-func (*HPA) Name() string { return "hpa-cpu" }
+func (*HPA) Name() string { return HPAName }
 
 // Tick is one round over all workloads.
 func (h *HPA) Tick(_ context.Context, w *world.World) error {
@@ -106,7 +106,7 @@ type KEDA struct {
 func NewKEDA(o Options) *KEDA { return &KEDA{opts: o.WithDefaults(), static: NewStatic(o)} }
 
 // Name is the policy's word in reports.
-func (*KEDA) Name() string { return "keda-lag" }
+func (*KEDA) Name() string { return KEDAName }
 
 // Tick is one round over all groups.
 func (k *KEDA) Tick(_ context.Context, w *world.World) error {

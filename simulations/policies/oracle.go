@@ -37,7 +37,7 @@ type future struct {
 func NewOracle(o Options) *Oracle { return &Oracle{opts: o.WithDefaults()} }
 
 // Name is the policy's word in reports.
-func (*Oracle) Name() string { return "oracle" }
+func (*Oracle) Name() string { return OracleName }
 
 // Tick sets what the time to come needs.
 func (o *Oracle) Tick(_ context.Context, w *world.World) error {

@@ -11,6 +11,17 @@ import (
 	"github.com/tidetable/tidetable/simulations/world"
 )
 
+// The names of the policies in scenarios and reports; tidetable's own is the
+// production loop, which package simulations builds.
+const (
+	StaticName    = "static"
+	HPAName       = "hpa-cpu"
+	KEDAName      = "keda-lag"
+	ReactiveName  = "reactive"
+	TidetableName = "tidetable"
+	OracleName    = "oracle"
+)
+
 // Policy sizes a world. Tick is called once a tick, and never while the
 // scenario says that the loop is out.
 type Policy interface {

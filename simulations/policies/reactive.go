@@ -19,7 +19,7 @@ type Reactive struct {
 func NewReactive(o Options) *Reactive { return &Reactive{opts: o.WithDefaults()} }
 
 // Name is the policy's word in reports.
-func (*Reactive) Name() string { return "reactive" }
+func (*Reactive) Name() string { return ReactiveName }
 
 // Tick looks every Interval.
 func (r *Reactive) Tick(_ context.Context, w *world.World) error {

@@ -20,7 +20,7 @@ type Static struct {
 func NewStatic(o Options) *Static { return &Static{opts: o.WithDefaults()} }
 
 // Name is the policy's word in reports.
-func (*Static) Name() string { return "static" }
+func (*Static) Name() string { return StaticName }
 
 // Tick sizes once and then keeps to it.
 func (s *Static) Tick(_ context.Context, w *world.World) error {

@@ -12,11 +12,10 @@ import (
 	"math"
 	"time"
 
-	"github.com/tidetable/tidetable/controller/gates"
-
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations/policies"
@@ -66,7 +65,7 @@ const (
 )
 
 // Policies of a replay, in the order of its table.
-var Policies = []string{"reactive", "keda-lag", "hpa-cpu", "tidetable", "oracle"}
+var Policies = []string{policies.ReactiveName, policies.KEDAName, policies.HPAName, policies.TidetableName, policies.OracleName}
 
 // Run replays one trace under every policy.
 func Run(ctx context.Context, name string, trace metrics.Series, s Settings) ([]Outcome, error) {
@@ -189,14 +188,14 @@ func ticker(name string, w *world.World, end time.Time, s Settings) (func(contex
 	o := policies.Options{TargetUtilisation: s.Target, End: end}
 	var p policies.Policy
 	switch name {
-	case "reactive":
+	case policies.ReactiveName:
 		p = policies.NewReactive(o)
-	case "keda-lag":
+	case policies.KEDAName:
 		p = policies.NewKEDA(o)
-	case "hpa-cpu":
+	case policies.HPAName:
 		o.TargetCPU = s.Target
 		p = policies.NewHPA(o)
-	case "oracle":
+	case policies.OracleName:
 		p = policies.NewOracle(o)
 	default:
 		return loop(w, s)

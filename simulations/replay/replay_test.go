@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/controller"
-
 	"github.com/tidetable/tidetable/internal/shareddata"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"

@@ -106,13 +106,13 @@ func (b *builder) addLoads() {
 				continue
 			}
 			switch x.Kind {
-			case "growth":
+			case Growth:
 				from := time.Time{} // a growth from the start on is another load altogether
 				if x.At > 0 {
 					from = b.start.Add(x.At.D())
 				}
 				q = q.Scaled(x.Factor, from)
-			case "campaign":
+			case Campaign:
 				q = q.With(workload.Event{At: b.start.Add(x.At.D()), Duration: x.Duration.D(), Uplift: x.Factor, Ramp: x.Ramp.D()})
 			}
 		}
@@ -145,13 +145,13 @@ func (b *builder) addChanges() {
 	b.shape = b.Cluster.Brokers.Shape.Capacity()
 	for _, x := range b.Changes {
 		switch x.Kind {
-		case "machine-shape":
+		case MachineShape:
 			if x.At == 0 {
 				b.shape = x.Shape.Capacity()
 				continue
 			}
 			b.c.Events = append(b.c.Events, world.Event{Kind: world.MachineChange, At: x.At.D(), Shape: x.Shape.Capacity()})
-		case "retention":
+		case Retention:
 			if x.At > 0 {
 				b.c.Events = append(b.c.Events, world.Event{Kind: world.RetentionScale, At: x.At.D(), Topic: -1, Factor: x.Factor})
 			}
@@ -162,7 +162,7 @@ func (b *builder) addChanges() {
 // retention is a topic's retention from the start on.
 func (b *builder) retention(d time.Duration) time.Duration {
 	for _, x := range b.Changes {
-		if x.Kind == "retention" && x.At == 0 {
+		if x.Kind == Retention && x.At == 0 {
 			d = time.Duration(float64(d) * x.Factor)
 		}
 	}
@@ -171,7 +171,7 @@ func (b *builder) retention(d time.Duration) time.Duration {
 
 func (b *builder) replication(rf int) int {
 	for _, x := range b.Changes {
-		if x.Kind == "replication-factor" {
+		if x.Kind == ReplicationFactor {
 			rf = x.Value
 		}
 	}
@@ -255,7 +255,7 @@ func (b *builder) addGroups() {
 		b.addGroup(g, time.Time{})
 	}
 	for _, x := range b.Changes {
-		if x.Kind == "new-group" {
+		if x.Kind == NewGroup {
 			b.addGroup(*x.Group, b.start.Add(x.At.D()))
 		}
 	}
@@ -278,7 +278,7 @@ func (b *builder) addGroup(g Group, from time.Time) {
 
 func (b *builder) addFaults(rng *rand.Rand) {
 	for _, f := range b.Faults {
-		e := world.Event{Kind: world.EventKind(f.Kind), At: f.At.D(), For: f.For.D(), Zone: f.Zone}
+		e := world.Event{Kind: f.Kind, At: f.At.D(), For: f.For.D(), Zone: f.Zone}
 		if f.Broker != nil {
 			e.Broker = *f.Broker
 		}

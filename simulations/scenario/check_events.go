@@ -15,22 +15,38 @@ var faultKinds = []string{
 	string(world.MetricsOutage), string(world.LoopOutage), string(world.PodStartFails),
 }
 
+// needed is a field that a change needs, and whether it has it.
+type needed struct {
+	field string
+	given func(x *Change) bool
+}
+
+var (
+	needsFactor   = needed{"factor", func(x *Change) bool { return x.Factor > 0 }}
+	needsDuration = needed{"duration", func(x *Change) bool { return x.Duration > 0 }}
+	needsTopic    = needed{"topic", func(x *Change) bool { return x.Topic != nil }}
+	needsRate     = needed{"rate", func(x *Change) bool { return x.Rate > 0 }}
+	needsGroup    = needed{"group", func(x *Change) bool { return x.Group != nil }}
+	needsShape    = needed{"shape", func(x *Change) bool { return x.Shape != nil }}
+	needsValue    = needed{"value", func(x *Change) bool { return x.Value > 0 }}
+)
+
 // changeKinds lists the changes, each with the fields that it needs.
-var changeKinds = map[string][]string{
-	"growth":             {"factor"},
-	"campaign":           {"at", "duration", "factor"},
-	"new-topic":          {"topic", "rate"},
-	"new-group":          {"group"},
-	"retention":          {"factor"},
-	"machine-shape":      {"shape"},
-	"replication-factor": {"value"},
+var changeKinds = map[ChangeKind][]needed{
+	Growth:            {needsFactor},
+	Campaign:          {needsDuration, needsFactor},
+	NewTopic:          {needsTopic, needsRate},
+	NewGroup:          {needsGroup},
+	Retention:         {needsFactor},
+	MachineShape:      {needsShape},
+	ReplicationFactor: {needsValue},
 }
 
 func (c *checker) faults() {
 	for i := range c.s.Faults {
 		f := &c.s.Faults[i]
 		at := fmt.Sprintf("faults[%d]", i)
-		if !c.oneOf(at+".kind", f.Kind, faultKinds) {
+		if !c.oneOf(at+".kind", string(f.Kind), faultKinds) {
 			continue
 		}
 		if f.At >= c.s.Duration {
@@ -45,7 +61,7 @@ func (c *checker) faults() {
 
 // faultTarget checks that a fault names what it breaks, and nothing else.
 func (c *checker) faultTarget(at string, f *Fault) {
-	kind := world.EventKind(f.Kind)
+	kind := f.Kind
 	onBroker := kind == world.BrokerDown || kind == world.SlowDisk || kind == world.NetworkCut
 	switch {
 	case onBroker && f.Broker == nil:
@@ -79,7 +95,7 @@ func (c *checker) contradiction(at string, j int, a, b *Fault) {
 		return
 	}
 	same := a.Kind == b.Kind && a.Zone == b.Zone && equal(a.Broker, b.Broker)
-	dead := a.Broker != nil && equal(a.Broker, b.Broker) && (a.Kind == string(world.BrokerDown) || b.Kind == string(world.BrokerDown))
+	dead := a.Broker != nil && equal(a.Broker, b.Broker) && (a.Kind == world.BrokerDown || b.Kind == world.BrokerDown)
 	switch {
 	case same:
 		c.failf(at, "contradicts faults[%d]: the same %s fault is under way at %s", j, a.Kind, later(a.At, b.At))
@@ -88,8 +104,8 @@ func (c *checker) contradiction(at string, j int, a, b *Fault) {
 	}
 }
 
-func other(a, b *Fault) string {
-	if a.Kind == string(world.BrokerDown) {
+func other(a, b *Fault) world.EventKind {
+	if a.Kind == world.BrokerDown {
 		return b.Kind
 	}
 	return a.Kind
@@ -112,7 +128,7 @@ func equal(a, b *int) bool { return a == nil && b == nil || a != nil && b != nil
 func (c *checker) changes() {
 	kinds := make([]string, 0, len(changeKinds))
 	for k := range changeKinds {
-		kinds = append(kinds, k)
+		kinds = append(kinds, string(k))
 	}
 	slices.Sort(kinds)
 	topics, groups := map[string]bool{}, map[string]bool{}
@@ -125,36 +141,16 @@ func (c *checker) changes() {
 	for i := range c.s.Changes {
 		x := &c.s.Changes[i]
 		at := fmt.Sprintf("changes[%d]", i)
-		if !c.oneOf(at+".kind", x.Kind, kinds) {
+		if !c.oneOf(at+".kind", string(x.Kind), kinds) {
 			continue
 		}
-		for _, field := range changeKinds[x.Kind] {
-			if !x.has(field) {
-				c.failf(at+"."+field, "is missing; a %s change needs it", x.Kind)
+		for _, n := range changeKinds[x.Kind] {
+			if !n.given(x) {
+				c.failf(at+"."+n.field, "is missing; a %s change needs it", x.Kind)
 			}
 		}
 		c.change(at, x, topics, groups)
 	}
-}
-
-func (x *Change) has(field string) bool {
-	switch field {
-	case "factor":
-		return x.Factor > 0
-	case "duration":
-		return x.Duration > 0
-	case "topic":
-		return x.Topic != nil
-	case "rate":
-		return x.Rate > 0
-	case "group":
-		return x.Group != nil
-	case "shape":
-		return x.Shape != nil
-	case "value":
-		return x.Value > 0
-	}
-	return true
 }
 
 func (c *checker) change(at string, x *Change, topics, groups map[string]bool) {
@@ -173,7 +169,7 @@ func (c *checker) change(at string, x *Change, topics, groups map[string]bool) {
 	if x.Shape != nil {
 		c.shape(at+".shape", *x.Shape)
 	}
-	if x.Kind == "replication-factor" {
+	if x.Kind == ReplicationFactor {
 		if x.At != 0 {
 			c.failf(at+".at", "a replication factor changes the whole scenario; leave at away")
 		}
@@ -181,7 +177,7 @@ func (c *checker) change(at string, x *Change, topics, groups map[string]bool) {
 			c.failf(at+".value", "is %d, and there are only %d brokers", x.Value, n)
 		}
 	}
-	if x.Kind == "growth" && x.Factor > 1000 {
+	if x.Kind == Growth && x.Factor > 1000 {
 		c.failf(at+".factor", "must be at most 1000, not %g (1.4 is +40 %%)", x.Factor)
 	}
 	c.span(at+".ramp", x.Ramp, 0, max(x.Duration.D(), time.Nanosecond))

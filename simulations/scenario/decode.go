@@ -12,6 +12,7 @@ import (
 	"github.com/tidetable/tidetable/internal/strictyaml"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/simulations/policies"
 )
 
 // Sources are how a scenario reaches its inputs; whoever wires the program
@@ -86,7 +87,7 @@ func IsInvalid(err error) bool {
 }
 
 // Names of the policies there are, in the order of reports.
-var Names = []string{"static", "hpa-cpu", "keda-lag", "reactive", "tidetable", "oracle"}
+var Names = []string{policies.StaticName, policies.HPAName, policies.KEDAName, policies.ReactiveName, policies.TidetableName, policies.OracleName}
 
 func (s *Scenario) setDefaults() {
 	def(&s.Version, 1)

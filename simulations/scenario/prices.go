@@ -74,7 +74,7 @@ func (p *Plan) priceOf(c *checker, path string, s Shape) {
 func (p *Plan) brokerHour() float64 {
 	s := p.Cluster.Brokers.Shape
 	for _, x := range p.Changes {
-		if x.Kind == "machine-shape" && x.At == 0 && x.Shape != nil {
+		if x.Kind == MachineShape && x.At == 0 && x.Shape != nil {
 			s = *x.Shape
 		}
 	}

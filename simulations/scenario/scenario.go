@@ -11,6 +11,7 @@ import (
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/simulations/world"
 )
 
 // Scenario is the document.
@@ -185,7 +186,7 @@ type Comparison struct {
 
 // Fault is something that breaks for a while.
 type Fault struct {
-	Kind   string          `yaml:"kind" json:"kind"`
+	Kind   world.EventKind `yaml:"kind" json:"kind"`
 	At     policy.Duration `yaml:"at" json:"at"`
 	For    policy.Duration `yaml:"for" json:"for"`
 	Broker *int            `yaml:"broker" json:"broker,omitempty"`
@@ -193,9 +194,23 @@ type Fault struct {
 	Factor *float64        `yaml:"factor" json:"factor,omitempty"`
 }
 
+// ChangeKind says what is different.
+type ChangeKind string
+
+// The changes there are.
+const (
+	Growth            ChangeKind = "growth"
+	Campaign          ChangeKind = "campaign"
+	NewTopic          ChangeKind = "new-topic"
+	NewGroup          ChangeKind = "new-group"
+	Retention         ChangeKind = "retention"
+	MachineShape      ChangeKind = "machine-shape"
+	ReplicationFactor ChangeKind = "replication-factor"
+)
+
 // Change is something that is different from the start, or from a time on.
 type Change struct {
-	Kind     string          `yaml:"kind" json:"kind"`
+	Kind     ChangeKind      `yaml:"kind" json:"kind"`
 	At       policy.Duration `yaml:"at" json:"at,omitempty"`
 	Factor   float64         `yaml:"factor" json:"factor,omitempty"`
 	Load     string          `yaml:"load" json:"load,omitempty"`   // growth, campaign: which load; all when empty
