@@ -30,6 +30,7 @@ type Config struct {
 	// Scalers by the target's key.
 	Scalers   map[string]actuators.Scaler
 	Mover     operation.Mover
+	Leave     *Leave // what the mover asks, where it works between ticks
 	Admin     operation.BrokerAdmin
 	Gates     []gates.Gate
 	Watchers  []Watcher
@@ -63,6 +64,7 @@ type Controller struct {
 	forecasts forecasts
 	proposer  proposer
 	machine   *operation.Machine
+	holds     holds
 
 	tickStarted, tickEnded, lastGood atomic.Int64 // Unix nanoseconds of the clock
 }
@@ -95,6 +97,10 @@ func New(cfg Config) (*Controller, error) {
 	c.machine = operation.New(operation.Config{
 		Scalers: cfg.Scalers, Mover: cfg.Mover, Admin: cfg.Admin, Planner: cfg.Planner, Store: cfg.Store, Fence: cfg.Fence, Now: cfg.Clock.Now, Logger: cfg.Logger,
 	})
+	if cfg.Leave != nil {
+		ask := c.mayMove
+		cfg.Leave.ask.Store(&ask)
+	}
 	return c, nil
 }
 

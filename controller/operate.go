@@ -108,13 +108,7 @@ func (c *Controller) view(id string, f *Facts, e *Expectations, r *Requirement) 
 
 // frozen says why an operation in flight may not take another step; "" when it may.
 func (c *Controller) frozen(f *Facts) string {
-	if !c.spec.Mode.Acts() {
-		return "mode " + string(c.spec.Mode) + " changes nothing"
-	}
-	if c.spec.Gates.Hold {
-		return "gates.hold is set"
-	}
-	if why := c.cfg.Policy.Held(); why != "" {
+	if why := c.heldByPolicy(); why != "" {
 		return why
 	}
 	return f.frozenBy()

@@ -40,6 +40,10 @@ type Builder struct {
 	Secrets string
 	Logger  *slog.Logger
 	Front   *Front // nil: nothing is served
+
+	// topicOperator finds out what Strimzi's topic operator would do to a
+	// cluster's throttles; nil, or a nil answer, where nobody can know.
+	topicOperator func(policy.Policy) func(context.Context) (execute.TopicOperator, error)
 }
 
 // Build makes the loop's configuration; the returned function closes what was
@@ -178,6 +182,12 @@ func (b *Builder) mover(ctx context.Context, cfg *controller.Config) (func(), er
 	}
 	log := cfg.Logger
 	c := conn.Config(rate)
+	cfg.Leave = &controller.Leave{}
+	leave := cfg.Leave
+	c.May = func(ctx context.Context, to execute.Direction) error { return leave.May(ctx, to == execute.Back) }
+	if b.topicOperator != nil {
+		c.TopicOperator = b.topicOperator(cfg.Policy)
+	}
 	c.OnEvent = func(e execute.Event) { log.Info("moving", "kind", e.Kind, "text", e.Text) }
 	if c.Clients != nil && s.Prometheus.URL != "" {
 		reader, err := b.prometheus(s.Prometheus)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/rebalance/execute"
 
 	"k8s.io/klog/v2"
 
@@ -76,6 +77,7 @@ func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) 
 		clients: clients, maxMode: k.MaxMode, build: b.Build, serving: b.Front.Serving, logger: b.Logger,
 		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: b.Logger, Now: time.Now},
 	}
+	b.topicOperator = r.topicOperator
 	election := kube.Election{
 		Client: clients.Kube, Namespace: clients.Namespace, Name: k.Lease,
 		Identity: identity(), Logger: b.Logger, Now: time.Now,
@@ -181,7 +183,7 @@ type floor interface {
 
 // scalers makes the scaler of each of the policy's targets, by the loop's keys.
 func (r *kubernetesRun) scalers(p policy.Policy) (map[string]actuators.Scaler, []floor) {
-	client := workload.Client{Dynamic: r.clients.Dynamic, Mapper: r.clients.Mapper}
+	client := r.client()
 	out := map[string]actuators.Scaler{}
 	var floors []floor
 	if t := p.Spec.Brokers.Target; t.Name != "" {
@@ -204,6 +206,29 @@ func (r *kubernetesRun) target(p policy.Policy, t policy.Target) workload.Target
 		ns = p.Metadata.Namespace
 	}
 	return workload.Target{Group: t.Group(), Kind: t.Kind, Namespace: ns, Name: t.Name}
+}
+
+// topicOperator asks Strimzi's Kafka resource, where the brokers are Strimzi's.
+func (r *kubernetesRun) topicOperator(p policy.Policy) func(context.Context) (execute.TopicOperator, error) {
+	pool, ok := brokerScaler(r.client(), r.target(p, p.Spec.Brokers.Target)).(strimzi.Scaler)
+	if !ok {
+		return nil
+	}
+	return func(ctx context.Context) (execute.TopicOperator, error) {
+		reverts, err := pool.RevertsThrottles(ctx)
+		switch {
+		case err != nil:
+			return execute.TopicOperatorUnknown, err
+		case reverts:
+			return execute.TopicOperatorReverts, nil
+		default:
+			return execute.TopicOperatorAllows, nil
+		}
+	}
+}
+
+func (r *kubernetesRun) client() workload.Client {
+	return workload.Client{Dynamic: r.clients.Dynamic, Mapper: r.clients.Mapper}
 }
 
 func brokerScaler(c workload.Client, t workload.Target) actuators.Scaler {

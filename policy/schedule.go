@@ -184,3 +184,19 @@ func (w Windows) NextOpen(now time.Time) time.Time {
 	}
 	return next
 }
+
+// Closed says why a window is closed at a time, naming it; "" when it is open,
+// or when there is none. One that cannot be read is closed.
+func (w Windows) Closed(name string, now time.Time) string {
+	if w.None() {
+		return ""
+	}
+	open, err := w.OpenAt(now)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("%s cannot be read, so it counts as closed: %v", name, err)
+	case !open:
+		return fmt.Sprintf("%s opens at %s", name, w.NextOpen(now).UTC().Format("2006-01-02 15:04 MST"))
+	}
+	return ""
+}

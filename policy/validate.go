@@ -78,6 +78,14 @@ func (s Spec) problems(at string) []strictyaml.Problem {
 	c.notNegative(at+"cost.crossZoneGigabyte", s.Cost.CrossZoneGigabyte)
 	c.alerts(at+"alerts", s.Alerts)
 	c.secret(at+"journal.sign", s.Journal.Sign, false)
+	if s.Journal.Path == "" {
+		if s.Journal.Topic != "" {
+			c.failf(at+"journal.path", "is missing: journal.topic copies the file that it names")
+		}
+		if !s.Journal.Sign.IsZero() {
+			c.failf(at+"journal.path", "is missing: journal.sign signs the file that it names")
+		}
+	}
 	return c.problems
 }
 

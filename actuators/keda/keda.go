@@ -4,18 +4,11 @@ package keda
 
 import (
 	"context"
-	"fmt"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/actuators/workload"
 )
-
-// pausedScaleIn is KEDA's annotation that keeps it from scaling in.
-const pausedScaleIn = "autoscaling.keda.sh/paused-scale-in"
 
 // Scaler sets spec.minReplicaCount of one ScaledObject.
 type Scaler struct {
@@ -49,21 +42,3 @@ func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 
 // Expire gives the original floor back when ours is over.
 func (s Scaler) Expire(ctx context.Context) (bool, error) { return s.floor().Expire(ctx, s.Now()) }
-
-// HoldScaleIn pauses KEDA's scale-in, or lets it go on.
-func (s Scaler) HoldScaleIn(ctx context.Context, hold bool) error {
-	r, err := s.Client.Resource(s.ScaledObject)
-	if err != nil {
-		return err
-	}
-	value := "null" // a merge patch removes the annotation by null
-	if hold {
-		value = `"true"`
-	}
-	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:%s}}}`, pausedScaleIn, value)
-	_, err = r.Patch(ctx, s.ScaledObject.Name, types.MergePatchType, []byte(patch), metav1.PatchOptions{FieldManager: workload.FieldManager})
-	if err != nil {
-		return fmt.Errorf("pausing the scale-in of %s: %w", s.ScaledObject, err)
-	}
-	return nil
-}

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/policy"
 )
 
 // Windows confines changes to the policy's windows: gates.windows for
@@ -21,25 +19,12 @@ func (Windows) Check(_ context.Context, p decision.Proposal, s Situation) decisi
 	if scaleOut(p) {
 		return allow()
 	}
-	if v := within("gates.windows", s.Windows, s); v.Ruling != decision.Allow {
-		return v
+	why := s.Windows.Closed("gates.windows", s.Now)
+	if why == "" && p.Kind == decision.Rebalance {
+		why = s.MoveWindows.Closed("rebalance.windows", s.Now)
 	}
-	if p.Kind == decision.Rebalance {
-		return within("rebalance.windows", s.MoveWindows, s)
-	}
-	return allow()
-}
-
-func within(name string, w policy.Windows, s Situation) decision.Verdict {
-	if w.None() {
-		return allow()
-	}
-	open, err := w.OpenAt(s.Now)
-	switch {
-	case err != nil:
-		return hold("%s cannot be read, so it counts as closed: %v", name, err)
-	case !open:
-		return hold("%s opens at %s", name, w.NextOpen(s.Now).UTC().Format("2006-01-02 15:04 MST"))
+	if why != "" {
+		return hold("%s", why)
 	}
 	return allow()
 }

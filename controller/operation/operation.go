@@ -24,6 +24,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidetable/tidetable/actuators"
@@ -73,6 +74,8 @@ type Machine struct {
 	state   State
 	loaded  bool
 	adopted bool // the mover has been asked for moves left running
+	// flight is a copy of the operation in flight for other goroutines.
+	flight atomic.Pointer[decision.Operation]
 }
 
 // New is a machine that has not yet read its state.
@@ -137,6 +140,7 @@ func (m *Machine) Load(ctx context.Context) error {
 	}
 	s.Version = StateVersion
 	m.state, m.loaded = s, true
+	m.show()
 	return nil
 }
 
@@ -146,8 +150,29 @@ func (m *Machine) State() *State { return &m.state }
 // InFlight is the operation in flight, or nil.
 func (m *Machine) InFlight() *decision.Operation { return m.state.Operation }
 
+// MovesFor says what moves in flight are for; out is true when they fill brokers
+// that join. It may be asked from any goroutine.
+func (m *Machine) MovesFor() (kind decision.ProposalKind, out bool) {
+	op := m.flight.Load()
+	if op == nil {
+		return decision.Rebalance, false
+	}
+	return op.Kind, op.Out()
+}
+
+// show lets other goroutines see what is in flight.
+func (m *Machine) show() {
+	if op := m.state.Operation; op != nil {
+		o := op.Clone()
+		m.flight.Store(&o)
+		return
+	}
+	m.flight.Store(nil)
+}
+
 // save writes the state before what it announces is done.
 func (m *Machine) save(ctx context.Context) error {
+	m.show()
 	m.state.prune(m.cfg.Now())
 	if err := m.cfg.Store.Save(ctx, m.state.Clone()); err != nil {
 		return fmt.Errorf("saving the loop's state: %w", err)

@@ -19,6 +19,12 @@ var refinements = map[string]func(*apiextensions.JSONSchemaProps){
 				"brokers.max is required in mode Approve and Act"),
 		}
 	},
+	"spec.journal": func(s *apiextensions.JSONSchemaProps) {
+		s.XValidations = apiextensions.ValidationRules{
+			rule("has(self.path) && self.path != '' || !(has(self.topic) && self.topic != '') && !has(self.sign)",
+				"journal.path is required with journal.topic and journal.sign"),
+		}
+	},
 	"spec.mode":                 enum("Observe", "Recommend", "Approve", "Act"),
 	"spec.kafka.sasl.mechanism": enum("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"),
 	"spec.forecast.quantile":    share,

@@ -173,15 +173,6 @@ func testKEDA(ctx context.Context, t *testing.T, f *fixture) {
 	if n, _ := workload.Int(f.get(ctx, t, "ScaledObject", "keda"), "spec", "minReplicaCount"); n != 4 {
 		t.Errorf("the floor is %d, want 4", n)
 	}
-	for _, hold := range []bool{true, false} {
-		if err := s.HoldScaleIn(ctx, hold); err != nil {
-			t.Fatal(err)
-		}
-		got := f.get(ctx, t, "ScaledObject", "keda").GetAnnotations()["autoscaling.keda.sh/paused-scale-in"]
-		if (got == "true") != hold {
-			t.Errorf("paused-scale-in is %q when holding is %v", got, hold)
-		}
-	}
 }
 
 func testStrimzi(ctx context.Context, t *testing.T, f *fixture) {
