@@ -9,7 +9,7 @@ import (
 	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
-func plan(t testing.TB, file string, names ...string) *scenario.Plan {
+func plan(t testing.TB, file string, names ...string) *scenario.Experiment {
 	t.Helper()
 	b, err := os.ReadFile("testdata/" + file)
 	if err != nil {

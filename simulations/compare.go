@@ -51,13 +51,13 @@ type PolicyMeasure struct {
 }
 
 // Ticks is how many ticks of simulated time a comparison takes in all.
-func Ticks(p *scenario.Plan, runs int) int {
+func Ticks(p *scenario.Experiment, runs int) int {
 	return int(p.Duration/p.Tick) * (len(p.Policies) + len(p.Variants)) * max(runs, 1)
 }
 
 // Compare runs every policy of a scenario in a world of its own. The result is
 // the same on any number of cores.
-func Compare(ctx context.Context, p *scenario.Plan, o Options) (Result, error) {
+func Compare(ctx context.Context, p *scenario.Experiment, o Options) (Result, error) {
 	runs, err := compareRun(ctx, p, 0, o)
 	if err != nil {
 		return Result{}, err
@@ -102,7 +102,7 @@ func beside(x Run, oracle *Measures) PolicyMeasure {
 }
 
 // compareRun is one run of the scenario under every policy, in its order.
-func compareRun(ctx context.Context, p *scenario.Plan, run int, o Options) ([]Run, error) {
+func compareRun(ctx context.Context, p *scenario.Experiment, run int, o Options) ([]Run, error) {
 	runs := make([]Run, len(p.Policies)+len(p.Variants))
 	c, err := p.World(run) // shared: a world does not write to its configuration
 	if err != nil {
@@ -139,7 +139,7 @@ func workers(o Options) int {
 }
 
 // build makes the i-th policy of a scenario: those it names, then its variants.
-func build(p *scenario.Plan, i int, o Options) (policies.Policy, error) {
+func build(p *scenario.Experiment, i int, o Options) (policies.Policy, error) {
 	opts := policyOptions(p)
 	if i >= len(p.Policies) {
 		v := i - len(p.Policies)
@@ -164,7 +164,7 @@ func build(p *scenario.Plan, i int, o Options) (policies.Policy, error) {
 	}
 }
 
-func policyOptions(p *scenario.Plan) policies.Options {
+func policyOptions(p *scenario.Experiment) policies.Options {
 	k := p.Comparison
 	o := policies.Options{TargetUtilisation: k.Target, TargetCPU: k.CPU, LagSeconds: k.LagSeconds, ScaleInAfter: k.ScaleIn.D(),
 		Interval: k.Interval.D(), End: p.EndTime()}

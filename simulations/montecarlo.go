@@ -73,7 +73,7 @@ type Spread struct {
 
 // RunMany makes the runs of a shard, spread over cores. Run i is the same
 // whichever shard and core makes it.
-func RunMany(ctx context.Context, p *scenario.Plan, runs int, s Shard, digest string, o Options) (MonteCarlo, error) {
+func RunMany(ctx context.Context, p *scenario.Experiment, runs int, s Shard, digest string, o Options) (MonteCarlo, error) {
 	if s.Count == 0 {
 		s = Shard{0, 1}
 	}

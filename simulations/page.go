@@ -125,7 +125,8 @@ var timeAxis = map[string]any{"type": "time", "axisLabel": map[string]any{"hideO
 // colours are the same for a policy on every chart, and are told apart by those
 // who do not see red and green (Okabe and Ito's palette).
 var colours = map[string]string{
-	policies.TidetableName: "#009e73", policies.OracleName: "#7f8c9b", policies.ReactiveName: "#e69f00", policies.StaticName: "#56b4e9", policies.HPAName: "#cc79a7", policies.KEDAName: "#d55e00",
+	policies.TidetableName: "#009e73", policies.OracleName: "#7f8c9b", policies.ReactiveName: "#e69f00",
+	policies.StaticName: "#56b4e9", policies.HPAName: "#cc79a7", policies.KEDAName: "#d55e00",
 }
 
 const loadColour = "#8a94a3"

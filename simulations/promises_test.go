@@ -46,7 +46,7 @@ func randomScenario(rng *rand.Rand) string {
 
 // hasty is the policy of a random scenario: it looks often and waits little, so
 // that four hours see it grow and shrink.
-func hasty(p *scenario.Plan, rng *rand.Rand) policy.Policy {
+func hasty(p *scenario.Experiment, rng *rand.Rand) policy.Policy {
 	d := DefaultPolicy(p, true)
 	minutes := func(n int) policy.Duration { return policy.Duration(time.Duration(n) * time.Minute) }
 	d.Spec.Interval = minutes(2)
@@ -104,7 +104,8 @@ func TestLoopKeepsItsPromisesOverRandomScenarios(t *testing.T) {
 // promises counts what was seen while they were watched.
 type promises struct{ refused, stale, in, out int }
 
-func (c *promises) watch(t *testing.T, w *world.World, tick func(context.Context, *world.World) error, p *scenario.Plan, spec policy.Spec) {
+func (c *promises) watch(t *testing.T, w *world.World, tick func(context.Context, *world.World) error,
+	p *scenario.Experiment, spec policy.Spec) {
 	t.Helper()
 	for w.Now().Before(p.EndTime()) && !t.Failed() {
 		brokers, replicas := brokersOf(w), w.Group(0).Want

@@ -123,7 +123,8 @@ topics:
 policies: [tidetable]
 `
 	peak := func(events string) int {
-		p, err := scenario.Decode([]byte(doc+"policy:\n  spec: {mode: Act, interval: 1m, brokers: {max: 30, survive: {nothing: true}}"+events+"}\n"),
+		p, err := scenario.Decode([]byte(doc+"policy:\n  spec: {mode: Act, interval: 1m, brokers: {max: 30, survive: {nothing: true}}"+
+			events+"}\n"),
 			"sale", scenario.Sources{})
 		if err != nil {
 			t.Fatal(err)

@@ -44,7 +44,7 @@ monteCarlo:
   brokerFailures: {perWeek: 3, duration: 20m}
 `
 
-func read(t testing.TB, doc string) *scenario.Plan {
+func read(t testing.TB, doc string) *scenario.Experiment {
 	t.Helper()
 	p, err := scenario.Decode([]byte(doc), "test", scenario.Sources{})
 	if err != nil {
@@ -170,7 +170,7 @@ func TestLoopKeepsItsPromises(t *testing.T) {
 
 func watch(t *testing.T, run int, w *world.World, pol interface {
 	Tick(context.Context, *world.World) error
-}, p *scenario.Plan) {
+}, p *scenario.Experiment) {
 	t.Helper()
 	for w.Now().Before(p.EndTime()) {
 		before, replicas := brokersOf(w), w.Group(0).Want

@@ -39,7 +39,7 @@ const longRun = 60 * 24 * time.Hour
 // mostDecisions bounds the decisions that are kept for a report.
 const mostDecisions = 5000
 
-func newTidetable(p *scenario.Plan, name string, doc *policy.Policy, o Options) (policies.Policy, error) {
+func newTidetable(p *scenario.Experiment, name string, doc *policy.Policy, o Options) (policies.Policy, error) {
 	quick := o.quick || p.Duration.D() > longRun
 	d := DefaultPolicy(p, quick)
 	if doc != nil {
@@ -56,7 +56,7 @@ func newTidetable(p *scenario.Plan, name string, doc *policy.Policy, o Options) 
 
 // DefaultPolicy is what tidetable runs in a scenario that brings no policy: the
 // defaults, with the scenario's own start times, throttle, groups and bounds.
-func DefaultPolicy(p *scenario.Plan, quick bool) policy.Policy {
+func DefaultPolicy(p *scenario.Experiment, quick bool) policy.Policy {
 	d := policy.Policy{Metadata: policy.Metadata{Name: "simulated"}}
 	s := &d.Spec
 	s.Mode = policy.Act
@@ -100,7 +100,7 @@ func pace(span, tick time.Duration, quick bool) (interval, step, refresh policy.
 	return max(minutes(1), policy.Duration(tick)), minutes(5), minutes(5)
 }
 
-func consumerOf(g scenario.Group, p *scenario.Plan) policy.Consumer {
+func consumerOf(g scenario.Group, p *scenario.Experiment) policy.Consumer {
 	return policy.Consumer{
 		Group: g.Name, Target: policy.Target{Kind: "Deployment", Name: g.Name}, Via: "scale", Min: g.Min, Max: g.Max, PerReplica: g.PerReplica,
 		Lag: policy.Lag{MaxSeconds: g.MaxLag.D().Seconds()}, Startup: p.Cluster.Startup.Consumer,

@@ -147,12 +147,12 @@ type LossEffect struct {
 
 const month = time.Duration(capacity.HoursPerMonth * float64(time.Hour))
 
-// Plan looks ahead.
-func Plan(in Input) (Outlook, error) {
+// Ahead looks ahead.
+func Ahead(in Input) (Outlook, error) {
 	if in.Horizon < 24*time.Hour || in.Horizon > 5*366*24*time.Hour {
 		return Outlook{}, fmt.Errorf("planning ahead: the horizon is %s, want between a day and five years", in.Horizon)
 	}
-	p := &planner{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
+	p := &lookahead{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
 	if in.Trend != nil && in.Trend.Origin.After(p.from) {
 		p.from = in.Trend.Origin // the trace goes on after the snapshot
 	}
@@ -169,7 +169,7 @@ func Plan(in Input) (Outlook, error) {
 	return p.plan(), nil
 }
 
-type planner struct {
+type lookahead struct {
 	Input
 	now     capacity.Demand
 	facts   capacity.Facts
@@ -178,7 +178,7 @@ type planner struct {
 }
 
 // assumeRates takes a trace's load for a snapshot that has placement only.
-func (p *planner) assumeRates() {
+func (p *lookahead) assumeRates() {
 	rf := 1.0
 	if p.now.Partitions > 0 {
 		rf = float64(p.now.Replicas) / float64(p.now.Partitions)
@@ -187,7 +187,7 @@ func (p *planner) assumeRates() {
 	p.now.Replicated = cluster.BytesPerSecond(p.peakNow * rf)
 }
 
-func (p *planner) plan() Outlook {
+func (p *lookahead) plan() Outlook {
 	o := Outlook{Version: Version, From: p.from, HorizonSeconds: p.Horizon.Seconds(), BrokersNow: p.facts.Brokers}
 	needed := p.size(p.peakNow, 1)
 	o.BrokersNeededNow = needed.Brokers
@@ -216,7 +216,7 @@ func minTime(a, b time.Time) time.Time {
 }
 
 // load is the peak expected at a time.
-func (p *planner) load(at time.Time) Range {
+func (p *lookahead) load(at time.Time) Range {
 	if p.Growth != nil {
 		spread := Range{Low: 1, Mid: 1, High: 1}
 		if t := p.Trend; t != nil && t.Level > 0 {
@@ -232,7 +232,7 @@ func (p *planner) load(at time.Time) Range {
 }
 
 // growth is the factor after a while when Growth says so: compounding.
-func (p *planner) growth(after time.Duration) float64 {
+func (p *lookahead) growth(after time.Duration) float64 {
 	if p.Growth == nil {
 		return 1
 	}
@@ -240,7 +240,7 @@ func (p *planner) growth(after time.Duration) float64 {
 }
 
 // meanGrowth is by how much the mean load, and with it the data kept, has grown.
-func (p *planner) meanGrowth(after time.Duration) float64 {
+func (p *lookahead) meanGrowth(after time.Duration) float64 {
 	if p.Growth != nil {
 		return p.growth(after)
 	}
@@ -251,7 +251,7 @@ func (p *planner) meanGrowth(after time.Duration) float64 {
 }
 
 // demand is the load of a peak, with data for a growth of the mean.
-func (p *planner) demand(peak, growth float64) capacity.Demand {
+func (p *lookahead) demand(peak, growth float64) capacity.Demand {
 	d := p.now
 	if d.Produced > 0 {
 		f := peak / float64(d.Produced)
@@ -264,20 +264,20 @@ func (p *planner) demand(peak, growth float64) capacity.Demand {
 }
 
 // meanShare is the mean load as a share of the snapshot's.
-func (p *planner) meanShare() float64 {
+func (p *lookahead) meanShare() float64 {
 	if p.MeanNow > 0 && p.now.Produced > 0 {
 		return p.MeanNow / float64(p.now.Produced)
 	}
 	return 1
 }
 
-func (p *planner) size(peak, growth float64) capacity.Requirement {
+func (p *lookahead) size(peak, growth float64) capacity.Requirement {
 	r := p.Model.Size(p.demand(peak, growth), p.facts)
 	r.Brokers = max(r.Brokers, p.Min)
 	return r
 }
 
-func (p *planner) month(from, to time.Time) Month {
+func (p *lookahead) month(from, to time.Time) Month {
 	m := Month{From: from, To: to}
 	var low, mid, high float64
 	for at := from; !at.After(to); at = at.AddDate(0, 0, 1) {
@@ -299,7 +299,7 @@ func (p *planner) month(from, to time.Time) Month {
 }
 
 // consumers are sized for the group's load grown as the cluster's.
-func (p *planner) consumers(peak float64) (replicas, partitions map[string]int, total int) {
+func (p *lookahead) consumers(peak float64) (replicas, partitions map[string]int, total int) {
 	if len(p.Groups) == 0 {
 		return nil, nil, 0
 	}
@@ -320,7 +320,7 @@ func (p *planner) consumers(peak float64) (replicas, partitions map[string]int, 
 	return replicas, partitions, total
 }
 
-func (p *planner) consumersNow() int {
+func (p *lookahead) consumersNow() int {
 	n := 0
 	for _, g := range p.Groups {
 		n += g.Now
@@ -335,7 +335,7 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-func (p *planner) cost(brokers, replicas int, r capacity.Requirement) float64 {
+func (p *lookahead) cost(brokers, replicas int, r capacity.Requirement) float64 {
 	// What crosses zones is the mean's, not the peak's.
 	cross := float64(r.CrossZone.Total())
 	if p.MeanNow > 0 && p.peakNow > 0 {

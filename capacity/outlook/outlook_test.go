@@ -116,7 +116,7 @@ func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 	in := input()
 	g := 1.1
 	in.Growth = &g
-	o, err := Plan(in)
+	o, err := Ahead(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 		t.Errorf("months %+v", o.Months)
 	}
 	in.Growth = nil
-	if o, _ = Plan(in); o.RunsOut != nil || len(o.Notes) == 0 {
+	if o, _ = Ahead(in); o.RunsOut != nil || len(o.Notes) == 0 {
 		t.Errorf("without growth it runs out %+v; notes %v", o.RunsOut, o.Notes)
 	}
 }
@@ -163,7 +163,7 @@ func TestLosingAZone(t *testing.T) {
 func TestCheapestShapeComesFirst(t *testing.T) {
 	in := input()
 	in.ShapePrices = map[string]float64{"generic-small": 10, "generic-large": 0.1}
-	o, err := Plan(in)
+	o, err := Ahead(in)
 	if err != nil || len(o.Shapes) != 2 || o.Shapes[0].Shape != "generic-large" {
 		t.Errorf("%+v, %v", o.Shapes, err)
 	}

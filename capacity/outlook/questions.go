@@ -25,7 +25,7 @@ const (
 
 // runsOut looks day by day for the first on which the brokers there are do not
 // do; nil when even the high side never needs more within the horizon.
-func (p *planner) runsOut(leadSeconds float64) *RunsOut {
+func (p *lookahead) runsOut(leadSeconds float64) *RunsOut {
 	out := &RunsOut{}
 	for at := p.from; !at.After(p.from.Add(p.Horizon)); at = at.AddDate(0, 0, 1) {
 		r, growth := p.load(at), p.meanGrowth(at.Sub(p.from))
@@ -48,7 +48,7 @@ func (p *planner) runsOut(leadSeconds float64) *RunsOut {
 	return out
 }
 
-func (p *planner) exceeds(first *time.Time, at time.Time, peak, growth float64, out *RunsOut) {
+func (p *lookahead) exceeds(first *time.Time, at time.Time, peak, growth float64, out *RunsOut) {
 	if !first.IsZero() {
 		return
 	}
@@ -63,7 +63,7 @@ func (p *planner) exceeds(first *time.Time, at time.Time, peak, growth float64, 
 }
 
 // shapes sizes the horizon's load on every machine with a price, cheapest first.
-func (p *planner) shapes() []ShapeCost {
+func (p *lookahead) shapes() []ShapeCost {
 	var out []ShapeCost
 	end := p.Horizon
 	d := p.demand(p.load(p.from.Add(end)).Mid, p.meanGrowth(end))
@@ -121,7 +121,7 @@ func Lose(in Input, what string) (LossEffect, error) {
 		return e, fmt.Errorf("%q names no broker that is alive; zones are %s", what, strings.Join(slices.Compact(zones), ", "))
 	}
 	slices.Sort(e.BrokersLost)
-	p := &planner{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
+	p := &lookahead{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
 	p.peakNow = max(in.PeakNow, float64(p.now.Produced))
 	p.carry(&e, kind == "zone")
 	p.partitionsWithout(&e)
@@ -131,7 +131,7 @@ func Lose(in Input, what string) (LossEffect, error) {
 // carry asks whether the brokers that are left carry the load, and how many
 // more would. A lost zone takes the same part of what is added, unless the
 // zones that are left get it; they do, in what is counted here.
-func (p *planner) carry(e *LossEffect, zone bool) {
+func (p *lookahead) carry(e *LossEffect, zone bool) {
 	m := p.Model
 	m.Survive = capacity.Loss{}
 	r := m.Size(p.demand(p.peakNow, 1), p.facts)
@@ -153,7 +153,7 @@ func (p *planner) carry(e *LossEffect, zone bool) {
 	e.CostToHold = float64(e.BrokersToAdd) * (p.Prices.BrokerHour*capacity.HoursPerMonth + diskMonth)
 }
 
-func (p *planner) partitionsWithout(e *LossEffect) {
+func (p *lookahead) partitionsWithout(e *LossEffect) {
 	for i := range p.Snapshot.Topics {
 		t := &p.Snapshot.Topics[i]
 		least, err := strconv.Atoi(t.Config["min.insync.replicas"])
@@ -177,7 +177,7 @@ func (p *planner) partitionsWithout(e *LossEffect) {
 	}
 }
 
-func (p *planner) notes(o Outlook) []string {
+func (p *lookahead) notes(o Outlook) []string {
 	var out []string
 	if p.Trend == nil && p.Growth == nil {
 		out = append(out, "no trace of at least 14 days and no --growth: the load is taken to stay as it is")

@@ -88,7 +88,7 @@ func (f *outlookFlags) run(cmd *cobra.Command) (outlook.Outlook, error) {
 	if err != nil {
 		return none, err
 	}
-	o, err := outlook.Plan(in)
+	o, err := outlook.Ahead(in)
 	if err != nil {
 		return none, err
 	}

@@ -102,7 +102,7 @@ func (s *simulation) run(ctx context.Context, path, shard string) error {
 	return s.one(ctx, plan)
 }
 
-func (s *simulation) one(ctx context.Context, plan *scenario.Plan) error {
+func (s *simulation) one(ctx context.Context, plan *scenario.Experiment) error {
 	o := simulationOptions()
 	o.Points = reportPoints
 	page, err := newSimulationPage(s.serve, &o)
@@ -146,7 +146,7 @@ func (s *simulation) show(r simulations.Result) error {
 // much of it.
 const gcPercent = 400
 
-func (s *simulation) many(ctx context.Context, plan *scenario.Plan, runs int, part simulations.Shard, digest string) error {
+func (s *simulation) many(ctx context.Context, plan *scenario.Experiment, runs int, part simulations.Shard, digest string) error {
 	o := simulationOptions()
 	share := runs
 	if part.Count > 1 {
@@ -191,7 +191,7 @@ func (s *simulation) progress(o *simulations.Options, ticks int) (stop func()) {
 
 // readScenario reads a scenario and everything it names, and a digest of its
 // text that tells shards of one whole from others.
-func readScenario(path string, stdin io.Reader) (*scenario.Plan, string, error) {
+func readScenario(path string, stdin io.Reader) (*scenario.Experiment, string, error) {
 	in, err := files.Open(path, stdin, maxScenarioBytes)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading scenario: %w", err)

@@ -57,7 +57,7 @@ func shown(r Report) string {
 	return s.String()
 }
 
-func told(t *testing.T, p *scenario.Plan, policy string, happened Day, targets ...string) Report {
+func told(t *testing.T, p *scenario.Experiment, policy string, happened Day, targets ...string) Report {
 	t.Helper()
 	p.Policies = []string{policy}
 	r, err := simulations.Compare(context.Background(), p, simulations.Options{

@@ -14,7 +14,7 @@ import (
 // World is the configuration of run number run. Run 0 is the scenario as it is
 // written; the others draw from its Monte Carlo section, each with a seed of
 // its own, so that a run is the same wherever it is made.
-func (p *Plan) World(run int) (world.Config, error) {
+func (p *Experiment) World(run int) (world.Config, error) {
 	rng := rand.New(rand.NewPCG(p.Seed, uint64(run)))
 	c := world.Config{
 		ClusterID: p.Name, Start: p.start, Tick: p.Tick.D(), Zones: p.Cluster.Brokers.Zones,
@@ -25,7 +25,7 @@ func (p *Plan) World(run int) (world.Config, error) {
 			ConsumerStart: p.Cluster.Startup.Consumer.D(), RebalancePause: p.Cluster.Startup.RebalancePause.D(),
 		},
 	}
-	b := builder{Plan: p, c: &c, run: run, loads: map[string]int{}, topics: map[string][]int{}, means: map[string]float64{}}
+	b := builder{Experiment: p, c: &c, run: run, loads: map[string]int{}, topics: map[string][]int{}, means: map[string]float64{}}
 	b.draw(rng)
 	b.addLoads()
 	b.addChanges()
@@ -48,7 +48,7 @@ func (p *Plan) World(run int) (world.Config, error) {
 }
 
 type builder struct {
-	*Plan
+	*Experiment
 	c      *world.Config
 	run    int
 	growth float64
@@ -297,4 +297,4 @@ func (b *builder) addFaults(rng *rand.Rand) {
 }
 
 // HistoryLength is how far back policies may look.
-func (p *Plan) HistoryLength() time.Duration { return p.History.D() }
+func (p *Experiment) HistoryLength() time.Duration { return p.History.D() }

@@ -53,7 +53,7 @@ func (e *Invalid) Error() string {
 
 // Decode reads a scenario, fills its defaults and checks it together with the
 // inputs that it names.
-func Decode(data []byte, source string, in Sources) (*Plan, error) {
+func Decode(data []byte, source string, in Sources) (*Experiment, error) {
 	var s Scenario
 	lines, problems := strictyaml.Decode(data, &s)
 	if len(problems) == 1 && problems[0].Path == "" {
@@ -66,7 +66,7 @@ func Decode(data []byte, source string, in Sources) (*Plan, error) {
 	}
 	c.problems = problems
 	c.check()
-	p := &Plan{Scenario: s, in: in}
+	p := &Experiment{Scenario: s, in: in}
 	p.read(&c)
 	if len(c.problems) > 0 {
 		slices.SortStableFunc(c.problems, func(a, b strictyaml.Problem) int {
@@ -87,7 +87,8 @@ func IsInvalid(err error) bool {
 }
 
 // Names of the policies there are, in the order of reports.
-var Names = []string{policies.StaticName, policies.HPAName, policies.KEDAName, policies.ReactiveName, policies.TidetableName, policies.OracleName}
+var Names = []string{policies.StaticName, policies.HPAName, policies.KEDAName, policies.ReactiveName,
+	policies.TidetableName, policies.OracleName}
 
 func (s *Scenario) setDefaults() {
 	def(&s.Version, 1)

@@ -17,7 +17,7 @@ var DefaultPrices = capacity.PriceFile{Currency: "USD", ReplicaHour: 0.05, Gigab
 
 const defaultBrokerHour = 0.8
 
-func (p *Plan) readPrices(c *checker) {
+func (p *Experiment) readPrices(c *checker) {
 	p.prices = DefaultPrices
 	if p.Prices == "" {
 		p.policyPrices()
@@ -49,7 +49,7 @@ func (p *Plan) readPrices(c *checker) {
 }
 
 // policyPrices takes what the policy says things cost, where it does.
-func (p *Plan) policyPrices() {
+func (p *Experiment) policyPrices() {
 	if p.policy == nil {
 		return
 	}
@@ -61,7 +61,7 @@ func (p *Plan) policyPrices() {
 	p.prices.CrossZoneGigabyte = cmp.Or(c.CrossZoneGigabyte, p.prices.CrossZoneGigabyte)
 }
 
-func (p *Plan) priceOf(c *checker, path string, s Shape) {
+func (p *Experiment) priceOf(c *checker, path string, s Shape) {
 	if s.PerHr > 0 {
 		return
 	}
@@ -71,7 +71,7 @@ func (p *Plan) priceOf(c *checker, path string, s Shape) {
 }
 
 // brokerHour is the price of one broker for one hour.
-func (p *Plan) brokerHour() float64 {
+func (p *Experiment) brokerHour() float64 {
 	s := p.Cluster.Brokers.Shape
 	for _, x := range p.Changes {
 		if x.Kind == MachineShape && x.At == 0 && x.Shape != nil {
@@ -88,14 +88,14 @@ func (p *Plan) brokerHour() float64 {
 }
 
 // Cost prices what a run used.
-func (p *Plan) Cost(brokerHours, replicaHours, diskByteSeconds, crossZoneBytes float64) float64 {
+func (p *Experiment) Cost(brokerHours, replicaHours, diskByteSeconds, crossZoneBytes float64) float64 {
 	const month = capacity.HoursPerMonth * 3600
 	return brokerHours*p.brokerHour() + replicaHours*p.prices.ReplicaHour +
 		diskByteSeconds/1e9/month*p.prices.GigabyteMonth + crossZoneBytes/1e9*p.prices.CrossZoneGigabyte
 }
 
 // Currency is what Cost is in.
-func (p *Plan) Currency() string {
+func (p *Experiment) Currency() string {
 	if p.prices.Currency == "" {
 		return "USD"
 	}

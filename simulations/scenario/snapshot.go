@@ -11,7 +11,9 @@ import (
 	"github.com/tidetable/tidetable/simulations/world"
 )
 
-func (p *Plan) throttle() cluster.BytesPerSecond { return cluster.BytesPerSecond(p.Cluster.Throttle) }
+func (p *Experiment) throttle() cluster.BytesPerSecond {
+	return cluster.BytesPerSecond(p.Cluster.Throttle)
+}
 
 // fromSnapshot takes brokers, topics and groups from the snapshot. Brokers are
 // renumbered in its order, because the simulated StatefulSet has ordinals.

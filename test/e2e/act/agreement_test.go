@@ -111,7 +111,7 @@ func (r *recorded) simulated(ctx context.Context, t *testing.T) (ahead, lag agre
 	must(t, os.WriteFile(path, text, 0o644))
 	p, err := scenario.Decode(text, path, sources(dir))
 	must(t, err)
-	run := func(p *scenario.Plan, policy string) simulations.Run {
+	run := func(p *scenario.Experiment, policy string) simulations.Run {
 		p.Policies = []string{policy}
 		result, err := simulations.Compare(ctx, p, simulations.Options{
 			Forecaster: controller.NewForecaster, Gates: gates.All, Points: int(p.Duration / p.Tick),

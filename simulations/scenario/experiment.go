@@ -14,9 +14,9 @@ import (
 	"github.com/tidetable/tidetable/simulations/workload"
 )
 
-// Plan is a scenario with everything that it names read and checked: worlds
+// Experiment is a scenario with everything that it names read and checked: worlds
 // are built from it without further input.
-type Plan struct {
+type Experiment struct {
 	Scenario
 	in       Sources
 	start    time.Time
@@ -31,13 +31,13 @@ type Plan struct {
 }
 
 // StartTime is the simulated time at which the scenario begins.
-func (p *Plan) StartTime() time.Time { return p.start }
+func (p *Experiment) StartTime() time.Time { return p.start }
 
 // EndTime is the simulated time at which it is over.
-func (p *Plan) EndTime() time.Time { return p.start.Add(p.Duration.D()) }
+func (p *Experiment) EndTime() time.Time { return p.start.Add(p.Duration.D()) }
 
-// Later is the plan begun later by so much: what lies before is history.
-func (p *Plan) Later(by time.Duration) *Plan {
+// Later is the experiment begun later by so much: what lies before is history.
+func (p *Experiment) Later(by time.Duration) *Experiment {
 	q := *p
 	q.start = p.start.Add(by)
 	q.Duration, q.History = p.Duration-policy.Duration(by), p.History+policy.Duration(by)
@@ -46,16 +46,16 @@ func (p *Plan) Later(by time.Duration) *Plan {
 
 // TidetablePolicy is the policy document for tidetable, nil when the scenario has
 // none and defaults are derived.
-func (p *Plan) TidetablePolicy() *policy.Policy { return p.policy }
+func (p *Experiment) TidetablePolicy() *policy.Policy { return p.policy }
 
 // VariantPolicies are the documents of the scenario's variants, in its order.
-func (p *Plan) VariantPolicies() []policy.Policy { return p.variants }
+func (p *Experiment) VariantPolicies() []policy.Policy { return p.variants }
 
 var defaultStart = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
 // read reads what the scenario names; what is wrong with it is one more mistake
 // of the scenario.
-func (p *Plan) read(c *checker) {
+func (p *Experiment) read(c *checker) {
 	p.start = p.Start.Time.UTC()
 	p.profiles = make([]*workload.Profile, len(p.Loads))
 	p.columns = map[string]*workload.Profile{}
@@ -72,7 +72,7 @@ func (p *Plan) read(c *checker) {
 	p.readPrices(c)
 }
 
-func (p *Plan) readLoad(c *checker, i int) {
+func (p *Experiment) readLoad(c *checker, i int) {
 	l := p.Loads[i]
 	at := fmt.Sprintf("loads[%d]", i)
 	if l.Blocks != "" {
@@ -108,7 +108,7 @@ func plain(err error) error {
 	return err
 }
 
-func (p *Plan) useSeries(c *checker, i int, at string, series []metrics.Series) {
+func (p *Experiment) useSeries(c *checker, i int, at string, series []metrics.Series) {
 	l := p.Loads[i]
 	var names []string
 	chosen := -1
@@ -146,7 +146,7 @@ func (p *Plan) useSeries(c *checker, i int, at string, series []metrics.Series) 
 
 // profile turns a measured series into a load that spans the scenario: gaps
 // are bridged, the trace's time is shifted to the scenario's, and it is scaled.
-func (p *Plan) profile(l Load, s metrics.Series) (*workload.Profile, error) {
+func (p *Experiment) profile(l Load, s metrics.Series) (*workload.Profile, error) {
 	if len(s.Values) == 0 || s.Step <= 0 {
 		return nil, errors.New("the trace is empty")
 	}
@@ -218,7 +218,7 @@ func (l Load) scaled(q *workload.Profile) *workload.Profile {
 	return q.Scaled(f, time.Time{})
 }
 
-func (p *Plan) readSnapshot(c *checker) {
+func (p *Experiment) readSnapshot(c *checker) {
 	name := p.Cluster.Snapshot
 	if name == "" {
 		return
@@ -260,7 +260,7 @@ func (p *Plan) readSnapshot(c *checker) {
 	p.snapshot = &s
 }
 
-func (p *Plan) readPolicies(c *checker) {
+func (p *Experiment) readPolicies(c *checker) {
 	if p.Policy.File != "" || p.Policy.Spec != nil {
 		if d := p.document(c, "policy", p.Name, p.Policy.File, p.Policy.Spec); d != nil {
 			p.policy = d
@@ -287,7 +287,7 @@ func (p *Plan) readPolicies(c *checker) {
 	}
 }
 
-func (p *Plan) document(c *checker, at, name, file string, spec *policy.Spec) *policy.Policy {
+func (p *Experiment) document(c *checker, at, name, file string, spec *policy.Spec) *policy.Policy {
 	switch {
 	case file != "" && spec != nil:
 		c.failf(at, "must have file or spec, not both")
