@@ -19,7 +19,6 @@ var Default = Spec{
 		Step:     Duration(5 * time.Minute),
 		Horizon:  Duration(time.Hour),
 		Refresh:  Duration(5 * time.Minute),
-		Seasons:  "auto",
 		TimeZone: "UTC",
 	},
 	Brokers: Brokers{
@@ -89,7 +88,6 @@ func (f *Forecast) setDefaults(d Forecast) {
 	or(&f.Step, d.Step)
 	or(&f.Horizon, d.Horizon)
 	or(&f.Refresh, max(d.Refresh, f.Step))
-	or(&f.Seasons, d.Seasons)
 	or(&f.TimeZone, d.TimeZone)
 }
 

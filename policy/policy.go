@@ -85,7 +85,9 @@ type TLS struct {
 }
 
 // On tells whether TLS is wanted.
-func (t TLS) On() bool { return t != TLS{} }
+func (t TLS) On() bool {
+	return t.Enabled || t.CAFile != "" || t.CertFile != "" || t.KeyFile != "" || t.ServerName != ""
+}
 
 // Kafka says how the cluster is reached.
 type Kafka struct {
@@ -134,7 +136,6 @@ type Forecast struct {
 	Horizon Duration `json:"horizon,omitempty" yaml:"horizon,omitempty"`
 	// Refresh is how long a forecast is used before it is made anew.
 	Refresh  Duration `json:"refresh,omitempty" yaml:"refresh,omitempty"`
-	Seasons  string   `json:"seasons,omitempty" yaml:"seasons,omitempty"`   // auto: found from the data, never assumed
 	Holidays []string `json:"holidays,omitempty" yaml:"holidays,omitempty"` // countries, such as US
 	TimeZone string   `json:"timeZone,omitempty" yaml:"timeZone,omitempty"` // of seasons and holidays
 	Events   []Event  `json:"events,omitempty" yaml:"events,omitempty"`

@@ -188,7 +188,6 @@ func (c *checker) forecast(path string, f Forecast) {
 	if f.Step > 0 && f.History.D()/f.Step.D() > 200_000 {
 		c.failf(path+".step", "is too fine for a history of %s: more than 200000 points", f.History)
 	}
-	c.oneOf(path+".seasons", f.Seasons, "auto")
 	if _, err := time.LoadLocation(f.TimeZone); err != nil {
 		c.failf(path+".timeZone", "time zone %q is not known", f.TimeZone)
 	}

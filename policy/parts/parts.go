@@ -38,7 +38,7 @@ func Of(s policy.Spec) (Parts, error) {
 	p := Parts{
 		Act:   policy.CompileWindows(s.Gates.Windows),
 		Move:  policy.CompileWindows(s.Rebalance.Windows),
-		Moves: movesOf(s.Rebalance),
+		Moves: movesOf(s),
 		Start: s.Brokers.Startup.Pod.D() + s.Brokers.Startup.Join.D(),
 		Prices: capacity.Prices{
 			BrokerHour: s.Cost.BrokerHour, ReplicaHour: s.Cost.ReplicaHour, GigabyteMonth: s.Cost.GigabyteMonth, CrossZoneGigabyte: s.Cost.CrossZoneGigabyte,
@@ -70,7 +70,7 @@ func modelOf(s policy.Spec, shape *capacity.Shape) capacity.Model {
 			CPU: b.Utilisation.CPU, NetworkIn: b.Utilisation.NetworkIn, NetworkOut: b.Utilisation.NetworkOut,
 			Disk: b.Utilisation.Disk, DiskBandwidth: b.Utilisation.DiskBandwidth,
 		},
-		Survive:              capacity.Loss{Brokers: b.Survive.Brokers, Zones: b.Survive.Zones},
+		Survive:              lossOf(b.Survive),
 		MaxReplicasPerBroker: b.MaxReplicasPerBroker,
 		CatchUp:              b.CatchUp.D(),
 		MoveRate:             moveRate(s.Rebalance),
@@ -84,6 +84,14 @@ func modelOf(s policy.Spec, shape *capacity.Shape) capacity.Model {
 	return m
 }
 
+// lossOf is what may be lost without overload; nothing, where that has been said.
+func lossOf(s policy.Survive) capacity.Loss {
+	if s.Nothing {
+		return capacity.Loss{}
+	}
+	return capacity.Loss{Brokers: s.Brokers, Zones: s.Zones}
+}
+
 // assumedMoveRate is taken for a throttle of auto until moves have been seen.
 const assumedMoveRate = cluster.BytesPerSecond(100e6)
 
@@ -95,7 +103,8 @@ func moveRate(r policy.Rebalance) cluster.BytesPerSecond {
 	return rate
 }
 
-func movesOf(r policy.Rebalance) rebalance.Options {
+func movesOf(s policy.Spec) rebalance.Options {
+	r := s.Rebalance
 	o := rebalance.Options{ExcludeBrokers: r.Exclude.Brokers}
 	for _, e := range r.Exclude.Topics {
 		if re, err := regexp.Compile(e); err == nil { // validated with the policy
@@ -104,6 +113,9 @@ func movesOf(r policy.Rebalance) rebalance.Options {
 	}
 	if most, err := r.MaxPlanBytes(); err == nil && most > 0 {
 		o.Budget = &rebalance.Budget{Bytes: most}
+	}
+	if r.Zones.PreferConsumers {
+		o.Locality = &rebalance.Locality{PricePerGigabyte: s.Cost.CrossZoneGigabyte}
 	}
 	return o
 }
