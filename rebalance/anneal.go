@@ -26,22 +26,35 @@ type annealer struct {
 	want      []int32
 }
 
-// annealWork bounds the annealer's brokers looked at, and annealMost its
-// proposals.
+// annealDims is the most dimensions that the annealer has room for: the goals,
+// and three of them for each of an outlook's blocks, with some to spare.
+const annealDims = 24
+
+// The threshold, in points, within which a worse placement is accepted.
 const (
-	annealWork     = 6_000_000
-	annealMost     = 200_000
-	annealDims     = 24
-	annealReplicas = 4_000
+	// annealHeat is what it starts at, in replicas' shares of the objective: one
+	// change moves the objective by about one. With few of them, of which
+	// annealFew is the measure, there is little between the best and the worst
+	// placement, and more is needed. Held by make rebalance-truth, which compares a
+	// thousand plans with the optimum.
+	annealHeat = 2
+	annealFew  = 100
+	// annealCooling is by how much less every further round starts.
+	annealCooling = 4
+	// interruptEvery is how many proposals lie between two looks at the context: a
+	// few milliseconds.
+	interruptEvery = 4096
+	// same is the difference in points that is rounding.
+	same = 1e-12
 )
 
 // proposals is how many changes are tried, zero where the cluster is too large
 // for it to be worth the time.
 func (sr *search) proposals() int {
-	if sr.st.nd > annealDims || sr.st.np == 0 || len(sr.st.slots) > annealReplicas {
+	if sr.st.nd > annealDims || sr.st.np == 0 || len(sr.st.slots) > int(tuned.AnnealReplicas) {
 		return 0
 	}
-	n := min(annealMost, annealWork/max(1, sr.st.nb))
+	n := min(int(tuned.AnnealMost), int(tuned.AnnealWork)/max(1, sr.st.nb))
 	if sr.w.limit > 0 {
 		n = min(n, int(max(0, sr.w.limit-sr.w.evaluations())))
 	}
@@ -77,15 +90,12 @@ func newAnnealer(sr *search, seed uint64) *annealer {
 func (a *annealer) run(ctx context.Context, n int) error {
 	a.value = a.measureAll()
 	a.best, a.bestValue = a.st.save(), a.value
-	// One change moves the objective by about its share of the replicas; with
-	// few of them there is little between the best and the worst placement.
 	n64 := float64(len(a.st.slots))
-	start := 2 * max(a.value, 1) / n64 * (1 + 100/n64)
-	const rounds = 4
-	for round := range rounds {
-		hot := start / float64(int(1)<<(2*round))
+	hot := annealHeat * max(a.value, 1) / n64 * (1 + annealFew/n64)
+	rounds := int(tuned.AnnealRounds)
+	for range rounds {
 		for k := range n / rounds {
-			if k%4096 == 0 {
+			if k%interruptEvery == 0 {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
@@ -95,6 +105,7 @@ func (a *annealer) run(ctx context.Context, n int) error {
 		}
 		a.st.restoreFrom(a.best)
 		a.value = a.bestValue
+		hot /= annealCooling
 	}
 	a.w.renew()
 	return nil
@@ -133,7 +144,7 @@ func (a *annealer) step(threshold float64) {
 		v := a.measureAll()
 		if v-a.value <= threshold*float64(a.next(1<<16))/(1<<15) {
 			a.value = v
-			if v < a.bestValue-1e-12 {
+			if v < a.bestValue-same {
 				a.best.copyFrom(a.st)
 				a.bestValue = v
 			}

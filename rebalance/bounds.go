@@ -29,7 +29,8 @@ type Bounds struct {
 	ScheduleSeconds float64 `json:"scheduleSeconds"`
 }
 
-// boundBand is how near to the ideal the band bounds bring every broker.
+// boundBand is how near to the ideal the band bounds bring every broker, as a
+// share of it: within the 1.095 that makes a hot spot.
 const boundBand = 0.09
 
 // bounds computes the lower bounds from the loads as they are now.

@@ -66,7 +66,7 @@ func (sr *search) budgeted(ctx context.Context) error {
 func (sr *search) branch(ctx context.Context, n int, factor float64) (bytes float64, err error) {
 	w := sr.w
 	w.maxBytes = inf
-	seed := uint64(3000 + 100*n)
+	seed := uint64(seedBudget + seedStep*n)
 	sweep := func(price, sharp float64) {
 		if err == nil {
 			w.g.bytePrice, w.g.sharpness = sr.price*price, sharp
@@ -75,14 +75,14 @@ func (sr *search) branch(ctx context.Context, n int, factor float64) (bytes floa
 			err = ctx.Err()
 		}
 	}
-	sweep(factor, smooth)
+	sweep(factor, tuned.Smooth)
 	sr.carrier = sr.st.save()
-	sweep(factor*undershoot, smooth)
-	for sharp := smooth; sharp < 200; sharp *= 2.2 {
-		sweep(factor*undershoot, sharp)
+	sweep(factor*tuned.Undershoot, tuned.Smooth)
+	for sharp := tuned.Smooth; sharp < branchSharp; sharp *= tuned.Sharpen {
+		sweep(factor*tuned.Undershoot, sharp)
 	}
-	for range 3 {
-		sweep(factor, 300)
+	for _, end := range branchEnds {
+		sweep(factor*end.price, end.sharp)
 	}
 	sr.note(fmt.Sprintf("branch %.2g", factor))
 	return sr.st.bytes, err
@@ -93,10 +93,9 @@ func (sr *search) fill(ctx context.Context, limit, quality float64) error {
 	w := sr.w
 	before := sr.st.save()
 	w.maxBytes = limit
-	w.g.bytePrice = 0
-	for n, sharp := range []float64{30, 100, 300, 1000} {
-		w.g.sharpness = sharp
-		w.sweep(uint64(9000 + n))
+	for n, s := range fillPaces {
+		w.g.bytePrice, w.g.sharpness = sr.price*s.price, s.sharp
+		w.sweep(uint64(seedFill + n))
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -8,7 +8,8 @@ import "github.com/tidetable/tidetable/cluster"
 type goal struct {
 	name string
 	unit string
-	// weight is the goal's share of the objective; the weights add up to 1.
+	// weight is the goal's share of the objective; the weights add up to 1. They
+	// are a judgement, as in any such sum.
 	weight float64
 	// count says that the quantity counts things, so that a share below one
 	// thing cannot be moved.

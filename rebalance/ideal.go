@@ -59,6 +59,9 @@ func (p *problem) zoneRange(r int) (lo, hi, largest float64) {
 	return lo, hi, largest
 }
 
+// bisections halve an interval beyond what a float64 tells apart.
+const bisections = 100
+
 // levelZones finds zone totals within [lo, hi] that add up to total with the
 // lowest possible maximum utilisation, and returns the utilisations.
 func levelZones(total float64, zoneCap []float64, lo, hi float64) []float64 {
@@ -67,8 +70,8 @@ func levelZones(total float64, zoneCap []float64, lo, hi float64) []float64 {
 		top = max(top, total/c)
 	}
 	clamp := func(m, c float64) float64 { return min(max(m*c, lo), hi) }
-	a, b := 0.0, top+1e-9
-	for range 100 {
+	a, b := 0.0, top+noGain
+	for range bisections {
 		m := (a + b) / 2
 		sum := 0.0
 		for _, c := range zoneCap {

@@ -23,10 +23,10 @@ func (sr *search) leadersOnly(ctx context.Context) error {
 		at := b*w.p.nd + leadersIndex
 		w.p.hard[at] = max(math.Floor(top*w.p.capacity[at]+1e-9), w.st.load[at])
 	}
-	for n, sharp := 0, smooth; n < sharpenings; n++ {
+	for n, sharp := 0, tuned.Smooth; n < leaderSharpenings; n++ {
 		w.g.sharpness = sharp
-		w.sweep(uint64(5000 + n))
-		sharp *= sharpen
+		w.sweep(uint64(seedLeaders + n))
+		sharp *= tuned.Sharpen
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -16,8 +16,8 @@ type Locality struct {
 	PricePerGigabyte float64
 }
 
-// DefaultLocalityPoints weighs locality like a tenth of the imbalance that an
-// aged cluster has.
+// DefaultLocalityPoints weighs locality, in points, like a tenth of the imbalance
+// that an aged cluster has: D1 to D6 of docs/rebalancing.md are at 32 to 70.
 const DefaultLocalityPoints = 5.0
 
 // LocalityReport says what consumers in one zone read across zones.

@@ -3,12 +3,14 @@ package rebalance
 import "math"
 
 // Shares of the objective within one dimension: how far the fullest broker is
-// over what zones allow, how far the emptiest is under it, and the spread.
+// over what zones allow, how far the emptiest is under it, and the spread. A
+// judgement: the fullest broker is what a cluster is sized by, the emptiest is
+// what was paid for in vain, and the spread tells the brokers between them apart.
 const (
 	overShare   = 0.5
 	underShare  = 0.2
 	spreadShare = 0.3
-	points      = 100.0 // the objective is printed in points
+	points      = 100.0 // per one: the objective is printed in points
 )
 
 // imbalance is one dimension's part of the objective and what it is made of.

@@ -71,7 +71,13 @@ type NewBroker struct {
 
 // Defaults of Options.
 const (
-	DefaultBytePrice                        = 50.0 // points for moving everything
-	DefaultThrottle  cluster.BytesPerSecond = 100e6
-	leaderPrice                             = 2.0 // points for changing every leader without moving data
+	// DefaultBytePrice is points for moving everything: half a point for a hundredth
+	// of all bytes, as the verifier of make docs-rebalance weighs them.
+	DefaultBytePrice = 50.0
+	// DefaultThrottle, in bytes per second, is what a run that says nothing is timed
+	// at: what a move is taken to get on the controller's side too.
+	DefaultThrottle cluster.BytesPerSecond = 100e6
+	// leaderPrice is points for changing every leader without moving data: a change
+	// of leader makes clients look for it, and no more. A judgement.
+	leaderPrice = 2.0
 )

@@ -29,7 +29,8 @@ type OutlookBlock struct {
 	Multiplier map[string]float64 `json:"-"`
 }
 
-// outlookBlocks is how many blocks a horizon is cut into.
+// outlookBlocks is how many blocks a horizon is cut into: night, morning,
+// afternoon and evening of a day. More cost as much time each. A judgement.
 const outlookBlocks = 4
 
 // maxForecastRows bounds a forecast file.

@@ -18,7 +18,7 @@ type PartitionLimits struct {
 
 // What one partition carries without being a bottleneck of its own: about what
 // a producer with acks=all and one consumer thread sustain on one partition.
-// See docs/rebalancing.md for the source.
+// Rules of thumb, in bytes per second: measure your own.
 const (
 	DefaultInPerPartition  cluster.BytesPerSecond = 10e6
 	DefaultOutPerPartition cluster.BytesPerSecond = 20e6

@@ -5,40 +5,32 @@ import "math"
 // A cluster that was balanced and has drifted a little needs a repair, not a
 // new plan: leaders, which cost no data, and only as many bytes as bring every
 // broker back within the band.
-const (
-	// repairable is the imbalance, in points, up to which that is tried first. A
-	// cluster that nobody has balanced is at several times as much.
-	repairable = 7.0
-	// repairSlack is how much more than the lower bound a repair moves at most.
-	repairSlack = 1.05
-	// repairWork is how many changes a repair tries for each partition.
-	repairWork = 4
-)
+// repairSlack is how much more than the lower bound a repair moves at most, as
+// a factor: the bound is fractional, and partitions move whole.
+const repairSlack = 1.05
 
 // repair tries to bring a cluster back into the band with next to no data, and
 // tells whether that is the plan. If not, everything is as it was.
 func (sr *search) repair(start saved, before float64) bool {
 	// Who names a gain, an amount of work or wants consumers near asks for
 	// more than the band.
-	if sr.st.imbalancePoints(sr.st.load) > repairable || sr.o.MinGain != 0 || sr.w.limit > 0 || sr.st.local != nil {
+	if sr.st.imbalancePoints(sr.st.load) > tuned.Repairable || sr.o.MinGain != 0 || sr.w.limit > 0 || sr.st.local != nil {
 		return false
 	}
 	w := sr.w
-	w.still, w.g.bytePrice, w.limit = true, sr.price, w.evaluations()+int64(repairWork*sr.st.np)
+	w.still, w.g.bytePrice, w.limit = true, sr.price, w.evaluations()+int64(tuned.RepairWork*float64(sr.st.np))
 	defer func() { w.still, w.maxBytes, w.limit = false, inf, 0 }()
-	for n, sharp := range []float64{5, 60} {
-		w.g.sharpness = sharp
-		w.sweep(uint64(15_000 + n))
+	for n, s := range repairLeaders {
+		w.g.sharpness = s.sharp
+		w.sweep(uint64(seedRepair + n))
 	}
 	sr.note("leaders")
 	if !sr.inBand() {
-		// Moves come dear at first, so that those that gain most for their bytes
-		// are made.
 		w.still, w.maxBytes = false, repairSlack*float64(sr.st.bounds(sr.st.currentLoad()).Bytes)
-		for n, dear := range []float64{30, 10, 4, 2, 1} {
+		for n, s := range repairMoves {
 			sr.restAllButHot()
-			w.g.bytePrice, w.g.sharpness = sr.price*dear, 150
-			w.sweep(uint64(15_100 + n))
+			w.g.bytePrice, w.g.sharpness = sr.price*s.price, s.sharp
+			w.sweep(uint64(seedRepair + seedStep + n))
 		}
 		clear(w.rest)
 		sr.note("repaired")

@@ -24,30 +24,10 @@ type search struct {
 	carrier  saved
 }
 
-// The schedule. A smooth surrogate (low sharpness) is convex in a way that
-// single moves can descend; a sharp one tells the truth but has ridges where
-// every single move looks bad. So the byte price falls first, below what is
-// asked, on a smooth surrogate, which then sharpens; the last sweeps are at
-// the true price and take back what was not worth it.
-var (
-	priceSteps = []float64{8, 4, 2, 1.4, 1, 0.6}
-	// A large cluster comes as far in fewer steps: it has more replicas of every
-	// size, and each step finds a change for more of them.
-	fewerSteps = []float64{8, 3, 1.4, 0.6}
-)
-
-const (
-	undershoot   = 0.6
-	smooth       = 0.7
-	sharpen      = 2.2
-	sharpest     = 1000.0
-	sharpenings  = 7
-	sharpEnough  = 150.0
-	truePriced   = 3
-	probeSharp   = 5.0
-	probeShare   = 3 // one partition in so many is tried
-	hotSpotPrice = 50.0
-)
+// hotSpotPrice is what the objective asks for a broker at twice the line of a
+// hot spot, in points. A judgement: half of moving every byte, since a hot spot
+// is what a plan is made for.
+const hotSpotPrice = 50.0
 
 func newSearch(st *state, o Options, progress func(float64)) *search {
 	sr := &search{o: o, st: st, w: newSweeper(newSurrogate(st)), progress: progress}
@@ -74,19 +54,27 @@ func newSearch(st *state, o Options, progress func(float64)) *search {
 // which is what moving two percent of all bytes costs. Very small clusters are
 // searched so thoroughly that less is no noise there.
 func defaultMinGain(replicas int) float64 {
-	share := float64(replicas) / 100
+	share := float64(replicas) / fullGainReplicas
 	return min(1, share*share)
 }
+
+// fullGainReplicas is from how many replicas on a plan must gain a whole point:
+// with fewer, what one of them is worth is a noticeable part of a point.
+const fullGainReplicas = 100
+
+// fineReplicas is from how many replicas a broker on a hot spot counts in full:
+// with fewer, a tenth of a broker is less than four of them.
+const fineReplicas = 40
 
 // granularity is how much a hot spot counts: with few replicas on a broker, a
 // tenth more or less is a matter of where one of them is.
 func (p *problem) granularity() float64 {
-	share := float64(len(p.orig)) / float64(max(1, p.nb)) / 40
+	share := float64(len(p.orig)) / float64(max(1, p.nb)) / fineReplicas
 	return min(1, share*share)
 }
 
 func (sr *search) run(ctx context.Context) error {
-	sr.w.g.sharpness = smooth
+	sr.w.g.sharpness = tuned.Smooth
 	sr.w.g.bytePrice = sr.price
 	if sr.o.LeadersOnly {
 		return sr.leadersOnly(ctx)
@@ -121,7 +109,7 @@ func (sr *search) free(ctx context.Context) error {
 	start := sr.st.save()
 	before := sr.objective()
 	small := sr.proposals() > 0
-	if sr.forced == 0 && !small && before < clearlyUneven && sr.nothingToGain(before) {
+	if sr.forced == 0 && !small && before < tuned.ClearlyUneven && sr.nothingToGain(before) {
 		sr.restore(start)
 		return ctx.Err()
 	}
@@ -167,10 +155,6 @@ func (sr *search) anneal(ctx context.Context) error {
 	return err
 }
 
-// clearlyUneven is from how many points on it goes without saying that there
-// is something to gain. Where there is not after all, that is found out later.
-const clearlyUneven = 25
-
 // nothingToGain tries a part of one sweep at the true price. The first sweep
 // finds most of what there is, so one that finds next to nothing saves all the
 // others: a plan of a balanced cluster takes a twentieth of the time.
@@ -179,13 +163,13 @@ func (sr *search) nothingToGain(before float64) bool {
 		return false
 	}
 	start := sr.st.save()
-	sr.w.g.sharpness = probeSharp
+	sr.w.g.sharpness = tuned.ProbeSharp
 	sr.w.g.bytePrice = sr.price
-	sr.w.sweepPart(0, probeShare)
+	sr.w.sweepPart(0, int(tuned.ProbeShare))
 	sr.note("probe")
 	gain := before - sr.objective()
 	sr.restore(start)
-	return gain < sr.minGain/(3*probeShare)
+	return gain < sr.minGain/(tuned.ProbeGain*tuned.ProbeShare)
 }
 
 // road is one way down the schedule.
@@ -198,37 +182,41 @@ type road struct {
 // sharpenings is how many steps lead from smooth to sharp.
 func (r road) sharpenings() int {
 	n := 0
-	for sharp := r.smooth; sharp < sharpEnough; sharp *= r.sharpen {
+	for sharp := r.smooth; sharp < tuned.SharpEnough; sharp *= r.sharpen {
 		n++
 	}
 	return n
 }
 
-// roads are tried in turn where they are short, and the best end is kept.
-var roads = []road{{priceSteps, 0.7, 2.2, 0}, {priceSteps, 0.5, 1.5, 1_000_000}, {priceSteps, 0.35, 1.4, 2_000_000}}
+// roads are tried in turn where they are short, and the best end is kept: a
+// smoother and slower one now and then ends elsewhere.
+func roads() []road {
+	return []road{{priceSteps, tuned.Smooth, tuned.Sharpen, 0}, {priceSteps, 0.5, 1.5, seedRoad}, {priceSteps, 0.35, 1.4, 2 * seedRoad}}
+}
 
 // shortRoad is the only one from largeReplicas replicas on: it saves a fifth of
 // the time for some hundredths of a point. From hugeReplicas on it would leave
 // hot spots, as a zone is no longer looked at whole.
-var shortRoad = road{fewerSteps, 0.7, 3.2, 0}
+func shortRoad() road { return road{fewerSteps, tuned.Smooth, tuned.SharpenFast, 0} }
 
+// Replicas of a cluster; found on D2 to D5 and on D8 of make docs-rebalance.
 const (
 	largeReplicas = 50_000
 	hugeReplicas  = 300_000
 )
 
-// roadReplicas are the most replicas for which a second and a third road are
-// tried.
+// roadReplicas are the most replicas for which each of the roads is tried: a
+// second and a third one cost as much again, which is a tenth of a second there.
 var roadReplicas = []int{math.MaxInt, 20_000, 8_000}
 
 // descents runs the schedule along one or several roads.
 func (sr *search) descents(ctx context.Context, start saved) error {
 	if n := len(sr.st.slots); n >= largeReplicas && n < hugeReplicas {
-		return sr.descend(ctx, shortRoad)
+		return sr.descend(ctx, shortRoad())
 	}
 	var best saved
 	value := inf
-	for n, r := range roads {
+	for n, r := range roads() {
 		if n > 0 && (len(sr.st.slots) > roadReplicas[n] || sr.w.spent() || sr.w.limit > 0) {
 			break
 		}
@@ -248,9 +236,13 @@ func (sr *search) descents(ctx context.Context, start saved) error {
 	return nil
 }
 
-// descend runs the whole schedule.
+// descend runs the whole schedule. A smooth surrogate (low sharpness) is convex in a way that
+// single moves can descend; a sharp one tells the truth but has ridges where
+// every single move looks bad. So the byte price falls first, below what is
+// asked, on a smooth surrogate, which then sharpens; the last sweeps are at
+// the true price and take back what was not worth it.
 func (sr *search) descend(ctx context.Context, r road) error {
-	steps := len(r.prices) + r.sharpenings() + truePriced
+	steps := len(r.prices) + r.sharpenings() + int(tuned.TruePriced)
 	step := func(n int, factor, sharp float64) error {
 		sr.w.g.bytePrice = sr.price * factor
 		sr.w.g.sharpness = sharp
@@ -270,18 +262,18 @@ func (sr *search) descend(ctx context.Context, r road) error {
 	}
 	sharp := r.smooth
 	for range r.sharpenings() {
-		if err := step(n, undershoot, sharp); err != nil {
+		if err := step(n, tuned.Undershoot, sharp); err != nil {
 			return err
 		}
-		sharp = min(sharpest, sharp*r.sharpen)
+		sharp = min(tuned.Sharpest, sharp*r.sharpen)
 		n++
 	}
 	clear(sr.w.rest)
-	for range truePriced {
+	for range int(tuned.TruePriced) {
 		if err := step(n, 1, sharp); err != nil {
 			return err
 		}
-		sharp = min(sharpest, sharp*r.sharpen)
+		sharp = min(tuned.Sharpest, sharp*r.sharpen)
 		n++
 	}
 	return nil
@@ -298,9 +290,8 @@ func (sr *search) reheat(ctx context.Context) error {
 	idle := 0
 	for round := 0; w.limit > 0 && idle < reheatPatience && !w.spent(); round++ {
 		best, value := sr.st.save(), sr.objective()
-		seed := uint64(20_000 + 100*round)
-		for n, s := range []struct{ price, sharp float64 }{{undershoot, 3}, {undershoot, 10}, {undershoot, 40}, {1, 100}, {1, 300},
-			{1, sharpest}} {
+		seed := uint64(seedReheat + seedStep*round)
+		for n, s := range reheatPaces {
 			w.g.bytePrice, w.g.sharpness = sr.price*s.price, s.sharp
 			w.sweep(seed + uint64(n))
 			if err := ctx.Err(); err != nil {
@@ -308,7 +299,7 @@ func (sr *search) reheat(ctx context.Context) error {
 			}
 		}
 		sr.note("reheated")
-		if sr.objective() >= value-1e-9 {
+		if sr.objective() >= value-noGain {
 			sr.restore(best)
 			idle++
 		} else {
@@ -318,15 +309,12 @@ func (sr *search) reheat(ctx context.Context) error {
 	return nil
 }
 
-// prohibitive is a byte price factor at which nothing moves that need not.
-const prohibitive = 1e6
-
 // placeForced finds the best places for what must move, and nothing else.
 func (sr *search) placeForced(ctx context.Context) error {
 	sr.w.maxBytes = sr.forced
-	seed := uint64(2000)
-	for sharp := 0.25; sharp < 400; sharp *= 2.2 {
-		for range 2 {
+	seed := uint64(seedForced)
+	for sharp := forcedSmooth; sharp < forcedSharp; sharp *= tuned.Sharpen {
+		for range forcedSweeps {
 			sr.w.g.bytePrice, sr.w.g.sharpness = sr.price*prohibitive, sharp
 			sr.w.sweep(seed)
 			seed++

@@ -5,18 +5,14 @@ import "slices"
 // A replica's best destination is nearly always among the cheapest brokers for
 // some mix of resources, so in a large zone only those are looked at: the
 // shortList cheapest for each of a few mixes, and a few others in turn.
-const (
-	shortZone = 48 // smaller zones are looked at whole
-	shortList = 5
-	shortTurn = 4
-)
+const shortList = 5
 
 // shortlist chooses the brokers of each zone that receive until the next
 // refresh.
 func (w *sweeper) shortlist() {
 	w.turn++
 	for z, all := range w.all {
-		if len(all) <= shortZone {
+		if len(all) <= int(tuned.ShortZone) {
 			w.receivers[z] = all
 			continue
 		}
@@ -24,8 +20,9 @@ func (w *sweeper) shortlist() {
 		for _, mix := range w.mixes {
 			list = w.cheapestFor(mix, all, list)
 		}
-		for k := range shortTurn {
-			list = append(list, all[(w.turn*shortTurn+k)%len(all)])
+		turn := int(tuned.ShortTurn)
+		for k := range turn {
+			list = append(list, all[(w.turn*turn+k)%len(all)])
 		}
 		slices.Sort(list)
 		w.receivers[z] = slices.Compact(list)

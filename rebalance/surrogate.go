@@ -63,17 +63,10 @@ type cell struct {
 	overload float64 // coefficient of (x-hard)₊² and (x-hard)₊
 }
 
-// A hot spot is a broker more than a tenth over what zones allow at best. The
-// price of one is high enough to move any byte for, so it stays only where
-// nothing can be done; it comes in gradually, as it blocks the way for others.
-const (
-	hotSpot      = 1.095
-	hotPrice     = 8000.0
-	hotSharpness = 50.0
-)
-
-// overloadPrice makes a broken capacity dearer than any balance.
-const overloadPrice = 1e4
+// hotSpot is the utilisation over what zones allow at best from which on a
+// broker is a hot spot: a hair under Cruise Control's default balance threshold
+// of 1.10, so that what we call even is so for it too.
+const hotSpot = 1.095
 
 func newSurrogate(s *state) *surrogate {
 	g := &surrogate{p: s.problem, st: s,
@@ -178,9 +171,9 @@ func (g *surrogate) fit(r int) {
 		c.hard = g.p.hard[at] * c.inv
 		c.hot = min(hotSpot/scale, c.hard)
 		if g.p.dims[r].hard && g.p.weight[r] > 0 {
-			c.cool = g.p.granularity() * hotPrice / float64(len(xs)) * min(1, g.sharpness/hotSharpness)
+			c.cool = g.p.granularity() * tuned.HotPrice / float64(len(xs)) * min(1, g.sharpness/tuned.HotSharpness)
 		}
-		c.overload = overloadPrice
+		c.overload = tuned.Overload
 	}
 }
 

@@ -38,17 +38,15 @@ type sweeper struct {
 	hand, other *notes // of this thread, and of the second one
 }
 
-const maxIdle = 4
-
 func newSweeper(g *surrogate) *sweeper {
 	w := &sweeper{p: g.p, st: g.st, g: g, hand: new(notes), other: new(notes), all: make([][]int32, g.p.nz),
-		receivers: make([][]int32, g.p.nz), eps: 1e-9, maxBytes: inf}
+		receivers: make([][]int32, g.p.nz), eps: noGain, maxBytes: inf}
 	for b := 0; b < g.p.nb; b++ {
 		if g.p.alive[b] && !g.p.frozen[b] {
 			w.all[g.p.zone[b]] = append(w.all[g.p.zone[b]], int32(b))
 		}
 	}
-	w.refreshN = max(20, g.p.nb/2)
+	w.refreshN = max(int(tuned.RefreshLeast), g.p.nb/int(tuned.RefreshShare))
 	w.chunkSize = chunkFor(g.p.np)
 	w.findMixes()
 	w.stamps = make([]int64, g.p.nb)
@@ -96,10 +94,13 @@ func (w *sweeper) renew() {
 // spent tells whether the evaluations allowed are used up.
 func (w *sweeper) spent() bool { return w.limit > 0 && w.evaluations() >= w.limit }
 
+// chunkLeast is how many partitions are worth a second thread.
+const chunkLeast = 8
+
 // chunkFor is how many of n partitions are looked at side by side: few enough
 // that little changes under them. It is the same whatever the number of
 // threads, so that the plan is.
-func chunkFor(n int) int { return min(128, max(8, n/256)) }
+func chunkFor(n int) int { return min(int(tuned.ChunkMost), max(chunkLeast, n/int(tuned.ChunkShare))) }
 
 // improve takes the best change of every partition of the chunk that gains
 // anything. The partitions are looked at in parallel, as things are at the
@@ -115,7 +116,7 @@ func (w *sweeper) improve() int {
 			f.change, f.gain = w.best(i, w.hand)
 		}
 		if f.gain <= w.eps || w.st.bytes+w.movedBytes(f.change) > w.maxBytes {
-			w.idle[i] = min(w.idle[i]+1, maxIdle)
+			w.idle[i] = min(w.idle[i]+1, int8(tuned.MaxIdle))
 			w.rest[i] = w.idle[i]
 			continue
 		}
@@ -148,7 +149,7 @@ func (w *sweeper) lookAt() {
 		}
 	}
 	n := len(w.chunk)
-	if n < w.chunkSize/2 || n < 8 || runtime.GOMAXPROCS(0) == 1 {
+	if n < w.chunkSize/2 || n < chunkLeast || runtime.GOMAXPROCS(0) == 1 {
 		look(0, n, w.hand)
 		return
 	}

@@ -7,7 +7,8 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// maxListed bounds how many partitions a violation or warning names.
+// maxListed bounds how many partitions a violation or warning names: what fits
+// on a screen.
 const maxListed = 10
 
 func (p *problem) name(s cluster.Snapshot, i int) string {

@@ -8,13 +8,14 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// MaxPartitionsPerRequest bounds one AlterPartitionReassignments request. The
-// controller writes a request's records in one batch of at most 10,000, and
-// fails the whole call when they do not fit.
+// MaxPartitionsPerRequest bounds one AlterPartitionReassignments request, in
+// partitions. The controller writes a request's records in one batch of at most
+// 10,000 (QuorumController.MAX_RECORDS_PER_USER_OP), and fails the whole call
+// when they do not fit; a partition takes one, and a tenth is far from the end.
 const MaxPartitionsPerRequest = 1000
 
 // maxInternalAtOnce keeps the offsets and transaction topics in small batches:
-// every client in the cluster waits for them.
+// every client in the cluster waits for them. In partitions; a judgement.
 const maxInternalAtOnce = 10
 
 // copying is one replica to be copied, or being copied.
@@ -46,13 +47,19 @@ type limits struct {
 	max     int
 }
 
-// growthMargin is what a destination must have beyond the size of the replica,
-// for index files, the active segment's preallocation and what is produced
-// meanwhile; incoming bytes of spaceHorizon come on top.
 const (
+	// growthMargin is what a destination must have, as a factor of the replica's
+	// size: index files take half a per cent of a log (20 bytes in every
+	// index.interval.bytes), and the file system some of its own. A judgement.
 	growthMargin = 1.05
-	spaceHorizon = 600 // seconds
+	// spaceHorizon is for how many seconds of what is produced there must be room
+	// on top. A judgement: ten minutes, in which a person can take a copy back.
+	spaceHorizon = 600
 )
+
+// relieveClasses is how many classes candidates are put in by what they relieve
+// per byte: quarters, so that inside of one the schedule decides.
+const relieveClasses = 4
 
 // admit chooses which candidates may start beside what is running. Order: what
 // heals, then what relieves most per byte, then what the busiest broker has
@@ -198,7 +205,7 @@ func (l loads) busiest() cluster.Bytes {
 	return most
 }
 
-// valueRanks puts every candidate in one of four classes by what it relieves:
+// valueRanks puts every candidate in one of a few classes by what it relieves:
 // produced bytes a second taken off the source per byte copied. Classes and not
 // the value itself, so that inside a class the schedule may be a good one.
 func valueRanks(cs []copying) map[TP]int {
@@ -211,7 +218,7 @@ func valueRanks(cs []copying) map[TP]int {
 	out := map[TP]int{}
 	for _, c := range cs {
 		i, _ := slices.BinarySearch(all, value(c))
-		out[c.tp] = 4 * i / len(all)
+		out[c.tp] = relieveClasses * i / len(all)
 	}
 	return out
 }

@@ -46,7 +46,8 @@ func (m *Mover) stepClean(ctx context.Context) error {
 	return m.enter(ctx, rebalance.Done, m.run.finalWord())
 }
 
-// unreadPolls is how often a silent broker is asked for its throttle.
+// unreadPolls is for how many polls a silent broker is asked for its throttle:
+// a hundred seconds, in which one that is only restarting is back. A judgement.
 const unreadPolls = 20
 
 // onlyUnread tells whether a change touches nothing but silent brokers.

@@ -21,7 +21,8 @@ type grown struct {
 	seen   bool
 }
 
-// growthWeight is the weight of the newest measurement.
+// growthWeight is the weight of the newest measurement in a rate: what is seen
+// at five polls counts for five sixths. A judgement, between noise and delay.
 const growthWeight = 0.3
 
 func (g *growth) observe(v View, s Sizes, tps []TP, now time.Time) {

@@ -11,11 +11,15 @@ import (
 // becomes a leader writes the new epoch to disk, partition by partition, before
 // it serves. A follower that asks meanwhile is refused and comes back only
 // after replica.fetch.backoff.ms, a second by default, for which producers
-// with acks=all stand still. So nobody is made the leader of many at once.
+// with acks=all stand still. So nobody is made the leader of many at once. A
+// tenth of a second is what replica.fetch.backoff.ms should be set to; the runs
+// of make soak-mover hold the producers' p99 with it.
 const electionPause = 100 * time.Millisecond
 
 // maxElections bounds the preferred elections of one poll per new leader: every
-// one makes clients look for their leader again.
+// one makes clients look for their leader again. It is what half of a poll of
+// fifty seconds has rounds for, so only a poll longer than that, or one without
+// pauses, meets it.
 const maxElections = 250
 
 // submitFree does what costs no bytes: cancels, reorders, elections. Beside

@@ -62,8 +62,25 @@ type Config struct {
 	Manual bool
 }
 
-// DefaultThrottle begins at what a small cloud disk bears beside its clients
-// and stays below a third of a 10 Gbit/s network.
+// The defaults of Config.
+const (
+	// defaultPoll is a judgement: seldom enough for a cluster to answer beside its
+	// clients, and often enough for what is in transit to last from look to look.
+	defaultPoll = 5 * time.Second
+	// defaultWindow is two polls, so that no broker waits for the next look; what
+	// producers notice of a longer one is in docs/mover.md.
+	defaultWindow = 10 * time.Second
+	// defaultGrace is longer than a pod takes to be scheduled anew and a broker to
+	// load its logs after a clean stop. A judgement.
+	defaultGrace = 5 * time.Minute
+	// defaultRestoreAfter is what a person needs to see why the mover stopped. A
+	// judgement.
+	defaultRestoreAfter = time.Minute
+)
+
+// DefaultThrottle, in bytes per second, begins at what a small cloud disk bears
+// beside its clients (an AWS gp3 volume gives 125 MB/s) and stays below a third
+// of a 10 Gbit/s network.
 var DefaultThrottle = ThrottlePolicy{Start: 20e6, Min: 1e6, Max: 400e6}
 
 // ErrBusy says that another plan is being carried out.
@@ -105,7 +122,7 @@ type Mover struct {
 }
 
 // adoptTimeout bounds reading and claiming the state of the last mover: the state
-// topic takes up to a minute for each.
+// topic takes up to a minute for each (adminclient).
 const adoptTimeout = 2 * time.Minute
 
 // New makes a mover and adopts what the last one left: a run that was under
@@ -157,10 +174,10 @@ func withDefaults(c Config) Config {
 			*d = v
 		}
 	}
-	def(&c.Poll, 5*time.Second)
-	def(&c.Window, 10*time.Second)
-	def(&c.Grace, 5*time.Minute)
-	def(&c.RestoreAfter, time.Minute)
+	def(&c.Poll, defaultPoll)
+	def(&c.Window, defaultWindow)
+	def(&c.Grace, defaultGrace)
+	def(&c.RestoreAfter, defaultRestoreAfter)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

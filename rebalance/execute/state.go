@@ -139,7 +139,8 @@ const (
 	runKey   = "run"
 	ownedKey = "throttles"
 	chunkKey = "moves/"
-	// chunkMoves is moves per record: about 200 kB, far below Kafka's limit.
+	// chunkMoves is moves per record: about 200 kB, far below Kafka's limit for a
+	// record (message.max.bytes, 1 MiB).
 	chunkMoves = 1000
 )
 

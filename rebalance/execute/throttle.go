@@ -31,11 +31,18 @@ type ThrottlePolicy struct {
 // as TCP shares a link (Chiu and Jain, 1989). A rise is a twentieth of the
 // start rate a poll at which the broker is well and busy; a fall is a half.
 const (
-	riseShare   = 1.0 / 20
-	fallFactor  = 0.5
-	floorFactor = 1.5 // of the produced bytes that flow through the throttle
+	// riseShare is of the start rate, at each poll: a judgement. At a poll of five
+	// seconds the rate doubles in a hundred seconds.
+	riseShare = 1.0 / 20
+	// fallFactor is of the rate, as TCP's.
+	fallFactor = 0.5
+	// floorFactor is of the produced bytes that flow through the throttle: below 1
+	// nothing ever arrives, and at 1.5 a third of the rate is left for the copy. A
+	// judgement.
+	floorFactor = 1.5
 	// busyShare of the rate must be in use before it may rise: a rate that was
-	// never tried says nothing about the next one.
+	// never tried says nothing about the next one. A judgement: Kafka's quota
+	// windows let through less than the whole.
 	busyShare = 0.5
 )
 

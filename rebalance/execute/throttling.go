@@ -12,7 +12,8 @@ import (
 )
 
 // maxRestores is how often the mover sets a vanished throttle again before it
-// holds until a person starts or cancels: somebody is undoing it on purpose.
+// holds until a person starts or cancels: somebody is undoing it on purpose. A
+// judgement: once may be a mistake, twice a second try.
 const maxRestores = 3
 
 // leaderSharesIn counts how often a produced byte passes a throttled leader:

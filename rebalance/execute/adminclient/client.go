@@ -19,12 +19,23 @@ import (
 	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
-// brokerTimeout bounds a question to one broker: a broker that is down must not
-// stop the poll.
-const brokerTimeout = 5 * time.Second
-
-// minISRAge is how long a topic's min.insync.replicas is remembered.
-const minISRAge = time.Minute
+const (
+	// brokerTimeout bounds a question to one broker: one that is down must not stop
+	// the poll. A judgement: as long as the mover's poll.
+	brokerTimeout = 5 * time.Second
+	// listTimeout bounds what the controller takes to list reassignments; the
+	// protocol wants one. A judgement: three polls.
+	listTimeout = 15 * time.Second
+	// minISRAge is how long a topic's min.insync.replicas is remembered. A
+	// judgement: it is changed by hand, if ever.
+	minISRAge = time.Minute
+	// brokersAtOnce is how many brokers are asked side by side. A judgement: a
+	// hundred that answer in 50 ms take a third of a second.
+	brokersAtOnce = 16
+	// topicsPerRequest is how many topics one request asks the configuration
+	// of. A judgement: a large cluster is asked in some tens of requests.
+	topicsPerRequest = 500
+)
 
 // Client is the Kafka port on a real cluster.
 type Client struct {
@@ -139,7 +150,7 @@ func (c *Client) addMinISR(ctx context.Context, v execute.View) error {
 	}
 	c.mu.Unlock()
 	slices.Sort(ask)
-	for batch := range slices.Chunk(ask, 500) {
+	for batch := range slices.Chunk(ask, topicsPerRequest) {
 		if err := c.readMinISR(ctx, v, batch, now); err != nil {
 			return err
 		}
@@ -186,7 +197,7 @@ func (c *Client) readMinISR(ctx context.Context, v execute.View, topics []string
 func (c *Client) addReassigning(ctx context.Context, v execute.View) error {
 	req := kmsg.NewPtrListPartitionReassignmentsRequest()
 	req.Topics = nil
-	req.TimeoutMillis = 15000
+	req.TimeoutMillis = int32(listTimeout.Milliseconds())
 	resp, err := within(ctx, func(ctx context.Context) (*kmsg.ListPartitionReassignmentsResponse, error) {
 		return req.RequestWith(ctx, c.cl)
 	})
@@ -234,7 +245,7 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []execute.
 	out := execute.Sizes{Brokers: map[int]execute.BrokerSizes{}}
 	var mu sync.Mutex
 	var g errgroup.Group
-	g.SetLimit(16)
+	g.SetLimit(brokersAtOnce)
 	for _, b := range brokers {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)

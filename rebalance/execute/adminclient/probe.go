@@ -16,9 +16,13 @@ import (
 
 // The probe's judgement of one broker's answers.
 const (
-	probeSamples = 3                      // the median of the last few, so that one pause is no verdict
-	probeHurt    = 100 * time.Millisecond // slower than this, and
-	probeFactor  = 3                      // this many times its best: clients wait in the same queue
+	// probeSamples: the median of so many, so that one pause is no verdict.
+	probeSamples = 3
+	// probeHurt and probeFactor: slower than this, and this many times its best.
+	// Judgements: a metadata request takes a broker a few milliseconds, and
+	// producers' p99 is allowed to double.
+	probeHurt   = 100 * time.Millisecond
+	probeFactor = 3
 )
 
 // Probe judges clients' health by asking each broker the smallest question
@@ -49,7 +53,7 @@ func NewProbe(cl *kgo.Client) *Probe {
 func (p *Probe) Health(ctx context.Context, brokers []int) (map[int]execute.Health, error) {
 	out := map[int]execute.Health{}
 	var g errgroup.Group
-	g.SetLimit(16)
+	g.SetLimit(brokersAtOnce)
 	for _, b := range brokers {
 		g.Go(func() error {
 			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)

@@ -20,7 +20,8 @@ const DefaultStateTopic = "__tidetable_mover"
 
 const claimKey = "claim"
 
-// storeTimeout bounds one write or read of the state.
+// storeTimeout bounds one write or read of the state. A judgement: longer than an
+// election of the state topic's leader takes.
 const storeTimeout = 60 * time.Second
 
 // StateTopic keeps the state in one partition of a compacted topic.

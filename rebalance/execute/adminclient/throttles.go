@@ -25,7 +25,7 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 		Wild: map[string]bool{}, Unread: map[int]bool{}}
 	var mu sync.Mutex
 	var g errgroup.Group
-	g.SetLimit(16)
+	g.SetLimit(brokersAtOnce)
 	for _, b := range brokers {
 		g.Go(func() error {
 			rates, err := c.brokerRates(ctx, b)
@@ -43,7 +43,7 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 		})
 	}
 	_ = g.Wait()
-	for batch := range slices.Chunk(topics, 500) {
+	for batch := range slices.Chunk(topics, topicsPerRequest) {
 		if err := c.topicLists(ctx, batch, out); err != nil {
 			return out, err
 		}
