@@ -49,6 +49,7 @@ func TestEveryPolicyFieldReachesTheSimulatedLoop(t *testing.T) {
 	}
 	// A valid one goes on into the loop.
 	valid := DefaultPolicy(plan, false)
+	valid.Spec.Rebalance.Throttle = "25MB/s"
 	valid.Spec.Forecast.TimeZone = "Europe/Berlin"
 	valid.Spec.Forecast.Holidays = []string{"DE"}
 	valid.Spec.Forecast.Horizon = policy.Duration(20 * time.Hour)
@@ -61,6 +62,9 @@ func TestEveryPolicyFieldReachesTheSimulatedLoop(t *testing.T) {
 	}
 	if _, err := controller.New(cfg); err != nil {
 		t.Fatal(err)
+	}
+	if m := cfg.Mover.(world.Mover); m.Throttle != 25e6 {
+		t.Errorf("data are moved at %v, and the policy says 25 MB/s", m.Throttle)
 	}
 	ready, err := parts.Of(valid.Spec)
 	if err != nil {

@@ -160,9 +160,11 @@ func (l *loop) config(w *world.World) (controller.Config, error) {
 			}
 		}
 	}
+	// Zero for auto, which leaves it to the world; it was validated with the policy.
+	rate, _, _ := spec.Rebalance.ThrottleRate()
 	cfg := controller.Config{
 		Policy: l.doc, Observer: w.Observer(), History: w.History(), Planner: &patientPlanner{w: w}, Scalers: scalers,
-		Mover: world.Mover{World: w}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
+		Mover: world.Mover{World: w, Throttle: rate}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
 	}
 	if l.greedy {
 		cfg.Planner = greedyPlanner{w}

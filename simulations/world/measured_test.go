@@ -126,7 +126,7 @@ func TestAPlanTakesTheMoverSevenLooks(t *testing.T) {
 	w := risen(t, nil)
 	p := w.place.parts[0]
 	to := []int{int(p.replicas[0]), 3 - int(p.replicas[0]) - int(p.replicas[1])}
-	m := Mover{w}
+	m := Mover{World: w}
 	if err := m.Start(context.Background(), rebalance.Plan{Moves: []cluster.Move{{Topic: "orders", Partition: 0, To: to}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -135,5 +135,19 @@ func TestAPlanTakesTheMoverSevenLooks(t *testing.T) {
 			t.Fatalf("after %d s the mover says %q", i, state)
 		}
 		w.Step()
+	}
+}
+
+func TestMovesGoAtTheMoversThrottle(t *testing.T) {
+	for throttle, want := range map[cluster.BytesPerSecond]float64{0: 1e5, 2e4: 2e4} {
+		w := risen(t, func(c *Config) { c.Throttle = 1e5 })
+		p := w.place.parts[0]
+		to := []int{int(p.replicas[0]), 3 - int(p.replicas[0]) - int(p.replicas[1])}
+		m := Mover{World: w, Throttle: throttle}
+		if err := m.Start(t.Context(), rebalance.Plan{Moves: []cluster.Move{{Topic: "orders", Partition: 0, To: to}}}); err != nil {
+			t.Fatal(err)
+		}
+		w.Step()
+		near(t, "the rate", float64(w.moves.progress().Rate), want)
 	}
 }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -48,11 +49,16 @@ func (s GroupScaler) Set(_ context.Context, want actuators.Scale) error {
 	return s.World.SetConsumers(s.Group, want.Replicas, "loop")
 }
 
-// Mover carries plans out at the world's throttle.
-type Mover struct{ World *World }
+// Mover carries plans out.
+type Mover struct {
+	World *World
+	// Throttle is in place of the world's own; zero is that one.
+	Throttle cluster.BytesPerSecond
+}
 
 // Start asks for the plan's moves.
 func (m Mover) Start(_ context.Context, p rebalance.Plan) error {
+	m.World.moves.throttle = cmp.Or(m.Throttle, m.World.cfg.Throttle)
 	if err := m.World.Move(p.Moves); err != nil {
 		return fmt.Errorf("starting the plan: %w", err)
 	}
