@@ -153,7 +153,7 @@ func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decisio
 	required := Size(c.parts.Model, &facts, &expected)
 	d.ClusterID, d.Seen = facts.Snapshot.ClusterID, facts.Seen
 	d.Forecasts = carried(&facts, &expected, &required, d.Limits.MaxBrokers)
-	d.Requirement, d.Horizon, d.Notes = required.Requirement, expected.Horizon, expected.Notes
+	d.Requirement, d.HorizonSeconds, d.Notes = required.Requirement, expected.Horizon.Seconds(), expected.Notes
 
 	view := c.view(d.ID, &facts, &expected, &required)
 	tell(&d, c.machine.Proceed(ctx, view))

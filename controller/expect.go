@@ -186,8 +186,8 @@ func (fs *forecasts) surge(key string, p *prediction, at time.Time, now float64)
 // leadTime is what one more broker takes until it carries its share.
 func (fs *forecasts) leadTime(f *Facts, learned operation.Learned) time.Duration {
 	start := fs.parts.Start
-	if learned.Start > 0 {
-		start = learned.Start
+	if learned.Start() > 0 {
+		start = learned.Start()
 	}
 	if f.Demand.Stored <= 0 || f.Brokers.Brokers == 0 {
 		return start

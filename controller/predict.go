@@ -156,7 +156,7 @@ func (p *prediction) upperNow(now time.Time) (float64, bool) {
 
 // summary is the forecast as a Decision shows it.
 func (p *prediction) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) decision.ForecastSummary {
-	f := decision.ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTime: within, Quantiles: map[string]float64{}}
+	f := decision.ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTimeSeconds: within.Seconds(), Quantiles: map[string]float64{}}
 	if p.err != nil {
 		f.Why = "no forecast: " + p.err.Error()
 		return f

@@ -67,7 +67,7 @@ func (f *Front) record(ctx context.Context, op web.Operation, _ time.Time) error
 			By: op.User.Name, Groups: op.User.Groups, Via: op.Via, Meaning: op.Reason,
 		})
 	default:
-		return j.RecordOperation(ctx, journal.Operation{Name: op.Name, Subject: op.Policy, By: op.User.Name, Via: op.Via, Reason: op.Reason, For: op.For})
+		return j.RecordOperation(ctx, journal.Operation{Name: op.Name, Subject: op.Policy, By: op.User.Name, Via: op.Via, Reason: op.Reason, ForSeconds: op.ForSeconds})
 	}
 }
 
@@ -82,7 +82,7 @@ func (f *Front) adopt(ctx context.Context, policy string, j *journal.Journal) (f
 				return fmt.Errorf("reading entry %d: %w", e.Seq, err)
 			}
 			if o.Subject == policy {
-				f.desk.Restore(web.Operation{Name: o.Name, Policy: policy, For: o.For, User: web.User{Name: o.By}}, e.Time)
+				f.desk.Restore(web.Operation{Name: o.Name, Policy: policy, ForSeconds: o.ForSeconds, User: web.User{Name: o.By}}, e.Time)
 			}
 		case journal.KindApproval:
 			var a journal.Approval

@@ -35,7 +35,7 @@ func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
 	proposal := decision.Proposal{Kind: decision.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "a peak"}
 	f, j := start()
 	for _, op := range []web.Operation{
-		{Name: web.Hold, Policy: "claims", For: 2 * time.Hour, Reason: "quarter close", User: ann, Via: "page"},
+		{Name: web.Hold, Policy: "claims", ForSeconds: 2 * 3600, Reason: "quarter close", User: ann, Via: "page"},
 		{Name: web.Approve, Policy: "claims", Decision: "d", Proposed: proposal, User: ann, Via: "page"},
 	} {
 		if err := f.desk.Operate(t.Context(), op); err != nil {

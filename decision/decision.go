@@ -12,8 +12,9 @@ import (
 	"github.com/tidetable/tidetable/rebalance"
 )
 
-// Version is the version of Decision that is written.
-const Version = 1
+// Version is the version of Decision that is written. Version 1 gave spans of
+// time in nanoseconds; it is still read.
+const Version = 2
 
 // Decision is the one value that runs through the house: what was seen, what
 // was forecast, what is required, what is proposed, what every gate said, what
@@ -38,7 +39,7 @@ type Decision struct {
 	// are while anything is unknown. 0 when nothing could be observed.
 	Recommended int `json:"recommendedBrokers"`
 	// Horizon is how far the size looks ahead; at least the lead time.
-	Horizon time.Duration `json:"horizonNanoseconds"`
+	HorizonSeconds float64 `json:"horizonSeconds"`
 	// Operation is what is in flight after the tick.
 	Operation *Operation `json:"operation,omitempty"`
 	// Notes are what a reader should know beyond the rest, such as a lead time
@@ -124,16 +125,16 @@ const (
 
 // ForecastSummary is one signal's forecast at the lead time.
 type ForecastSummary struct {
-	Signal    string             `json:"signal"`
-	Subject   string             `json:"subject,omitempty"` // such as a group's name
-	Now       float64            `json:"now"`
-	Unit      string             `json:"unit"`
-	LeadTime  time.Duration      `json:"leadTimeNanoseconds"`
-	Quantiles map[string]float64 `json:"quantiles"` // the highest within the horizon, by quantile
-	PeakAt    time.Time          `json:"peakAt,omitzero"`
-	Model     string             `json:"model"`
-	Trusted   bool               `json:"trusted"`
-	Why       string             `json:"why,omitempty"`
+	Signal          string             `json:"signal"`
+	Subject         string             `json:"subject,omitempty"` // such as a group's name
+	Now             float64            `json:"now"`
+	Unit            string             `json:"unit"`
+	LeadTimeSeconds float64            `json:"leadTimeSeconds"`
+	Quantiles       map[string]float64 `json:"quantiles"` // the highest within the horizon, by quantile
+	PeakAt          time.Time          `json:"peakAt,omitzero"`
+	Model           string             `json:"model"`
+	Trusted         bool               `json:"trusted"`
+	Why             string             `json:"why,omitempty"`
 	// Capacity is what the present brokers may carry of the signal, in Unit; 0
 	// where it is not known. ExhaustedAt is when the sizing quantile exceeds
 	// what the policy's largest size could carry.

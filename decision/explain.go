@@ -77,7 +77,7 @@ func (e *explainer) expected(d Decision) {
 		for _, k := range q {
 			parts = append(parts, k+" "+amount(f.Quantiles[k], f.Unit))
 		}
-		e.line("  %s: %s now; at most, within %s: %s", subject, amount(f.Now, f.Unit), Rounded(f.LeadTime), strings.Join(parts, ", "))
+		e.line("  %s: %s now; at most, within %s: %s", subject, amount(f.Now, f.Unit), Rounded(f.LeadTime()), strings.Join(parts, ", "))
 		if !f.PeakAt.IsZero() {
 			e.line("    highest at %s, by %s", f.PeakAt.UTC().Format("2006-01-02 15:04 MST"), f.Model)
 		}
@@ -111,7 +111,7 @@ func (e *explainer) required(d Decision) {
 	}
 	e.head("Needed")
 	e.line("  %s", r.Explain())
-	e.line("  headroom: %s; lead time of one more broker: %s; looked ahead: %s", r.Headroom, Rounded(r.LeadTime()), Rounded(d.Horizon))
+	e.line("  headroom: %s; lead time of one more broker: %s; looked ahead: %s", r.Headroom, Rounded(r.LeadTime()), Rounded(d.Horizon()))
 	for _, c := range r.Constraints {
 		e.line("  %s", constraint(c, r.Bottleneck))
 	}

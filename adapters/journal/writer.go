@@ -81,9 +81,26 @@ type Operation struct {
 	By      string `json:"by"`
 	Via     string `json:"via"`
 	Reason  string `json:"reason,omitempty"`
-	// For is how long it lasts, where it does not last until it is undone.
-	For    time.Duration `json:"forNanoseconds,omitempty"`
-	Detail any           `json:"detail,omitempty"`
+	// ForSeconds is how long it lasts, where it does not last until it is undone.
+	ForSeconds float64 `json:"forSeconds,omitempty"`
+	Detail     any     `json:"detail,omitempty"`
+}
+
+// UnmarshalJSON reads an operation of any age: how long it lasts was in
+// nanoseconds once.
+func (o *Operation) UnmarshalJSON(text []byte) error {
+	type plain Operation
+	former := struct {
+		*plain
+		For time.Duration `json:"forNanoseconds"`
+	}{plain: (*plain)(o)}
+	if err := json.Unmarshal(text, &former); err != nil {
+		return err
+	}
+	if former.For != 0 {
+		o.ForSeconds = former.For.Seconds()
+	}
+	return nil
 }
 
 // ActionRecord records something that was done between two decisions, such as

@@ -76,7 +76,7 @@ func (k *Desk) Restore(op Operation, at time.Time) {
 	defer k.mu.Unlock()
 	switch op.Name {
 	case Hold:
-		lasts := op.For
+		lasts := decision.Span(op.ForSeconds)
 		if lasts <= 0 {
 			lasts = DefaultHold
 		}

@@ -95,7 +95,7 @@ func fixture(hostile bool) []decision.Decision {
 }
 
 func forecastOf(at time.Time, signal, subject, unit string, scale, carries float64) decision.ForecastSummary {
-	f := decision.ForecastSummary{Signal: signal, Subject: subject, Unit: unit, Now: scale * load(at), LeadTime: 3 * time.Hour, Model: "ensemble", Trusted: true, Capacity: carries, Quantiles: map[string]float64{}}
+	f := decision.ForecastSummary{Signal: signal, Subject: subject, Unit: unit, Now: scale * load(at), LeadTimeSeconds: 3 * 3600, Model: "ensemble", Trusted: true, Capacity: carries, Quantiles: map[string]float64{}}
 	for k := range 96 {
 		t := at.Add(time.Duration(k+1) * 30 * time.Minute)
 		mid := scale * load(t)

@@ -27,12 +27,12 @@ var verbs = []string{Approve, Hold, Resume}
 
 // Operation is what a person asks for.
 type Operation struct {
-	Name     string        `json:"name"`
-	Policy   string        `json:"policy"`
-	Decision string        `json:"decision,omitempty"` // for approve
-	Proposal int           `json:"proposal,omitempty"` // for approve: index into the decision's
-	For      time.Duration `json:"forNanoseconds,omitempty"`
-	Reason   string        `json:"reason,omitempty"`
+	Name       string  `json:"name"`
+	Policy     string  `json:"policy"`
+	Decision   string  `json:"decision,omitempty"` // for approve
+	Proposal   int     `json:"proposal,omitempty"` // for approve: index into the decision's
+	ForSeconds float64 `json:"forSeconds,omitempty"`
+	Reason     string  `json:"reason,omitempty"`
 
 	User     User              `json:"-"` // as authenticated, never as said
 	Proposed decision.Proposal `json:"-"` // what approve is about, as the store has it
@@ -213,8 +213,8 @@ func (s *server) readOperation(body io.Reader) (Operation, error) {
 	}
 	switch op.Name {
 	case Hold:
-		if op.For < 0 || op.For > MaxHold {
-			return op, errors.New("forNanoseconds: want at most seven days")
+		if !(op.ForSeconds >= 0 && op.ForSeconds <= MaxHold.Seconds()) {
+			return op, errors.New("forSeconds: want at most seven days")
 		}
 		if strings.TrimSpace(op.Reason) == "" {
 			return op, errors.New("reason: say why, for whoever is on call next")

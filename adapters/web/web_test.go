@@ -136,7 +136,7 @@ func TestOnlyThoseWithRightsOperate(t *testing.T) {
 	store := fixtureStore(false)
 	reviewer := &fakeReviewer{}
 	h := Handler(Options{Store: store, Reviewer: reviewer, Operator: desk, OpenReading: true})
-	hold := `{"name":"hold","policy":"claims","reason":"quarter close","forNanoseconds":3600000000000}`
+	hold := `{"name":"hold","policy":"claims","reason":"quarter close","forSeconds":3600}`
 	for name, c := range map[string]struct {
 		call call
 		want int
@@ -150,7 +150,7 @@ func TestOnlyThoseWithRightsOperate(t *testing.T) {
 		"GET":                    {call{method: "GET", token: "ann-token"}, 405},
 		"not JSON":               {call{method: "POST", body: "hold", token: "ann-token"}, 400},
 		"no reason":              {call{method: "POST", body: `{"name":"hold","policy":"claims"}`, token: "ann-token"}, 400},
-		"for ever":               {call{method: "POST", body: `{"name":"hold","policy":"claims","reason":"x","forNanoseconds":9000000000000000000}`, token: "ann-token"}, 400},
+		"for ever":               {call{method: "POST", body: `{"name":"hold","policy":"claims","reason":"x","forSeconds":9000000000}`, token: "ann-token"}, 400},
 		"another policy":         {call{method: "POST", body: `{"name":"hold","policy":"none","reason":"x"}`, token: "ann-token"}, 400},
 		"an unknown operation":   {call{method: "POST", body: `{"name":"scaleIn","policy":"claims"}`, token: "ann-token"}, 400},
 		"a user of one's own":    {call{method: "POST", body: `{"name":"hold","policy":"claims","reason":"x","User":{"Name":"root"}}`, token: "ann-token"}, 400},

@@ -40,7 +40,7 @@ func (w *walk) joining(ctx context.Context, op *decision.Operation) (decision.Ph
 		return op.Phase, nil
 	}
 	op.Brokers = joined
-	w.state.Learned.Start = blend(w.state.Learned.Start, w.Now.Sub(op.PhaseSince))
+	w.state.Learned.StartSeconds = blend(w.state.Learned.Start(), w.Now.Sub(op.PhaseSince)).Seconds()
 	return decision.Filling, nil
 }
 

@@ -2,6 +2,7 @@ package operation
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -9,8 +10,9 @@ import (
 	"github.com/tidetable/tidetable/decision"
 )
 
-// StateVersion is the version of State that this package writes and reads.
-const StateVersion = 1
+// StateVersion is the version of State that this package writes; it reads all
+// before it, too. Version 1 gave the start in nanoseconds.
+const StateVersion = 2
 
 // State is what must outlive a process: the operation in flight, what was done
 // lately, and what was learned. It is small, so that it fits on an object.
@@ -25,9 +27,29 @@ type State struct {
 // that none has been seen yet.
 type Learned struct {
 	// Start is how long pods took until their brokers were registered and alive.
-	Start time.Duration `json:"startNanoseconds,omitempty"`
+	StartSeconds float64 `json:"startSeconds,omitempty"`
 	// MoveRate is how fast data has moved to the brokers that joined.
 	MoveRate cluster.BytesPerSecond `json:"moveBytesPerSecond,omitempty"`
+}
+
+// Start is how long pods took until their brokers were registered and alive; 0
+// while none has been seen.
+func (l Learned) Start() time.Duration { return decision.Span(l.StartSeconds) }
+
+// UnmarshalJSON reads what any version wrote.
+func (l *Learned) UnmarshalJSON(text []byte) error {
+	type plain Learned
+	former := struct {
+		*plain
+		Start time.Duration `json:"startNanoseconds"`
+	}{plain: (*plain)(l)}
+	if err := json.Unmarshal(text, &former); err != nil {
+		return err
+	}
+	if former.Start != 0 {
+		l.StartSeconds = former.Start.Seconds()
+	}
+	return nil
 }
 
 // blend moves what is learned towards what was just seen: quickly up, slowly

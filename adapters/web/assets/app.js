@@ -148,7 +148,7 @@ function ask(name, more = {}, proposal) {
   dialog.onclose = async () => {
     if (dialog.returnValue !== 'ok') return;
     const operation = { name, policy: state.policy, reason: byId('reason').value, ...more };
-    if (name === 'hold') operation.forNanoseconds = Number(byId('hours').value) * 3600e9;
+    if (name === 'hold') operation.forSeconds = Number(byId('hours').value) * 3600;
     try {
       await api('operations', {}, operation);
       notice('');

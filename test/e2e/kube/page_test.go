@@ -58,7 +58,7 @@ func TestThePageAsksTheAPIServerWhoMayReadAndHold(t *testing.T) {
 		}
 		return err
 	}))
-	hold := []byte(`{"name":"hold","policy":"claims","reason":"migration","forNanoseconds":600000000000}`)
+	hold := []byte(`{"name":"hold","policy":"claims","reason":"migration","forSeconds":600}`)
 	for _, tt := range []struct {
 		who, method, path, token string
 		body                     []byte
