@@ -46,9 +46,20 @@ type Plan struct {
 	Moves           []cluster.Move    `json:"-"`
 }
 
-// Violation is a hard constraint that the plan cannot meet, and what would.
+// Rule is one that no plan may break.
+type Rule string
+
+// The rules.
+const (
+	RuleEvacuation    Rule = "evacuation"        // brokers that must be empty are
+	RuleZones         Rule = "zoneRule"          // a partition is in as many zones as it can be
+	RuleCapacity      Rule = "capacity"          // no broker goes over what it has
+	RulePartitionFits Rule = "partitionTooLarge" // every partition fits on some broker
+)
+
+// Violation is a rule that the plan cannot meet, and what would.
 type Violation struct {
-	Constraint string `json:"constraint"`
+	Constraint Rule   `json:"constraint"`
 	Detail     string `json:"detail"`
 	// Partitions are the first few of those concerned; Count is how many.
 	Partitions []string `json:"partitions,omitempty"`

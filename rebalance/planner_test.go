@@ -290,7 +290,7 @@ func TestWhatCannotBeMetIsExplained(t *testing.T) {
 	t.Run("replication factor above the brokers left", func(t *testing.T) {
 		s := randomCluster(11, shape{brokers: 3, zones: 3, rf: 3, topics: 5, dead: 1})
 		p := mustPlan(t, s, Options{})
-		if len(p.Violations) != 1 || p.Violations[0].Constraint != "evacuation" || !strings.Contains(p.Violations[0].Remedy, "add 1 broker") {
+		if len(p.Violations) != 1 || p.Violations[0].Constraint != RuleEvacuation || !strings.Contains(p.Violations[0].Remedy, "add 1 broker") {
 			t.Errorf("got %+v", p.Violations)
 		}
 	})
@@ -298,7 +298,7 @@ func TestWhatCannotBeMetIsExplained(t *testing.T) {
 		s := randomCluster(12, shape{brokers: 6, zones: 3, rf: 3, topics: 5})
 		s.Topics[0].Partitions[0].Load.SizeBytes = 5e12
 		p := mustPlan(t, s, Options{})
-		if len(p.Violations) == 0 || p.Violations[0].Constraint != "partitionTooLarge" ||
+		if len(p.Violations) == 0 || p.Violations[0].Constraint != RulePartitionFits ||
 			!strings.Contains(p.Violations[0].Remedy, "split the topic") {
 			t.Errorf("got %+v", p.Violations)
 		}
@@ -309,7 +309,7 @@ func TestWhatCannotBeMetIsExplained(t *testing.T) {
 			s.Brokers[i].Capacity.DiskBytes = 1.2e12
 		}
 		p := mustPlan(t, s, Options{})
-		if len(p.Violations) == 0 || p.Violations[0].Constraint != "capacity" || !strings.Contains(p.Violations[0].Remedy, "add ") {
+		if len(p.Violations) == 0 || p.Violations[0].Constraint != RuleCapacity || !strings.Contains(p.Violations[0].Remedy, "add ") {
 			t.Errorf("got %+v", p.Violations)
 		}
 	})

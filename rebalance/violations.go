@@ -43,7 +43,7 @@ func (sr *search) violations(s cluster.Snapshot) []Violation {
 		out = append(out, sr.leftBehind(s, left))
 	}
 	if len(zones) > 0 {
-		out = append(out, Violation{Constraint: "zoneRule",
+		out = append(out, Violation{Constraint: RuleZones,
 			Detail:     fmt.Sprintf("%d partitions are in fewer zones than the rule asks for and cannot be moved", len(zones)),
 			Partitions: sr.st.names(s, zones), Count: len(zones), Remedy: sr.whyFixed()})
 	}
@@ -69,7 +69,7 @@ func (sr *search) leftBehind(s cluster.Snapshot, left []int) Violation {
 	for _, i := range left {
 		need = max(need, st.rf(i))
 	}
-	v := Violation{Constraint: "evacuation", Partitions: st.names(s, left), Count: len(left),
+	v := Violation{Constraint: RuleEvacuation, Partitions: st.names(s, left), Count: len(left),
 		Detail: fmt.Sprintf("%d partitions keep a replica on a broker that is dead, draining or being removed", len(left)),
 		Remedy: sr.whyFixed()}
 	if need > alive {
@@ -93,7 +93,7 @@ func (sr *search) overloads(s cluster.Snapshot) []Violation {
 				continue
 			}
 			on := st.heaviest(int32(b), r)
-			v := Violation{Constraint: "capacity", Partitions: st.names(s, on), Count: len(on),
+			v := Violation{Constraint: RuleCapacity, Partitions: st.names(s, on), Count: len(on),
 				Detail: fmt.Sprintf("broker %d needs %.4g %s of %s and may use %.4g", st.ids[b], st.load[at], g.unit, g.name, st.hard[at]),
 				Remedy: st.moreBrokers(r)}
 			if len(on) > 0 {
@@ -103,7 +103,7 @@ func (sr *search) overloads(s cluster.Snapshot) []Violation {
 					one += st.ledRow(i)[r]
 				}
 				if one > st.largestBroker(r) {
-					v.Constraint = "partitionTooLarge"
+					v.Constraint = RulePartitionFits
 					v.Detail += fmt.Sprintf("; %s alone needs %.4g, more than any broker has", st.name(s, i), one)
 					v.Remedy = "split the topic over more partitions, keep less of it, or use larger brokers"
 				}

@@ -64,7 +64,7 @@ func (w *walk) draining(ctx context.Context, op *decision.Operation) (decision.P
 func violations(vs []rebalance.Violation) string {
 	var words []string
 	for _, v := range vs {
-		s := v.Constraint + ": " + v.Detail
+		s := string(v.Constraint) + ": " + v.Detail
 		if v.Remedy != "" {
 			s += " (" + v.Remedy + ")"
 		}

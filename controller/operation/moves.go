@@ -70,7 +70,7 @@ func (w *walk) startMoves(ctx context.Context, op *decision.Operation, o rebalan
 // impossible tells whether a plan would leave a broker over its capacity, or a
 // replica on a broker that must end up empty.
 func impossible(vs []rebalance.Violation) bool {
-	return slices.ContainsFunc(vs, func(v rebalance.Violation) bool { return v.Constraint != "zoneRule" })
+	return slices.ContainsFunc(vs, func(v rebalance.Violation) bool { return v.Constraint != rebalance.RuleZones })
 }
 
 // moves are the policy's options of a plan, at the rate that brokers are filled.

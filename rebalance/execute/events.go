@@ -26,12 +26,12 @@ const (
 
 // Event is something that a person may want to read afterwards.
 type Event struct {
-	Time       time.Time     `json:"time"`
-	Kind       EventKind     `json:"kind"`
-	Text       string        `json:"text"`
-	Batch      int           `json:"batch,omitempty"`
-	Partitions int           `json:"partitions,omitempty"`
-	Bytes      cluster.Bytes `json:"bytes,omitempty"`
+	Time       time.Time
+	Kind       EventKind
+	Text       string
+	Batch      int
+	Partitions int
+	Bytes      cluster.Bytes
 }
 
 // narrator tells what happens, and nothing twice.
