@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 )
@@ -247,5 +248,22 @@ func TestAPolicysPricesCountWhereNoPriceFileIsNamed(t *testing.T) {
 	}
 	if got := p.Cost(0, 10, 0, 0); got != 10*DefaultPrices.ReplicaHour {
 		t.Errorf("what the policy does not price costs %v", got)
+	}
+}
+
+func TestAPolicysShapePricesItsBrokersAsInProduction(t *testing.T) {
+	doc := "version: 1\nname: priced\nduration: 1h\ncluster:\n  brokers: {count: 3}\n" +
+		"loads:\n  - {name: web, generate: {base: 1MB/s}}\ntopics:\n  - {name: orders, partitions: 3}\n" +
+		"policy:\n  spec: {mode: Recommend, brokers: {shape: generic-small}}\n"
+	p, err := Decode([]byte(doc), "priced", Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, err := capacity.ShapeNamed("generic-small")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := p.Cost(3, 0, 0, 0); got != 3*shape.HourlyPrice {
+		t.Errorf("3 broker hours cost %v, want %v", got, 3*shape.HourlyPrice)
 	}
 }

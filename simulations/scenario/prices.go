@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/internal/files"
+	"github.com/tidetable/tidetable/policy/parts"
 )
 
 // DefaultPrices stand in where a scenario names no price file: round numbers of
@@ -20,7 +21,7 @@ const defaultBrokerHour = 0.8
 func (p *Experiment) readPrices(c *checker) {
 	p.prices = DefaultPrices
 	if p.Prices == "" {
-		p.policyPrices()
+		p.policyPrices(c)
 		return
 	}
 	f, err := files.Open(p.in.path(p.Prices), nil, 1<<20)
@@ -48,17 +49,23 @@ func (p *Experiment) readPrices(c *checker) {
 	}
 }
 
-// policyPrices takes what the policy says things cost, where it does.
-func (p *Experiment) policyPrices() {
+// policyPrices takes what the policy says things cost, where it does: a broker
+// by its hour, or by the shape that it names, as in production.
+func (p *Experiment) policyPrices(c *checker) {
 	if p.policy == nil {
 		return
 	}
-	c := p.policy.Spec.Cost
-	p.policyHour = c.BrokerHour
-	p.prices.Currency = cmp.Or(c.Currency, p.prices.Currency)
-	p.prices.ReplicaHour = cmp.Or(c.ReplicaHour, p.prices.ReplicaHour)
-	p.prices.GigabyteMonth = cmp.Or(c.GigabyteMonth, p.prices.GigabyteMonth)
-	p.prices.CrossZoneGigabyte = cmp.Or(c.CrossZoneGigabyte, p.prices.CrossZoneGigabyte)
+	ready, err := parts.Of(p.policy.Spec)
+	if err != nil {
+		c.failf("policy", "%v", err)
+		return
+	}
+	said := ready.Prices
+	p.policyHour = said.BrokerHour
+	p.prices.Currency = cmp.Or(p.policy.Spec.Cost.Currency, p.prices.Currency)
+	p.prices.ReplicaHour = cmp.Or(said.ReplicaHour, p.prices.ReplicaHour)
+	p.prices.GigabyteMonth = cmp.Or(said.GigabyteMonth, p.prices.GigabyteMonth)
+	p.prices.CrossZoneGigabyte = cmp.Or(said.CrossZoneGigabyte, p.prices.CrossZoneGigabyte)
 }
 
 func (p *Experiment) priceOf(c *checker, path string, s Shape) {
