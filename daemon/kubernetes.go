@@ -231,15 +231,23 @@ func (r *kubernetesRun) client() workload.Client {
 	return workload.Client{Dynamic: r.clients.Dynamic, Mapper: r.clients.Mapper}
 }
 
-func brokerScaler(c workload.Client, t workload.Target) actuators.Scaler {
-	switch t.Kind {
-	case "StatefulSet":
-		return statefulset.Scaler{Client: c, Target: t}
-	case "KafkaNodePool":
+// brokerScalers are the actuators of brokers, by the kind of their workload.
+var brokerScalers = map[string]func(workload.Client, workload.Target) actuators.Scaler{
+	"KafkaNodePool": func(c workload.Client, t workload.Target) actuators.Scaler {
 		return strimzi.Scaler{Client: c, Target: t}
-	default:
-		return deployment.Scaler{Client: c, Target: t}
+	},
+	"StatefulSet": func(c workload.Client, t workload.Target) actuators.Scaler {
+		return statefulset.Scaler{Client: c, Target: t}
+	},
+}
+
+// brokerScaler is the actuator of a workload; whatever else has a scale
+// subresource is scaled by that.
+func brokerScaler(c workload.Client, t workload.Target) actuators.Scaler {
+	if of, known := brokerScalers[t.Kind]; known {
+		return of(c, t)
 	}
+	return deployment.Scaler{Client: c, Target: t}
 }
 
 // consumerScaler finds at each call who owns the workload: an autoscaler that

@@ -23,11 +23,21 @@ const Default = "strimzi,kafka-exporter,kminion"
 
 const maxFileBytes = 1 << 20
 
-//go:embed strimzi.yaml kafka-exporter.yaml kminion.yaml
+//go:embed *.yaml
 var builtin embed.FS
 
-// Names lists the built-in catalogues, sorted.
-func Names() []string { return []string{"kafka-exporter", "kminion", "strimzi"} }
+// Names lists the built-in catalogues, sorted: the files beside this one.
+func Names() []string {
+	files, err := builtin.ReadDir(".")
+	if err != nil {
+		return nil // the folder is part of the program
+	}
+	names := make([]string, len(files))
+	for i, f := range files {
+		names[i] = strings.TrimSuffix(f.Name(), ".yaml")
+	}
+	return names
+}
 
 // Load reads one or more catalogues, separated by commas, each the name of a
 // built-in one or the path of a file, and joins them in that order. An empty
