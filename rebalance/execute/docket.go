@@ -10,9 +10,10 @@ import (
 
 // docket is what is to be remembered of a run's moves between two polls.
 type docket struct {
-	settled  map[TP]bool // moves with nothing left to do
-	verified bool        // every settled move was looked at again
-	excess   map[TP]bool // partitions seen with more replicas than they should have
+	settled   map[TP]bool // moves with nothing left to do
+	verified  bool        // every settled move was looked at again
+	unwritten bool        // a move was dropped or given another target, and that is not written down yet
+	excess    map[TP]bool // partitions seen with more replicas than they should have
 }
 
 // open is the run's moves that are neither settled nor given up.
@@ -35,7 +36,6 @@ type verdicts struct {
 	revert                []TP
 	open                  int // moves that are not settled
 	waiting               string
-	changed               bool // a move was dropped or given another target
 	foreign               []TP
 	total, left           cluster.Bytes
 	movesDone             int
@@ -62,7 +62,7 @@ func (d *docket) rule(run *Run, view View, s *sight, now time.Time, story *narra
 		j := judge(*mv, view, r)
 		if j.Ruling == rulingReplan || j.Ruling == rulingDrop {
 			j = change(run, mv, view, j, story)
-			v.changed = true
+			d.unwritten = true
 			if mv.Dropped != "" {
 				v.total -= whole
 				continue

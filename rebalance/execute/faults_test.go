@@ -2,7 +2,9 @@ package execute
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -192,4 +194,31 @@ func TestThrottlesOfOthersStay(t *testing.T) {
 	}
 	delete(w.kafka.c.Topics["hot"].LeaderThrottled, foreign)
 	w.clean()
+}
+
+func TestNewTargetThatCouldNotBeWrittenDownIsWrittenBeforeItTakesEffect(t *testing.T) {
+	w := newWorld(t, sixBrokers())
+	w.tune = func(c *Config) { c.Grace = 5 * time.Second }
+	w.kafka.c.AddBroker(6, "a", 100e9)
+	m := w.mover()
+	w.start(m, spread(w.kafka.c), Options{})
+	w.step(m)
+	w.kafka.c.Kill(3)
+	for range 20 {
+		if w.saw(EventReplan, "") {
+			break
+		}
+		w.log.fail = errors.New("the state topic has no leader")
+		w.step(m)
+	}
+	w.log.fail = nil
+	w.step(m)
+	written, _, err := decodeState(w.log.kv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !w.saw(EventReplan, "") || !reflect.DeepEqual(written.Moves, m.run.Moves) {
+		t.Errorf("written down is %v, and carried out is %v", written.Moves, m.run.Moves)
+	}
+	w.finish(m, 600)
 }

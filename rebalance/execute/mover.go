@@ -114,7 +114,6 @@ type Mover struct {
 
 	run      Run
 	books    ledger
-	stop     context.CancelFunc
 	batches  int
 	stumbled time.Time // since when polls have come to nothing; zero: they do not
 
@@ -205,16 +204,15 @@ func (m *Mover) yield() {
 func (m *Mover) begin(cancel bool) {
 	m.story.forget()
 	m.work = newWork(m.cfg, m.story)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
 	m.board.edit(func(s *status) {
-		s.looping, s.cancel, s.fault, s.done = true, cancel, nil, make(chan struct{})
+		s.looping, s.cancel, s.fault, s.done, s.stop = true, cancel, nil, done, stop
 		s.progress.State = m.run.State
 	})
-	if m.cfg.Manual {
-		return
+	if !m.cfg.Manual {
+		go m.loop(ctx)
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	m.stop = stop
-	go m.loop(ctx)
 }
 
 // loop steps until the run is over, another process owns it, or Close.
@@ -234,12 +232,14 @@ func (m *Mover) loop(ctx context.Context) {
 // end notes that the run is over; who called it closes what it returns, once
 // all is told.
 func (m *Mover) end(err error) (done chan struct{}) {
+	var stop func()
 	m.board.edit(func(s *status) {
-		s.looping, s.fault, done = false, err, s.done
+		s.looping, s.fault, done, stop = false, err, s.done, s.stop
 		if err != nil {
 			s.progress.State, s.progress.Why = rebalance.Failed, err.Error()
 		}
 	})
+	stop()
 	return done
 }
 
@@ -286,11 +286,12 @@ func (m *Mover) poll(ctx context.Context) (over bool, fault error) {
 // step dispatches on the phase.
 func (m *Mover) step(ctx context.Context) error {
 	if m.board.read().cancel && !m.run.Back && m.run.ID != "" {
-		m.board.edit(func(s *status) { s.cancel = false })
 		m.run.Back = true
 		if err := m.enter(ctx, rebalance.Cancelling, "a cancel was asked for"); err != nil {
+			m.run.Back = false // it is tried again
 			return err
 		}
+		m.board.edit(func(s *status) { s.cancel = false })
 		m.work.restart()
 	}
 	switch m.run.State {
@@ -365,6 +366,6 @@ func (m *Mover) Close() {
 	if m.cfg.Manual || !s.looping {
 		return
 	}
-	m.stop()
+	s.stop()
 	<-s.done
 }

@@ -292,3 +292,25 @@ func TestInternalTopicsMoveLast(t *testing.T) {
 	}
 	w.arrived(moves)
 }
+
+func TestCancelThatCouldNotBeWrittenDownIsTriedAgain(t *testing.T) {
+	w := newWorld(t, sixBrokers())
+	m := w.mover()
+	w.start(m, spread(w.kafka.c), Options{})
+	w.step(m)
+	if err := m.Cancel(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.log.fail = errors.New("the state topic has no leader")
+	w.step(m)
+	w.step(m)
+	m = w.mover() // the other was killed
+	if p, _ := m.Progress(t.Context()); p.State != rebalance.Cancelling {
+		t.Errorf("the cancel was lost: %+v", p)
+	}
+	w.finish(m, 400)
+	if p, _ := m.Progress(t.Context()); p.State != rebalance.Cancelled {
+		t.Errorf("progress %+v", p)
+	}
+	w.clean()
+}

@@ -60,10 +60,11 @@ func (m *Mover) stepMoves(ctx context.Context) error {
 		return err
 	}
 	v := w.docket.rule(&m.run, view, &w.sight, now, m.story)
-	if v.changed {
+	if w.docket.unwritten {
 		if err := m.books.whole(ctx, m.run); err != nil {
 			return err
 		}
+		w.docket.unwritten = false
 	}
 	if v.open == 0 && !w.docket.verified {
 		// A broker that died meanwhile may have undone what was settled: look at

@@ -35,6 +35,7 @@ type status struct {
 	cancel   bool          // was asked for, and not yet begun
 	fault    error         // why the loop ended early
 	done     chan struct{} // closed when the run is over and all is told
+	stop     func()        // ends the loop; nothing where the caller steps
 }
 
 // board is where the status is published. Reading it waits for nobody.
