@@ -206,3 +206,30 @@ func TestStartAsksForLeaveAndWhatTheTopicOperatorWouldDo(t *testing.T) {
 		})
 	}
 }
+
+// healthy is clients whose health takes its time to be found out.
+type healthy func()
+
+func (h healthy) Health(context.Context, []int) (map[int]Health, error) {
+	h()
+	return nil, nil
+}
+
+func TestNoThrottleIsSetForABatchThatMayNotBegin(t *testing.T) {
+	w := newWorld(t, sixBrokers())
+	var answer error
+	w.tune = func(c *Config) {
+		c.Clients = healthy(func() { answer = errors.New("the window has closed meanwhile") })
+		c.May = func(context.Context, Direction) error { return answer }
+	}
+	m := w.mover()
+	w.start(m, spread(w.kafka.c), Options{})
+	w.step(m)
+	if len(w.kafka.requests) > 0 || !m.books.owned.empty() {
+		t.Errorf("%d requests, and throttles %+v", len(w.kafka.requests), m.books.owned)
+	}
+	if p, _ := m.Progress(t.Context()); p.Why != "the window has closed meanwhile" {
+		t.Errorf("progress %+v", p)
+	}
+	w.clean()
+}

@@ -114,6 +114,11 @@ func (m *Mover) act(ctx context.Context, v verdicts, view View, now time.Time) (
 	if why = held.why; held.by == nobody {
 		batch, why = m.choose(v)
 	}
+	// Asking after the clients' health may have taken its time.
+	if len(batch) > 0 && !l.given(ctx) {
+		m.story.held(l.held)
+		batch, why = nil, l.held.why
+	}
 	if err := w.throttles.apply(ctx, slices.Concat(v.running, batch), view, read, lost, &m.books); err != nil {
 		return w.unanswered(err)
 	}
