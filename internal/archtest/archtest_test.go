@@ -54,6 +54,7 @@ var mayImport = []struct {
 	{"internal/...", nil},
 	{"metrics", []string{"cluster"}},
 	{"metrics/archive", []string{"cluster", "metrics"}},
+	{"metrics/archive/internal/tsdbread", nil},
 	{"metrics/archive/promtest", nil},
 	{"metrics/catalogue", []string{"metrics"}},
 	{"metrics/kafka", []string{"cluster", "metrics"}},
@@ -283,4 +284,29 @@ func matches(patterns []string, room string) bool {
 		}
 	}
 	return false
+}
+
+// heavy is what the program must not link: Prometheus' configuration drags the
+// SDK of every cloud in, and its storage drags the configuration in.
+var heavy = []string{"github.com/prometheus/prometheus/config", "github.com/Azure/", "github.com/aws/", "cloud.google.com/", "google.golang.org/api/",
+	"github.com/chromedp/"}
+
+func TestTheProgramLinksNoCloudsSDK(t *testing.T) {
+	cmd := exec.Command("go", "list", "-deps", "./cmd/tidetable")
+	cmd.Dir = "../.."
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("listing what the program links: %v", err)
+	}
+	linked := strings.Fields(string(out))
+	if len(linked) < 100 {
+		t.Fatalf("the program links %d packages; the test looks in the wrong place", len(linked))
+	}
+	for _, p := range linked {
+		for _, h := range heavy {
+			if p == h || strings.HasSuffix(h, "/") && strings.HasPrefix(p, h) {
+				t.Errorf("the program links %s", p)
+			}
+		}
+	}
 }

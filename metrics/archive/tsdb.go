@@ -2,12 +2,8 @@ package archive
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,9 +12,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/storage"
-	"github.com/prometheus/prometheus/tsdb"
 	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/metrics/archive/internal/tsdbread"
 )
 
 // TSDBOptions says how a Prometheus data folder is asked. It is what
@@ -31,13 +26,12 @@ type TSDBOptions struct {
 }
 
 // TSDB answers the queries of a catalogue from a Prometheus data folder, or a
-// copy or snapshot of one, with Prometheus's own storage and query engine and
+// copy or snapshot of one, with Prometheus's own formats and query engine and
 // no server. The folder is only read.
 type TSDB struct {
 	opts   TSDBOptions
 	dir    string
-	temp   string
-	blocks []*tsdb.Block
+	data   *tsdbread.DB
 	engine *promql.Engine
 	// mu: one query at a time keeps the memory of a planner's machine bounded.
 	mu sync.Mutex
@@ -56,124 +50,20 @@ func OpenTSDB(dir string, opts TSDBOptions) (*TSDB, error) {
 		MaxSamples: 50_000_000, Timeout: 10 * time.Minute, LookbackDelta: 5 * time.Minute,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: parser.NewParser(parser.Options{}),
 	})}
-	if err := t.open(); err != nil {
-		t.Close()
+	var err error
+	if t.data, err = tsdbread.Open(dir); err != nil {
 		return nil, fmt.Errorf("opening Prometheus data in %s: %w", dir, err)
 	}
 	return t, nil
 }
 
-func (t *TSDB) open() error {
-	if err := t.openBlocks(t.dir); err != nil {
-		return err
-	}
-	if entries, err := os.ReadDir(filepath.Join(t.dir, "wal")); err == nil && len(entries) > 0 {
-		if err := t.openHead(); err != nil {
-			return fmt.Errorf("reading its write-ahead log: %w", err)
-		}
-	}
-	if len(t.blocks) == 0 {
-		return errors.New("it holds neither blocks nor a write-ahead log; want the folder that --storage.tsdb.path names, or a snapshot of it")
-	}
-	return nil
-}
-
-// blockName is a ULID, which is what block folders are called.
-var blockName = regexp.MustCompile(`^[0-7][0-9A-HJKMNP-TV-Z]{25}$`)
-
-// openBlocks opens every block folder of dir.
-func (t *TSDB) openBlocks(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.IsDir() || !blockName.MatchString(e.Name()) {
-			continue
-		}
-		b, err := tsdb.OpenBlock(nil, filepath.Join(dir, e.Name()), nil, nil)
-		if err != nil {
-			return fmt.Errorf("block %s: %w", e.Name(), err)
-		}
-		t.blocks = append(t.blocks, b)
-	}
-	return nil
-}
-
-// openHead turns the write-ahead log into a block in a temporary folder. The
-// log is reached through a link from there: replaying it must write nothing
-// into a folder that may be a live server's, or on a read-only disk.
-func (t *TSDB) openHead() (err error) {
-	if t.temp, err = os.MkdirTemp("", "tidetable-tsdb-"); err != nil {
-		return err
-	}
-	db := filepath.Join(t.temp, "db")
-	if err := os.Mkdir(db, 0o700); err != nil {
-		return err
-	}
-	abs, err := filepath.Abs(t.dir)
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{"wal", "wbl"} {
-		if _, err := os.Stat(filepath.Join(abs, name)); err == nil {
-			if err := os.Symlink(filepath.Join(abs, name), filepath.Join(db, name)); err != nil {
-				return err
-			}
-		}
-	}
-	ro, err := tsdb.OpenDBReadOnly(db, t.temp, nil)
-	if err != nil {
-		return err
-	}
-	head := filepath.Join(t.temp, "head")
-	err = ro.FlushWAL(head)
-	if err = errors.Join(err, ro.Close()); err != nil {
-		return err
-	}
-	if _, err := os.Stat(head); err == nil {
-		return t.openBlocks(head)
-	}
-	return nil
-}
-
-// Close releases the blocks and the temporary folder.
-func (t *TSDB) Close() error {
-	var errs []error
-	for _, b := range t.blocks {
-		errs = append(errs, b.Close())
-	}
-	t.blocks = nil
-	if t.temp != "" {
-		errs = append(errs, os.RemoveAll(t.temp))
-	}
-	return errors.Join(errs...)
-}
+// Close releases the blocks.
+func (t *TSDB) Close() error { return t.data.Close() }
 
 // Range is the time of the first and the last sample, as the blocks bound it.
 func (t *TSDB) Range() (from, to time.Time) {
-	lo, hi := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, b := range t.blocks {
-		lo, hi = min(lo, b.MinTime()), max(hi, b.MaxTime())
-	}
-	// A block's end is exclusive.
-	return time.UnixMilli(lo).UTC(), time.UnixMilli(hi - 1).UTC()
-}
-
-// Querier merges the blocks that a time range touches.
-func (t *TSDB) Querier(mint, maxt int64) (storage.Querier, error) {
-	var queriers []storage.Querier
-	for _, b := range t.blocks {
-		if b.MaxTime() <= mint || b.MinTime() > maxt {
-			continue
-		}
-		q, err := tsdb.NewBlockQuerier(b, mint, maxt)
-		if err != nil {
-			return nil, fmt.Errorf("block %s: %w", b.Meta().ULID, err)
-		}
-		queriers = append(queriers, q)
-	}
-	return storage.NewMergeQuerier(queriers, nil, storage.ChainedSeriesMerge), nil
+	first, last := t.data.Range()
+	return time.UnixMilli(first).UTC(), time.UnixMilli(last).UTC()
 }
 
 // Read is a signal's series at one instant, as prometheus.Reader.Read gives
@@ -195,7 +85,7 @@ func (t *TSDB) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([
 func (t *TSDB) readOne(ctx context.Context, q metrics.Query, at time.Time) ([]metrics.Point, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	query, err := t.engine.NewInstantQuery(ctx, t, nil, q.Render(t.opts.Selector, 0, t.opts.Scrape), at)
+	query, err := t.engine.NewInstantQuery(ctx, t.data, nil, q.Render(t.opts.Selector, 0, t.opts.Scrape), at)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +164,7 @@ func (t *TSDB) historyOne(ctx context.Context, q metrics.Query, w metrics.Window
 }
 
 func (t *TSDB) part(ctx context.Context, q metrics.Query, expr string, w metrics.Window, into *metrics.Assembly) error {
-	query, err := t.engine.NewRangeQuery(ctx, t, nil, expr, w.From, w.To, w.Step)
+	query, err := t.engine.NewRangeQuery(ctx, t.data, nil, expr, w.From, w.To, w.Step)
 	if err != nil {
 		return err
 	}
