@@ -21,7 +21,12 @@ func actPolicy() policy.Policy {
 	p := policy.Policy{Metadata: policy.Metadata{Name: "act"}}
 	s := &p.Spec
 	s.Mode = policy.Act
-	s.Brokers = policy.Brokers{Target: policy.Target{Kind: "StatefulSet", Name: "kafka"}, Min: 3, Max: 9, Stabilisation: policy.Duration(30 * time.Minute)}
+	s.Brokers = policy.Brokers{
+		Target:        policy.Target{Kind: "StatefulSet", Name: "kafka"},
+		Min:           3,
+		Max:           9,
+		Stabilisation: policy.Duration(30 * time.Minute),
+	}
 	s.Gates.Cooldown = policy.Duration(5 * time.Minute)
 	s.Gates.Budget.BrokerActions = 1000
 	s.Forecast.Horizon = policy.Duration(10 * time.Minute)
@@ -194,7 +199,8 @@ func TestDrainThatTimesOutOnlyHolds(t *testing.T) {
 	p.Spec.Brokers.DrainTimeout = policy.Duration(time.Minute)
 	noted := false
 	w.run(t, p, 600, func(_ int, d decision.Decision) {
-		noted = noted || slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "nothing is removed before they are empty") })
+		noted = noted ||
+			slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "nothing is removed before they are empty") })
 	})
 	w.check(t)
 	if w.want != 5 || w.stored.Operation == nil || !noted {
@@ -331,7 +337,8 @@ func TestBrokersKeptForWantOfAForecastAreSaidToBeKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	d, err := c.Tick(t.Context())
-	if err != nil || d.Reason != decision.ReasonUnknown || !strings.Contains(d.Outcome, "kept at 6 brokers: there is no forecast to trust") {
+	if err != nil || d.Reason != decision.ReasonUnknown ||
+		!strings.Contains(d.Outcome, "kept at 6 brokers: there is no forecast to trust") {
 		t.Errorf("%s: %s, %v", d.Reason, d.Outcome, err)
 	}
 }

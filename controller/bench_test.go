@@ -29,12 +29,21 @@ func newBigWorld() *bigWorld {
 	w.snap = cluster.Snapshot{Version: 1, TakenAt: now, ClusterID: "big"}
 	for i := range brokers {
 		w.snap.Brokers = append(w.snap.Brokers, cluster.Broker{ID: i, Zone: string(rune('a' + i%3)), State: cluster.BrokerAlive,
-			Usage:    &cluster.Usage{CPUCores: 3},
-			Capacity: cluster.Capacity{CPUCores: 16, NetworkInBytesPerSecond: 1.25e9, NetworkOutBytesPerSecond: 1.25e9, DiskBytes: 8e12, DiskBytesPerSecond: 1e9}})
+			Usage: &cluster.Usage{CPUCores: 3},
+			Capacity: cluster.Capacity{
+				CPUCores:                 16,
+				NetworkInBytesPerSecond:  1.25e9,
+				NetworkOutBytesPerSecond: 1.25e9,
+				DiskBytes:                8e12,
+				DiskBytesPerSecond:       1e9,
+			}})
 	}
 	group := cluster.Group{Name: "billing", Members: 20}
 	for k := range topics {
-		t := cluster.Topic{Name: fmt.Sprintf("topic-%03d", k), Config: map[string]string{"retention.ms": "86400000", "min.insync.replicas": "2"}}
+		t := cluster.Topic{
+			Name:   fmt.Sprintf("topic-%03d", k),
+			Config: map[string]string{"retention.ms": "86400000", "min.insync.replicas": "2"},
+		}
 		for p := range partitions {
 			at := k*partitions + p
 			r := []int{at % brokers, (at + 1) % brokers, (at + 2) % brokers}
@@ -46,7 +55,12 @@ func newBigWorld() *bigWorld {
 		}
 		w.snap.Topics = append(w.snap.Topics, t)
 		for signal, level := range map[metrics.Signal]float64{metrics.TopicBytesIn: 5e7, metrics.TopicBytesOut: 1e8, metrics.TopicMessagesIn: 5e4} {
-			s := metrics.Series{Signal: signal, Labels: metrics.Labels{"topic": t.Name}, Start: now.Add(-28 * 24 * time.Hour), Step: 5 * time.Minute}
+			s := metrics.Series{
+				Signal: signal,
+				Labels: metrics.Labels{"topic": t.Name},
+				Start:  now.Add(-28 * 24 * time.Hour),
+				Step:   5 * time.Minute,
+			}
 			for i := range 28*288 + 1 {
 				s.Values = append(s.Values, level*(1+0.5*math.Sin(2*math.Pi*float64(i)/288)+0.05*math.Sin(float64(i*(k+1)))))
 			}
@@ -67,7 +81,15 @@ func (w *bigWorld) config() controller.Config {
 	p := policy.Policy{Metadata: policy.Metadata{Name: "big"}}
 	p.Spec.Brokers.Max = 200
 	p.Spec.Consumers = []policy.Consumer{{Group: "billing"}}
-	return controller.Config{Policy: p, Observer: w, History: w, Clock: w, Forecaster: controller.NewForecaster, Planner: rebalance.Planner{}, Gates: gates.All()}
+	return controller.Config{
+		Policy:     p,
+		Observer:   w,
+		History:    w,
+		Clock:      w,
+		Forecaster: controller.NewForecaster,
+		Planner:    rebalance.Planner{},
+		Gates:      gates.All(),
+	}
 }
 
 // BenchmarkDecisionCold is one full decision of a process that has just begun:

@@ -44,7 +44,11 @@ func (c *Controller) conclude(d *decision.Decision, f *Facts, kept string) {
 	case c.spec.Mode == policy.Observe:
 		d.Reason, d.Outcome = decision.ReasonObserved, "observed; mode Observe proposes nothing"
 	case f.NotFresh != "" || kept != "" || !d.Requirement.Complete:
-		d.Reason, d.Outcome = decision.ReasonUnknown, fmt.Sprintf("kept at %d brokers: %s", f.Asked, cmp.Or(f.NotFresh, kept, d.Requirement.Explain()))
+		d.Reason, d.Outcome = decision.ReasonUnknown, fmt.Sprintf(
+			"kept at %d brokers: %s",
+			f.Asked,
+			cmp.Or(f.NotFresh, kept, d.Requirement.Explain()),
+		)
 	default:
 		d.Reason, d.Outcome = decision.ReasonSteady, "the size is right: "+d.Requirement.Explain()
 	}

@@ -84,22 +84,30 @@ func (h flatHistory) History(_ context.Context, signal metrics.Signal, w metrics
 func loaded(n int, rate float64) cluster.Snapshot {
 	s := cluster.Snapshot{Version: 1, TakenAt: start, ClusterID: "test"}
 	for i := range n {
-		s.Brokers = append(s.Brokers, cluster.Broker{ID: i, Zone: string(rune('a' + i%3)), State: cluster.BrokerAlive, Capacity: cluster.Capacity{
-			CPUCores: 8, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: 1e12, DiskBytesPerSecond: 200e6,
-		}})
+		s.Brokers = append(
+			s.Brokers,
+			cluster.Broker{ID: i, Zone: string(rune('a' + i%3)), State: cluster.BrokerAlive, Capacity: cluster.Capacity{
+				CPUCores: 8, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: 1e12, DiskBytesPerSecond: 200e6,
+			}},
+		)
 	}
 	t := cluster.Topic{Name: "orders", Config: map[string]string{}}
 	g := cluster.Group{Name: "billing", Members: 2}
 	for p := range 12 {
 		part := cluster.Partition{Partition: p, Leader: p % n, Load: cluster.Load{
-			BytesInPerSecond: cluster.BytesPerSecond(rate), BytesOutPerSecond: cluster.BytesPerSecond(rate), MessagesInPerSecond: cluster.MessagesPerSecond(rate / 1000), SizeBytes: 1e9,
+			BytesInPerSecond: cluster.BytesPerSecond(
+				rate,
+			), BytesOutPerSecond: cluster.BytesPerSecond(rate), MessagesInPerSecond: cluster.MessagesPerSecond(rate / 1000), SizeBytes: 1e9,
 		}}
 		for k := range min(3, n) {
 			part.Replicas = append(part.Replicas, (p+k)%n)
 		}
 		part.ISR = part.Replicas
 		t.Partitions = append(t.Partitions, part)
-		g.Partitions = append(g.Partitions, cluster.GroupPartition{Topic: "orders", Partition: p, ConsumedPerSecond: cluster.MessagesPerSecond(rate / 1000)})
+		g.Partitions = append(
+			g.Partitions,
+			cluster.GroupPartition{Topic: "orders", Partition: p, ConsumedPerSecond: cluster.MessagesPerSecond(rate / 1000)},
+		)
 	}
 	s.Topics, s.Groups = []cluster.Topic{t}, []cluster.Group{g}
 	return s
@@ -136,13 +144,28 @@ func TestRecommendsTheSizeThatTheFormulasGive(t *testing.T) {
 		snap.Brokers[i].Usage = &cluster.Usage{CPUCores: 1} // 6 cores now, 12 at the peak
 	}
 	p := testPolicy(policy.Recommend)
-	c := newLoop(t, Config{Policy: p, Observer: fixed(snap), History: flatHistory{func() cluster.Snapshot { return snap }}, Forecaster: always(flatForecaster{2}), Clock: &testClock{start}})
+	c := newLoop(
+		t,
+		Config{
+			Policy:     p,
+			Observer:   fixed(snap),
+			History:    flatHistory{func() cluster.Snapshot { return snap }},
+			Forecaster: always(flatForecaster{2}),
+			Clock:      &testClock{start},
+		},
+	)
 	d, err := c.Tick(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if d.Requirement.Brokers != 9 || d.Requirement.Bottleneck != "networkIn" || d.Recommended != 9 {
-		t.Errorf("requires %d by %s, recommends %d; want 9 by networkIn\n%+v", d.Requirement.Brokers, d.Requirement.Bottleneck, d.Recommended, d.Requirement.Constraints)
+		t.Errorf(
+			"requires %d by %s, recommends %d; want 9 by networkIn\n%+v",
+			d.Requirement.Brokers,
+			d.Requirement.Bottleneck,
+			d.Recommended,
+			d.Requirement.Constraints,
+		)
 	}
 	if len(d.Proposals) != 1 || d.Proposals[0].To != 8 || d.Proposals[0].From != 6 {
 		t.Errorf("proposes %+v; want one step of two brokers", d.Proposals)
@@ -186,7 +209,13 @@ func TestUnknownNeverRecommendsFewer(t *testing.T) {
 					snap.Brokers[i].Capacity.NetworkOutBytesPerSecond = 0
 				}
 			}
-			cfg := Config{Policy: testPolicy(policy.Act), Observer: nil, History: history, Forecaster: always(flatForecaster{0.1}), Clock: &testClock{start}}
+			cfg := Config{
+				Policy:     testPolicy(policy.Act),
+				Observer:   nil,
+				History:    history,
+				Forecaster: always(flatForecaster{0.1}),
+				Clock:      &testClock{start},
+			}
 			spoil(&snap, &cfg)
 			cfg.Observer = fixed(snap)
 			d, err := newLoop(t, cfg).Tick(t.Context())
@@ -206,11 +235,19 @@ func TestUnknownNeverRecommendsFewer(t *testing.T) {
 }
 
 func TestObserverThatFailsHolds(t *testing.T) {
-	c := newLoop(t, Config{Policy: testPolicy(policy.Act), Clock: &testClock{start}, Observer: observerFunc(func(context.Context) (cluster.Snapshot, error) {
-		return cluster.Snapshot{}, errors.New("nobody answers")
-	})})
+	c := newLoop(
+		t,
+		Config{
+			Policy: testPolicy(policy.Act),
+			Clock:  &testClock{start},
+			Observer: observerFunc(func(context.Context) (cluster.Snapshot, error) {
+				return cluster.Snapshot{}, errors.New("nobody answers")
+			}),
+		},
+	)
 	d, err := c.Tick(t.Context())
-	if err == nil || d.Reason != decision.ReasonObservationFailed || len(d.Proposals) != 0 || !strings.Contains(d.Outcome, "nobody answers") {
+	if err == nil || d.Reason != decision.ReasonObservationFailed || len(d.Proposals) != 0 ||
+		!strings.Contains(d.Outcome, "nobody answers") {
 		t.Errorf("error %v, decision %+v", err, d)
 	}
 	if c.Ready() == nil {

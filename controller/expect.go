@@ -81,8 +81,11 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 	// one after it is done, which is two lead times and a cooldown away.
 	e.Horizon = min(max(fs.pace.horizon, 2*e.LeadTime+fs.pace.cooldown), longestHorizon)
 	if e.LeadTime > longestHorizon {
-		e.Notes = append(e.Notes, fmt.Sprintf("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; "+
-			"leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(e.LeadTime), decision.Rounded(longestHorizon)))
+		e.Notes = append(
+			e.Notes,
+			fmt.Sprintf("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; "+
+				"leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(e.LeadTime), decision.Rounded(longestHorizon)),
+		)
 	}
 	written, read := float64(f.Demand.Produced), float64(f.Demand.Consumed)
 	e.In = fs.load(ctx, f, "in", fs.clusterSeries(metrics.TopicBytesIn, metrics.BrokerBytesIn), e.Horizon, written)

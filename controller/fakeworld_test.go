@@ -64,7 +64,14 @@ type fakeBroker struct {
 }
 
 func newFakeWorld(seed uint64, brokers, partitions int) *fakeWorld {
-	w := &fakeWorld{now: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), rng: rand.New(rand.NewPCG(seed, 1)), rate: 1e6, perTick: 3, want: brokers, cordoned: map[int]bool{}}
+	w := &fakeWorld{
+		now:      time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC),
+		rng:      rand.New(rand.NewPCG(seed, 1)),
+		rate:     1e6,
+		perTick:  3,
+		want:     brokers,
+		cordoned: map[int]bool{},
+	}
 	for i := range brokers {
 		w.brokers = append(w.brokers, fakeBroker{id: i, alive: true})
 	}
@@ -130,8 +137,15 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 	t := cluster.Topic{Name: "t", Config: map[string]string{}}
 	for p, replicas := range w.parts {
 		load, bytes := w.weigh(p)
-		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Replicas: slices.Clone(replicas), ISR: slices.Clone(replicas), Leader: replicas[0],
-			Load: cluster.Load{BytesInPerSecond: cluster.BytesPerSecond(load * w.rate), SizeBytes: cluster.Bytes(bytes), LeaderCPUCores: 0.01}})
+		t.Partitions = append(
+			t.Partitions,
+			cluster.Partition{Partition: p, Replicas: slices.Clone(replicas), ISR: slices.Clone(replicas), Leader: replicas[0],
+				Load: cluster.Load{
+					BytesInPerSecond: cluster.BytesPerSecond(load * w.rate),
+					SizeBytes:        cluster.Bytes(bytes),
+					LeaderCPUCores:   0.01,
+				}},
+		)
 	}
 	for i := range t.Partitions {
 		for id := range 4 {

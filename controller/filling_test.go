@@ -122,7 +122,8 @@ func TestADrainWithoutSpaceMovesNothingAndSaysWhy(t *testing.T) {
 	p.Spec.Brokers.Min = 4
 	said := false
 	w.run(t, p, 5, func(_ int, d decision.Decision) {
-		said = said || slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "cancelled, and everything is as it was") })
+		said = said ||
+			slices.ContainsFunc(d.Notes, func(n string) bool { return strings.Contains(n, "cancelled, and everything is as it was") })
 	})
 	if w.stored.Operation != nil || len(w.cordoned) > 0 || !slices.EqualFunc(before, w.parts, slices.Equal) || !said {
 		t.Errorf("not taken back: %+v, cordoned %v, parts %v, said %v", w.stored.Operation, w.cordoned, w.parts, said)

@@ -9,7 +9,12 @@ import (
 func shown(loads []cluster.BrokerLoad) []decision.BrokerLoad {
 	out := make([]decision.BrokerLoad, len(loads))
 	for i, b := range loads {
-		out[i] = decision.BrokerLoad{ID: b.Broker.ID, Zone: b.Broker.Zone, State: b.Broker.State, Utilisation: map[cluster.Resource]cluster.Ratio{}}
+		out[i] = decision.BrokerLoad{
+			ID:          b.Broker.ID,
+			Zone:        b.Broker.Zone,
+			State:       b.Broker.State,
+			Utilisation: map[cluster.Resource]cluster.Ratio{},
+		}
 		for _, r := range cluster.Balanced() {
 			if u, ok := b.Utilisation(r); ok {
 				out[i].Utilisation[r] = u

@@ -17,7 +17,13 @@ type Operated struct {
 }
 
 // operate carries out what every gate allowed, as far as the mode goes.
-func (c *Controller) operate(ctx context.Context, v operation.View, r *Requirement, proposals []decision.Proposal, verdicts []decision.Verdict) Operated {
+func (c *Controller) operate(
+	ctx context.Context,
+	v operation.View,
+	r *Requirement,
+	proposals []decision.Proposal,
+	verdicts []decision.Verdict,
+) Operated {
 	var o Operated
 	for i, p := range proposals {
 		if ok, _ := decision.Allowed(verdicts, i); !ok {

@@ -156,7 +156,14 @@ func (p *prediction) upperNow(now time.Time) (float64, bool) {
 
 // summary is the forecast as a Decision shows it.
 func (p *prediction) summary(subject string, now time.Time, within time.Duration, observed float64, curves bool) decision.ForecastSummary {
-	f := decision.ForecastSummary{Signal: string(p.signal), Subject: subject, Now: observed, Unit: metrics.Signals[p.signal].Unit, LeadTimeSeconds: within.Seconds(), Quantiles: map[string]float64{}}
+	f := decision.ForecastSummary{
+		Signal:          string(p.signal),
+		Subject:         subject,
+		Now:             observed,
+		Unit:            metrics.Signals[p.signal].Unit,
+		LeadTimeSeconds: within.Seconds(),
+		Quantiles:       map[string]float64{},
+	}
 	if p.err != nil {
 		f.Why = "no forecast: " + p.err.Error()
 		return f
@@ -197,7 +204,10 @@ func (p *prediction) curve() []decision.CurvePoint {
 				best = x
 			}
 		}
-		out = append(out, decision.CurvePoint{Time: best.Time, Low: best.Values[0], Mid: best.Values[mid], High: best.Values[len(best.Values)-1]})
+		out = append(
+			out,
+			decision.CurvePoint{Time: best.Time, Low: best.Values[0], Mid: best.Values[mid], High: best.Values[len(best.Values)-1]},
+		)
 	}
 	return out
 }
@@ -238,7 +248,13 @@ func (c *predictor) groupSeries(group string, topics []string) readSeries {
 		if err = errors.Join(err, err2); err != nil {
 			return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf("reading what arrives for %s: %w", group, err)
 		}
-		return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf("reading what arrives for %s: neither %s of %s nor %s has a history", group, metrics.TopicMessagesIn, strings.Join(topics, ", "), metrics.GroupConsumed)
+		return metrics.TopicMessagesIn, metrics.Series{}, fmt.Errorf(
+			"reading what arrives for %s: neither %s of %s nor %s has a history",
+			group,
+			metrics.TopicMessagesIn,
+			strings.Join(topics, ", "),
+			metrics.GroupConsumed,
+		)
 	}
 }
 

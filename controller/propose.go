@@ -153,7 +153,11 @@ func (s *proposer) group(r readings, g *GroupRequirement, p *Proposed) {
 		return
 	}
 	if g.parts > 0 && need >= g.parts && lagSeconds(g.lag, g.Arriving) > g.Policy.Lag.MaxSeconds {
-		p.note("group %s is at its %d partitions: more replicas would idle; more partitions, or faster consumers, would help", name, g.parts)
+		p.note(
+			"group %s is at its %d partitions: more replicas would idle; more partitions, or faster consumers, would help",
+			name,
+			g.parts,
+		)
 	}
 	to := g.Replicas
 	switch {
@@ -241,7 +245,13 @@ func (s *proposer) rebalance(r readings, p *Proposed) {
 	}
 	p.Proposals = append(p.Proposals, decision.Proposal{
 		Kind: decision.Rebalance, Target: s.spec.Brokers.Key(), From: r.Asked, To: r.Asked,
-		Why: fmt.Sprintf("broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%", hot.ID, 100*hot.Over, hot.Resource, 100*tolerance),
+		Why: fmt.Sprintf(
+			"broker %d carries %.0f %% more %s than its fair share, and the tolerance is %.0f %%",
+			hot.ID,
+			100*hot.Over,
+			hot.Resource,
+			100*tolerance,
+		),
 	})
 }
 

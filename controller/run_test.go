@@ -43,10 +43,13 @@ func TestRunTicksAtOnceAndThenEveryInterval(t *testing.T) {
 // process is gone in under ten seconds.
 func TestStopsWithinTenSecondsWhateverHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newLoop(t, Config{Policy: testPolicy(policy.Observe), Observer: observerFunc(func(ctx context.Context) (cluster.Snapshot, error) {
-			<-ctx.Done()
-			return cluster.Snapshot{}, ctx.Err()
-		})})
+		c := newLoop(
+			t,
+			Config{Policy: testPolicy(policy.Observe), Observer: observerFunc(func(ctx context.Context) (cluster.Snapshot, error) {
+				<-ctx.Done()
+				return cluster.Snapshot{}, ctx.Err()
+			})},
+		)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
 		begin := time.Now()
@@ -62,11 +65,14 @@ func TestStopsWithinTenSecondsWhateverHangs(t *testing.T) {
 func TestStopLetsTheTickInHandEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen error
-		c := newLoop(t, Config{Policy: testPolicy(policy.Observe), Observer: observerFunc(func(ctx context.Context) (cluster.Snapshot, error) {
-			time.Sleep(3 * time.Second)
-			seen = ctx.Err()
-			return loaded(3, 1e6), nil
-		})})
+		c := newLoop(
+			t,
+			Config{Policy: testPolicy(policy.Observe), Observer: observerFunc(func(ctx context.Context) (cluster.Snapshot, error) {
+				time.Sleep(3 * time.Second)
+				seen = ctx.Err()
+				return loaded(3, 1e6), nil
+			})},
+		)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
 		_ = c.Run(ctx)
@@ -107,10 +113,13 @@ func TestLivezNoticesALoopThatIsStuck(t *testing.T) {
 func TestWakeMakesTheLoopLookAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ticks, wake := 0, make(chan struct{}, 1)
-		c := newLoop(t, Config{Policy: testPolicy(policy.Observe), Wake: wake, Observer: observerFunc(func(context.Context) (cluster.Snapshot, error) {
-			ticks++
-			return loaded(3, 1e6), nil
-		})})
+		c := newLoop(
+			t,
+			Config{Policy: testPolicy(policy.Observe), Wake: wake, Observer: observerFunc(func(context.Context) (cluster.Snapshot, error) {
+				ticks++
+				return loaded(3, 1e6), nil
+			})},
+		)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { defer close(done); _ = c.Run(ctx) }()

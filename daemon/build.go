@@ -93,7 +93,10 @@ func (b *Builder) sources(_ context.Context, cfg *controller.Config) (func(), er
 	cfg.Observer = o
 	if len(s.Kafka.Bootstrap) == 0 {
 		if s.Prometheus.URL == "" {
-			return nil, fmt.Errorf("policy %s names neither spec.kafka.bootstrap nor spec.prometheus.url: there is nothing to observe", cfg.Policy.Metadata.Name)
+			return nil, fmt.Errorf(
+				"policy %s names neither spec.kafka.bootstrap nor spec.prometheus.url: there is nothing to observe",
+				cfg.Policy.Metadata.Name,
+			)
 		}
 		return nil, nil
 	}
@@ -156,7 +159,12 @@ func (b *Builder) secret(field string, s policy.Secret) (string, error) {
 	}
 	path := filepath.Join(b.Secrets, s.SecretKeyRef.Name, s.SecretKeyRef.Key)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("reading %s: Secret %s must be mounted at %s", field, s.SecretKeyRef.Name, filepath.Join(b.Secrets, s.SecretKeyRef.Name))
+		return "", fmt.Errorf(
+			"reading %s: Secret %s must be mounted at %s",
+			field,
+			s.SecretKeyRef.Name,
+			filepath.Join(b.Secrets, s.SecretKeyRef.Name),
+		)
 	}
 	return path, nil
 }

@@ -126,7 +126,12 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 	// Annotations change without a new generation: kube.Holds reads them live.
 	p.Metadata.Annotations = nil
 	if limited := policy.LeastMode(p.Spec.Mode, r.maxMode); limited != p.Spec.Mode {
-		r.policies.Event(o, true, "ModeLimited", fmt.Sprintf("the policy asks for mode %s; this installation goes no further than %s", p.Spec.Mode, limited))
+		r.policies.Event(
+			o,
+			true,
+			"ModeLimited",
+			fmt.Sprintf("the policy asks for mode %s; this installation goes no further than %s", p.Spec.Mode, limited),
+		)
 		p.Spec.Mode = limited
 	}
 	cfg, closeAll, err := r.build(ctx, p)
@@ -272,7 +277,10 @@ func (s *consumerScaler) scaler(ctx context.Context) (actuators.Scaler, error) {
 	}
 	switch {
 	case owner == nil && s.via == "floor":
-		return nil, fmt.Errorf("setting a floor for %s: no HorizontalPodAutoscaler or ScaledObject scales it; install one, or use via: scale", s.target)
+		return nil, fmt.Errorf(
+			"setting a floor for %s: no HorizontalPodAutoscaler or ScaledObject scales it; install one, or use via: scale",
+			s.target,
+		)
 	case owner == nil:
 		return deployment.Scaler{Client: s.client, Target: s.target}, nil
 	case owner.Kind == "ScaledObject":
@@ -329,7 +337,13 @@ func (r *kubernetesRun) expire(ctx context.Context, floors []floor) {
 
 // publisher writes each decision to the policy's status and events, and keeps
 // floors standing. Events are written when the word changes, not each tick.
-func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []floor, acts bool, j controller.Journal) func(decision.Decision) {
+func (r *kubernetesRun) publisher(
+	ctx context.Context,
+	o kube.Object,
+	floors []floor,
+	acts bool,
+	j controller.Journal,
+) func(decision.Decision) {
 	last := ""
 	return func(d decision.Decision) {
 		ctx, cancel := context.WithTimeout(ctx, statusLimit)
@@ -361,7 +375,11 @@ func (r *kubernetesRun) publisher(ctx context.Context, o kube.Object, floors []f
 
 func troubling(reason string) bool {
 	switch reason {
-	case decision.ReasonFailed, decision.ReasonObservationFailed, decision.ReasonRefused, decision.ReasonActionFailed, decision.ReasonUnknown:
+	case decision.ReasonFailed,
+		decision.ReasonObservationFailed,
+		decision.ReasonRefused,
+		decision.ReasonActionFailed,
+		decision.ReasonUnknown:
 		return true
 	}
 	return false

@@ -67,7 +67,17 @@ func (f *Front) record(ctx context.Context, op web.Operation, _ time.Time) error
 			By: op.User.Name, Groups: op.User.Groups, Via: op.Via, Meaning: op.Reason,
 		})
 	default:
-		return j.RecordOperation(ctx, journal.Operation{Name: op.Name, Subject: op.Policy, By: op.User.Name, Via: op.Via, Reason: op.Reason, ForSeconds: op.ForSeconds})
+		return j.RecordOperation(
+			ctx,
+			journal.Operation{
+				Name:       op.Name,
+				Subject:    op.Policy,
+				By:         op.User.Name,
+				Via:        op.Via,
+				Reason:     op.Reason,
+				ForSeconds: op.ForSeconds,
+			},
+		)
 	}
 }
 

@@ -50,7 +50,8 @@ func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
 	defer j.Close()
 	desk := f.desk.Policy("claims")
 	got, _ := desk.Observations(t.Context(), time.Now())
-	if len(got) != 1 || got[0].Effect != decision.EffectFreeze || got[0].Source != "page/ann@example.org" || time.Until(got[0].Until) > 2*time.Hour {
+	if len(got) != 1 || got[0].Effect != decision.EffectFreeze || got[0].Source != "page/ann@example.org" ||
+		time.Until(got[0].Until) > 2*time.Hour {
 		t.Errorf("after a restart: %+v", got)
 	}
 	proposal.Why = "the same change in other words"

@@ -62,11 +62,14 @@ func TestASendersCertificateCountsOnlyWhenTheClientCASignedIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &httptest.Server{Listener: secured, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.TLS.VerifiedChains) > 0 {
-			io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName)
-		}
-	})}}
+	server := &httptest.Server{
+		Listener: secured,
+		Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if len(r.TLS.VerifiedChains) > 0 {
+				io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName)
+			}
+		})},
+	}
 	server.Start()
 	defer server.Close()
 	roots := x509.NewCertPool()

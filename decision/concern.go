@@ -70,7 +70,15 @@ func Concerns(d Decision) []Concern {
 			Detail: fmt.Sprintf("the rebalance is %s after %d of %d moves: %s", m.State, m.MovesDone, m.MovesTotal, m.Why)})
 	}
 	if o := d.Operation; o != nil && (o.Phase == Draining && o.Blocked != "" || o.Phase == Proving && o.Note != "") {
-		all = append(all, Concern{Kind: DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: cmp.Or(o.Blocked, o.Note)})
+		all = append(
+			all,
+			Concern{
+				Kind:     DrainCannotFinish,
+				Subject:  fmt.Sprintf("brokers %v", o.Brokers),
+				Severity: Warning,
+				Detail:   cmp.Or(o.Blocked, o.Note),
+			},
+		)
 	}
 	slices.SortStableFunc(all, func(a, b Concern) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Gate, b.Gate))
@@ -84,12 +92,32 @@ func sizeConcerns(d Decision) []Concern {
 	var all []Concern
 	need, limit := d.Requirement.Brokers, d.Limits.MaxBrokers
 	if limit > 0 && need > limit {
-		all = append(all, Concern{Kind: CapacityExhaustedIn, Subject: d.Policy, Constraint: d.Requirement.Bottleneck, By: d.Time.Add(d.Requirement.LeadTime()), Severity: Critical,
-			Detail: fmt.Sprintf("%s needs %d brokers within the lead time, and the policy allows %d", d.Requirement.Bottleneck, need, limit)})
+		all = append(
+			all,
+			Concern{
+				Kind:       CapacityExhaustedIn,
+				Subject:    d.Policy,
+				Constraint: d.Requirement.Bottleneck,
+				By:         d.Time.Add(d.Requirement.LeadTime()),
+				Severity:   Critical,
+				Detail: fmt.Sprintf(
+					"%s needs %d brokers within the lead time, and the policy allows %d",
+					d.Requirement.Bottleneck,
+					need,
+					limit,
+				),
+			},
+		)
 	}
 	if (d.Limits.SurviveZones > 0 || d.Limits.SurviveBrokers > 0) && need > d.Seen.AliveBrokers && d.Seen.AliveBrokers > 0 {
 		all = append(all, Concern{Kind: ZoneLossNotCovered, Subject: d.Policy, Constraint: d.Requirement.Bottleneck, Severity: Warning,
-			Detail: fmt.Sprintf("%d brokers are alive and %d are needed (%s): %s binds", d.Seen.AliveBrokers, need, d.Requirement.Headroom, d.Requirement.Bottleneck)})
+			Detail: fmt.Sprintf(
+				"%d brokers are alive and %d are needed (%s): %s binds",
+				d.Seen.AliveBrokers,
+				need,
+				d.Requirement.Headroom,
+				d.Requirement.Bottleneck,
+			)})
 	}
 	return all
 }
@@ -105,14 +133,37 @@ func forecastConcerns(d Decision) []Concern {
 			all = append(all, Concern{Kind: ForecastUntrusted, Subject: subject, Severity: Warning, Detail: f.Why})
 		}
 		if !f.ExhaustedAt.IsZero() {
-			all = append(all, Concern{Kind: CapacityExhaustedIn, Subject: subject, Constraint: d.Requirement.Bottleneck, By: f.ExhaustedAt, Severity: Warning,
-				Detail: fmt.Sprintf("the forecast of %s exceeds what %d brokers carry at %s", subject, d.Limits.MaxBrokers, f.ExhaustedAt.UTC().Format(time.RFC3339))})
+			all = append(
+				all,
+				Concern{
+					Kind:       CapacityExhaustedIn,
+					Subject:    subject,
+					Constraint: d.Requirement.Bottleneck,
+					By:         f.ExhaustedAt,
+					Severity:   Warning,
+					Detail: fmt.Sprintf(
+						"the forecast of %s exceeds what %d brokers carry at %s",
+						subject,
+						d.Limits.MaxBrokers,
+						f.ExhaustedAt.UTC().Format(time.RFC3339),
+					),
+				},
+			)
 		}
 	}
 	for _, p := range d.Proposals {
 		if p.Kind == ScaleBrokers && !p.Reactive && p.To > p.From {
-			all = append(all, Concern{Kind: PeakExpected, Subject: p.Target, Constraint: d.Requirement.Bottleneck, By: d.Time.Add(d.Requirement.LeadTime()), Severity: Info,
-				Detail: fmt.Sprintf("from %d to %d brokers: %s", p.From, p.To, p.Why)})
+			all = append(
+				all,
+				Concern{
+					Kind:       PeakExpected,
+					Subject:    p.Target,
+					Constraint: d.Requirement.Bottleneck,
+					By:         d.Time.Add(d.Requirement.LeadTime()),
+					Severity:   Info,
+					Detail:     fmt.Sprintf("from %d to %d brokers: %s", p.From, p.To, p.Why),
+				},
+			)
 		}
 	}
 	return all
@@ -164,7 +215,13 @@ func hotSpots(d Decision) []Concern {
 		}
 		if worst != "" {
 			all = append(all, Concern{Kind: HotSpot, Subject: fmt.Sprintf("broker %d", b.ID), Constraint: string(worst), Severity: Warning,
-				Detail: fmt.Sprintf("%s is at %s, %.2f times its fair share of %s", worst, b.Utilisation[worst], float64(over), d.Seen.Utilisation[worst])})
+				Detail: fmt.Sprintf(
+					"%s is at %s, %.2f times its fair share of %s",
+					worst,
+					b.Utilisation[worst],
+					float64(over),
+					d.Seen.Utilisation[worst],
+				)})
 		}
 	}
 	return all

@@ -60,8 +60,11 @@ func TestConcernsAreReadFromTheDecision(t *testing.T) {
 
 func TestAHeldScaleInIsLessUrgentThanAHeldScaleOut(t *testing.T) {
 	d := Decision{
-		Proposals: []Proposal{{Kind: ScaleBrokers, Target: "out", From: 6, To: 7, Reactive: true}, {Kind: ScaleBrokers, Target: "in", From: 6, To: 5}},
-		Verdicts:  []Verdict{{Gate: "g", Proposal: 0, Ruling: Hold}, {Gate: "g", Proposal: 1, Ruling: Refuse}},
+		Proposals: []Proposal{
+			{Kind: ScaleBrokers, Target: "out", From: 6, To: 7, Reactive: true},
+			{Kind: ScaleBrokers, Target: "in", From: 6, To: 5},
+		},
+		Verdicts: []Verdict{{Gate: "g", Proposal: 0, Ruling: Hold}, {Gate: "g", Proposal: 1, Ruling: Refuse}},
 	}
 	for _, c := range Concerns(d) {
 		if want := map[string]Severity{"out": Warning, "in": Info}[c.Subject]; c.Severity != want {

@@ -20,7 +20,14 @@ func Explain(w io.Writer, d Decision) error {
 	e := &explainer{}
 	e.line("%s", d.Outcome)
 	e.line("")
-	e.line("%s  policy %s, mode %s, cluster %s  (%s)", d.Time.UTC().Format("2006-01-02 15:04:05 MST"), cmp.Or(d.Policy, "without a name"), d.Mode, cmp.Or(d.ClusterID, "unknown"), d.Reason)
+	e.line(
+		"%s  policy %s, mode %s, cluster %s  (%s)",
+		d.Time.UTC().Format("2006-01-02 15:04:05 MST"),
+		cmp.Or(d.Policy, "without a name"),
+		d.Mode,
+		cmp.Or(d.ClusterID, "unknown"),
+		d.Reason,
+	)
 	e.seen(d.Seen)
 	e.expected(d)
 	e.required(d)
@@ -86,7 +93,15 @@ func (e *explainer) expected(d Decision) {
 		}
 	}
 	for _, a := range d.Accuracy {
-		e.line("  %s %s came out within %s on average; %s of points below the %s quantile, of %d", a.Signal, a.Subject, a.WAPE, a.Coverage, a.Nominal, a.Points)
+		e.line(
+			"  %s %s came out within %s on average; %s of points below the %s quantile, of %d",
+			a.Signal,
+			a.Subject,
+			a.WAPE,
+			a.Coverage,
+			a.Nominal,
+			a.Points,
+		)
 	}
 }
 

@@ -15,7 +15,8 @@ func TestADecisionOfVersion1IsStillRead(t *testing.T) {
 	if err := json.Unmarshal([]byte(old), &d); err != nil {
 		t.Fatal(err)
 	}
-	if d.Horizon() != 2*time.Hour || d.Forecasts[0].LeadTime() != 30*time.Minute || d.Requirement.LeadTime() != time.Minute || d.Moving.ETA() != 5*time.Second {
+	if d.Horizon() != 2*time.Hour || d.Forecasts[0].LeadTime() != 30*time.Minute || d.Requirement.LeadTime() != time.Minute ||
+		d.Moving.ETA() != 5*time.Second {
 		t.Errorf("read %+v", d)
 	}
 	again, err := json.Marshal(d)
@@ -23,7 +24,8 @@ func TestADecisionOfVersion1IsStillRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var same Decision
-	if err := json.Unmarshal(again, &same); err != nil || same.Horizon() != d.Horizon() || same.Forecasts[0].LeadTime() != d.Forecasts[0].LeadTime() {
+	if err := json.Unmarshal(again, &same); err != nil || same.Horizon() != d.Horizon() ||
+		same.Forecasts[0].LeadTime() != d.Forecasts[0].LeadTime() {
 		t.Errorf("written and read again: %v, %+v", err, same)
 	}
 }

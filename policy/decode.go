@@ -118,7 +118,10 @@ func finish(p Policy, source, path string, lines strictyaml.Lines, problems []st
 	header := func(field, got, want string) {
 		if got != want {
 			at := strictyaml.Join(path, field)
-			problems = append(problems, strictyaml.Problem{Path: at, Line: lines.At(at), Message: fmt.Sprintf("must be %s, not %q", want, got)})
+			problems = append(
+				problems,
+				strictyaml.Problem{Path: at, Line: lines.At(at), Message: fmt.Sprintf("must be %s, not %q", want, got)},
+			)
 		}
 	}
 	if !unreadable(problems) {

@@ -65,12 +65,18 @@ func TestMistakesAreNamedByPathAndLine(t *testing.T) {
 		"inline secret":     {header + "  kafka: {sasl: {mechanism: PLAIN, username: u, password: {value: x}}}\n", "unknown key"},
 		"header secret":     {header + "  prometheus: {headers: {Authorization: Bearer x}}\n", "is a secret"},
 		"URL with password": {header + "  prometheus: {url: 'http://u:p@h:1'}\n", "must not hold a user or password"},
-		"act without bound": {header + "  mode: Act\n  brokers: {target: {kind: StatefulSet, name: k}}\n", "spec.brokers.max (line 5): is missing"},
-		"throttle":          {header + "  rebalance: {throttle: fast}\n", "auto or a rate"},
-		"uplift down":       {header + "  alerts: {webhook: {rules: [{match: {a: b}, effect: uplift, uplift: 0.5}]}}\n", "an alert can only raise"},
-		"negative":          {header + "  gates: {cooldown: -5m}\n", "is not a duration"},
-		"NaN":               {header + "  cost: {brokerHour: .nan}\n", "must not be negative"},
-		"not a share":       {header + "  brokers: {utilisation: {cpu: 60}}\n", "above 0 and at most 1"},
+		"act without bound": {
+			header + "  mode: Act\n  brokers: {target: {kind: StatefulSet, name: k}}\n",
+			"spec.brokers.max (line 5): is missing",
+		},
+		"throttle": {header + "  rebalance: {throttle: fast}\n", "auto or a rate"},
+		"uplift down": {
+			header + "  alerts: {webhook: {rules: [{match: {a: b}, effect: uplift, uplift: 0.5}]}}\n",
+			"an alert can only raise",
+		},
+		"negative":    {header + "  gates: {cooldown: -5m}\n", "is not a duration"},
+		"NaN":         {header + "  cost: {brokerHour: .nan}\n", "must not be negative"},
+		"not a share": {header + "  brokers: {utilisation: {cpu: 60}}\n", "above 0 and at most 1"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +117,8 @@ func TestSpecOfACustomResourceReadsTheSame(t *testing.T) {
 	if !reflect.DeepEqual(p.Spec, q.Spec) {
 		t.Errorf("got %+v\nwant %+v", q.Spec, p.Spec)
 	}
-	if _, err := DecodeSpec("claims", "kafka", []byte(`{"brokers":{"mn":1}}`)); err == nil || !strings.Contains(err.Error(), "spec.brokers.mn: unknown key") {
+	if _, err := DecodeSpec("claims", "kafka", []byte(`{"brokers":{"mn":1}}`)); err == nil ||
+		!strings.Contains(err.Error(), "spec.brokers.mn: unknown key") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -34,7 +34,10 @@ func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 	}
 	now, _ := workload.Int(o, "spec", "replicas")
 	if want.Replicas < now && workload.Text(o, "spec", "persistentVolumeClaimRetentionPolicy", "whenScaled") == "Delete" {
-		return fmt.Errorf("scaling in %s: its persistentVolumeClaimRetentionPolicy.whenScaled is Delete, which destroys the broker's data; set it to Retain", s.Target)
+		return fmt.Errorf(
+			"scaling in %s: its persistentVolumeClaimRetentionPolicy.whenScaled is Delete, which destroys the broker's data; set it to Retain",
+			s.Target,
+		)
 	}
 	owner, err := s.Client.OwnerOf(ctx, s.Target)
 	if err != nil {

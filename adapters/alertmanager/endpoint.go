@@ -47,7 +47,12 @@ func Endpoints(ams []policy.Alertmanager) ([]Endpoint, error) {
 			return nil, fmt.Errorf("preparing %s.url: credentials belong into basicAuth or bearerTokenFile, not into the URL", at)
 		}
 		c := config.DefaultHTTPClientConfig
-		c.TLSConfig = config.TLSConfig{CAFile: am.TLS.CAFile, CertFile: am.TLS.CertFile, KeyFile: am.TLS.KeyFile, ServerName: am.TLS.ServerName}
+		c.TLSConfig = config.TLSConfig{
+			CAFile:     am.TLS.CAFile,
+			CertFile:   am.TLS.CertFile,
+			KeyFile:    am.TLS.KeyFile,
+			ServerName: am.TLS.ServerName,
+		}
 		if am.BearerTokenFile != "" {
 			c.Authorization = &config.Authorization{Type: "Bearer", CredentialsFile: am.BearerTokenFile}
 		}

@@ -197,7 +197,12 @@ func (r *Receiver) Observations(_ context.Context, now time.Time) ([]decision.Ob
 		all = append(all, e.observation)
 	}
 	slices.SortFunc(all, func(a, b decision.Observation) int {
-		return cmp.Or(cmp.Compare(a.Effect, b.Effect), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Source, b.Source), a.Until.Compare(b.Until))
+		return cmp.Or(
+			cmp.Compare(a.Effect, b.Effect),
+			cmp.Compare(a.Subject, b.Subject),
+			cmp.Compare(a.Source, b.Source),
+			a.Until.Compare(b.Until),
+		)
 	})
 	return all, nil
 }

@@ -63,13 +63,23 @@ func alert(status, name string, start time.Time, fingerprint string, labels ...s
 	for i := 0; i+1 < len(labels); i += 2 {
 		l[labels[i]] = labels[i+1]
 	}
-	return map[string]any{"status": status, "labels": l, "annotations": map[string]string{"summary": "x"}, "startsAt": start.Format(time.RFC3339Nano),
-		"endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus/graph", "fingerprint": fingerprint, "addedInALaterVersion": []int{1}}
+	return map[string]any{
+		"status":               status,
+		"labels":               l,
+		"annotations":          map[string]string{"summary": "x"},
+		"startsAt":             start.Format(time.RFC3339Nano),
+		"endsAt":               "0001-01-01T00:00:00Z",
+		"generatorURL":         "http://prometheus/graph",
+		"fingerprint":          fingerprint,
+		"addedInALaterVersion": []int{1},
+	}
 }
 
 func payload(alerts ...map[string]any) []byte {
-	b, _ := json.Marshal(map[string]any{"version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": "firing", "receiver": "tidetable",
-		"groupLabels": map[string]string{}, "commonLabels": map[string]string{}, "commonAnnotations": map[string]string{}, "externalURL": "http://am", "alerts": alerts})
+	b, _ := json.Marshal(
+		map[string]any{"version": "4", "groupKey": "{}:{}", "truncatedAlerts": 0, "status": "firing", "receiver": "tidetable",
+			"groupLabels": map[string]string{}, "commonLabels": map[string]string{}, "commonAnnotations": map[string]string{}, "externalURL": "http://am", "alerts": alerts},
+	)
 	return b
 }
 
@@ -269,7 +279,12 @@ func TestBoundsAndBadBodiesAreRefused(t *testing.T) {
 	}
 	t.Run("the rate", func(t *testing.T) {
 		r := testReceiver(t, &at{now: noon}, func(o *ReceiverOptions) { o.Rate, o.Burst = 0.001, 2 })
-		codes := []int{post(r, payload(), "s3cret"), post(r, payload(), "wrong"), post(r, payload(), "s3cret"), post(r, payload(), "s3cret")}
+		codes := []int{
+			post(r, payload(), "s3cret"),
+			post(r, payload(), "wrong"),
+			post(r, payload(), "s3cret"),
+			post(r, payload(), "s3cret"),
+		}
 		if !slices.Equal(codes, []int{200, 401, 200, 429}) {
 			t.Errorf("codes = %v: strangers must not use up the sender's allowance", codes)
 		}
@@ -308,7 +323,8 @@ func TestRulesThatCouldScaleInAreRefused(t *testing.T) {
 		"no subject":   {Match: match, Effect: "brokerDown"},
 		"uplift large": {Match: match, Effect: "uplift", Uplift: 1e9},
 	} {
-		if _, err := NewReceiver(ReceiverOptions{Rules: []policy.AlertRule{rule}}); err == nil || !strings.Contains(err.Error(), "rules[0]") {
+		if _, err := NewReceiver(ReceiverOptions{Rules: []policy.AlertRule{rule}}); err == nil ||
+			!strings.Contains(err.Error(), "rules[0]") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -427,8 +443,14 @@ func TestAControllerThatStartsAdoptsWhatFires(t *testing.T) {
 		if r.URL.Path != "/api/v2/alerts" || r.URL.Query().Get("silenced") != "false" {
 			t.Errorf("asked for %s", r.URL)
 		}
-		fmt.Fprintf(w, `[{"fingerprint":%q,"startsAt":%q,"endsAt":%q,"updatedAt":%q,"labels":{"alertname":"NodeMaintenance"},"annotations":{},"receivers":[],"status":{"state":"active","inhibitedBy":[],"silencedBy":[]}}]`,
-			fp, noon.Format(time.RFC3339), noon.Format(time.RFC3339), noon.Format(time.RFC3339))
+		fmt.Fprintf(
+			w,
+			`[{"fingerprint":%q,"startsAt":%q,"endsAt":%q,"updatedAt":%q,"labels":{"alertname":"NodeMaintenance"},"annotations":{},"receivers":[],"status":{"state":"active","inhibitedBy":[],"silencedBy":[]}}]`,
+			fp,
+			noon.Format(time.RFC3339),
+			noon.Format(time.RFC3339),
+			noon.Format(time.RFC3339),
+		)
 	}))
 	defer srv.Close()
 	u, _ := url.Parse(srv.URL)

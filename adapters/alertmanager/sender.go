@@ -64,7 +64,10 @@ func NewSender(opt SenderOptions) *Sender {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	counter := func(name, help string) *prometheus.CounterVec {
-		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "tidetable", Subsystem: "alertmanager", Name: name, Help: help}, []string{"endpoint"})
+		return prometheus.NewCounterVec(
+			prometheus.CounterOpts{Namespace: "tidetable", Subsystem: "alertmanager", Name: name, Help: help},
+			[]string{"endpoint"},
+		)
 	}
 	s := &Sender{opt: opt, firing: map[string]map[string]Alert{}, metrics: senderMetrics{
 		sent:    counter("alerts_sent_total", "Alerts that an Alertmanager accepted."),

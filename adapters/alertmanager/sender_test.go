@@ -237,9 +237,26 @@ func TestWhatIsRefusedIsNotSentForEver(t *testing.T) {
 
 func TestEveryKindOfConcernBecomesAnAlertToRouteBy(t *testing.T) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	d := decision.Decision{ID: "2026-03-01T12:00:00Z/claims", Time: at, Policy: "claims", ClusterID: "c1", Requirement: capacity.Requirement{Bottleneck: "network-out"}}
+	d := decision.Decision{
+		ID:          "2026-03-01T12:00:00Z/claims",
+		Time:        at,
+		Policy:      "claims",
+		ClusterID:   "c1",
+		Requirement: capacity.Requirement{Bottleneck: "network-out"},
+	}
 	for _, k := range decision.ConcernKinds {
-		d.Concerns = append(d.Concerns, decision.Concern{Kind: k, Subject: "s\xff", Gate: "g", Constraint: "network-out", By: at, Severity: decision.Warning, Detail: "because"})
+		d.Concerns = append(
+			d.Concerns,
+			decision.Concern{
+				Kind:       k,
+				Subject:    "s\xff",
+				Gate:       "g",
+				Constraint: "network-out",
+				By:         at,
+				Severity:   decision.Warning,
+				Detail:     "because",
+			},
+		)
 	}
 	page, _ := url.Parse("https://tidetable.example.org/")
 	books, _ := url.Parse("https://example.org/runbooks/")
@@ -249,10 +266,14 @@ func TestEveryKindOfConcernBecomesAnAlertToRouteBy(t *testing.T) {
 	}
 	for i, a := range alerts {
 		kind := string(decision.ConcernKinds[i])
-		if a.Labels["alertname"] != kind || a.Labels["policy"] != "claims" || a.Labels["kafka_cluster"] != "c1" || a.Labels["severity"] != "warning" || a.Labels["subject"] != "s\uFFFD" {
+		if a.Labels["alertname"] != kind || a.Labels["policy"] != "claims" || a.Labels["kafka_cluster"] != "c1" ||
+			a.Labels["severity"] != "warning" ||
+			a.Labels["subject"] != "s\uFFFD" {
 			t.Errorf("labels = %v", a.Labels)
 		}
-		if a.Annotations["summary"] == "" || a.Annotations["by"] != "2026-03-01T12:00:00Z" || a.Annotations["constraint"] != "network-out" || a.Annotations["runbook_url"] != "https://example.org/runbooks/"+kind+".md" {
+		if a.Annotations["summary"] == "" || a.Annotations["by"] != "2026-03-01T12:00:00Z" ||
+			a.Annotations["constraint"] != "network-out" ||
+			a.Annotations["runbook_url"] != "https://example.org/runbooks/"+kind+".md" {
 			t.Errorf("annotations = %v", a.Annotations)
 		}
 		if a.Link != "https://tidetable.example.org/#decision=2026-03-01T12:00:00Z/claims" {

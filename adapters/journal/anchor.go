@@ -29,7 +29,12 @@ func ParseAnchor(s string) (Anchor, error) {
 	seq, hash, ok := strings.Cut(s, ":")
 	n, err := strconv.ParseUint(seq, 10, 64)
 	if !ok || err != nil || n == 0 || len(hash) != hashDigits || strings.Trim(hash, "0123456789abcdef") != "" {
-		return Anchor{}, fmt.Errorf("reading anchor %q: want SEQ:HASH, such as 42:%s…, the hash having %d lower-case hexadecimal digits", s, "9f86d081", hashDigits)
+		return Anchor{}, fmt.Errorf(
+			"reading anchor %q: want SEQ:HASH, such as 42:%s…, the hash having %d lower-case hexadecimal digits",
+			s,
+			"9f86d081",
+			hashDigits,
+		)
 	}
 	return Anchor{Seq: n, Hash: hash}, nil
 }

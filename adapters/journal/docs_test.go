@@ -37,7 +37,8 @@ func TestTheDocumentedCheckAgrees(t *testing.T) {
 	whole, _ := os.ReadFile(path)
 	altered := filepath.Join(t.TempDir(), "altered.jsonl")
 	os.WriteFile(altered, bytes.Replace(whole, []byte("claims-1"), []byte("claims-7"), 1), 0o600)
-	if out, err := exec.Command(python, "-c", script, altered).CombinedOutput(); err == nil || !strings.Contains(string(out), "entry 3 does not hold") {
+	if out, err := exec.Command(python, "-c", script, altered).CombinedOutput(); err == nil ||
+		!strings.Contains(string(out), "entry 3 does not hold") {
 		t.Errorf("of an altered journal the script says %q, %v", out, err)
 	}
 }

@@ -61,7 +61,12 @@ func (j *Journal) adopt() (*Recovery, error) {
 func recovered(torn []byte, kept string) *Recovery {
 	sum := sha256.Sum256(torn)
 	text := torn[:min(len(torn), recoveryText)]
-	return &Recovery{TornBytes: len(torn), SHA256: hex.EncodeToString(sum[:]), Text: string(bytes.ToValidUTF8(text, []byte("\uFFFD"))), KeptIn: kept}
+	return &Recovery{
+		TornBytes: len(torn),
+		SHA256:    hex.EncodeToString(sum[:]),
+		Text:      string(bytes.ToValidUTF8(text, []byte("\uFFFD"))),
+		KeptIn:    kept,
+	}
 }
 
 // ending is how a file ends.

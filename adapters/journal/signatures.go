@@ -66,7 +66,13 @@ func (s *signatures) flush() *Broken {
 	for i, b := range bad {
 		if b {
 			e := s.batch[i]
-			return &Broken{File: e.file, Line: e.line, Seq: e.seq, Problem: Forged, Detail: "its signature does not hold for the given public key"}
+			return &Broken{
+				File:    e.file,
+				Line:    e.line,
+				Seq:     e.seq,
+				Problem: Forged,
+				Detail:  "its signature does not hold for the given public key",
+			}
 		}
 	}
 	s.checked += n

@@ -50,7 +50,11 @@ func TestTheTopicHoldsTheWholeChainInOrder(t *testing.T) {
 
 	var want []string
 	readLines(t.Context(), path, 0, func(_ uint64, line []byte) error { want = append(want, string(line)); return nil })
-	cl, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumeTopics("audit"), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	cl, err := kgo.NewClient(
+		kgo.SeedBrokers(c.ListenAddrs()...),
+		kgo.ConsumeTopics("audit"),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -202,7 +202,12 @@ func (v *verifier) check(name string, line []byte, lr *lineReader) *Broken {
 		// Both this entry and the one before are whole. If the next entry
 		// or an anchor vouches for this one, the one before is the false one.
 		if want > 1 && v.vouchedFor(f, lr) {
-			b := v.broken(name, v.last.seq, Altered, fmt.Sprintf("it was written anew: entry %d follows another entry %d", want, v.last.seq))
+			b := v.broken(
+				name,
+				v.last.seq,
+				Altered,
+				fmt.Sprintf("it was written anew: entry %d follows another entry %d", want, v.last.seq),
+			)
 			b.Line = max(1, b.Line-1)
 			return b
 		}
@@ -288,10 +293,19 @@ func (v *verifier) end(name string) {
 		v.fail(v.torn)
 		return
 	case v.torn != nil:
-		v.report.Notes = append(v.report.Notes, fmt.Sprintf("line %d is incomplete: it was being written when the writer stopped, and the next start will mark it", v.torn.Line))
+		v.report.Notes = append(
+			v.report.Notes,
+			fmt.Sprintf(
+				"line %d is incomplete: it was being written when the writer stopped, and the next start will mark it",
+				v.torn.Line,
+			),
+		)
 	case len(v.anchors) == 0 && !ended && !v.opt.AcceptOpenEnd:
 		v.fail(&Broken{File: name, Line: missing, Seq: v.last.seq + 1, Problem: Unanchored,
-			Detail: fmt.Sprintf("entry %d does not close the journal, and there is no anchor: entries after it may have been cut off; give the last known one with --anchor, or --anchor none to accept this", v.last.seq)})
+			Detail: fmt.Sprintf(
+				"entry %d does not close the journal, and there is no anchor: entries after it may have been cut off; give the last known one with --anchor, or --anchor none to accept this",
+				v.last.seq,
+			)})
 		return
 	}
 	v.report.OK = true

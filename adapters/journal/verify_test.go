@@ -153,7 +153,8 @@ func TestEachFaultHasItsName(t *testing.T) {
 }
 
 func TestAMissingFileAndABadAnchorAreErrors(t *testing.T) {
-	if _, err := Verify(t.Context(), filepath.Join(t.TempDir(), "none.jsonl"), VerifyOptions{}); err == nil || !strings.Contains(err.Error(), "does not exist") {
+	if _, err := Verify(t.Context(), filepath.Join(t.TempDir(), "none.jsonl"), VerifyOptions{}); err == nil ||
+		!strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("missing file: %v", err)
 	}
 	path := writeJournal(t, 1, Options{})

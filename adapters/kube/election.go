@@ -85,7 +85,13 @@ func (e Election) Run(ctx context.Context, lead func(ctx context.Context, fence 
 
 // wait sees which of the three ends first, and brings the others down in the
 // order that never leaves a writer without the lease.
-func (e Election) wait(ctx context.Context, started chan struct{}, led chan error, elected chan struct{}, stopLeading, stopElecting context.CancelFunc) error {
+func (e Election) wait(
+	ctx context.Context,
+	started chan struct{},
+	led chan error,
+	elected chan struct{},
+	stopLeading, stopElecting context.CancelFunc,
+) error {
 	select {
 	case err := <-led:
 		stopElecting()

@@ -48,7 +48,14 @@ func TestLeaseIsGivenBackOnlyAfterTheWriterStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := fake.NewSimpleClientset()
 		ctx, cancel := context.WithCancel(t.Context())
-		e := Election{Client: client, Namespace: "ns", Name: "tidetable", Identity: "a", Logger: slog.New(slog.DiscardHandler), Now: time.Now}
+		e := Election{
+			Client:    client,
+			Namespace: "ns",
+			Name:      "tidetable",
+			Identity:  "a",
+			Logger:    slog.New(slog.DiscardHandler),
+			Now:       time.Now,
+		}
 		stoppedAt := make(chan error, 1)
 		done := make(chan error, 1)
 		go func() {

@@ -80,7 +80,11 @@ func (p *Policies) Watch(ctx context.Context, out chan<- []Object) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return fmt.Errorf("watching policies in %s: no answer within a minute; is the %s definition installed, and may this account list it?", p.Namespace, PolicyResource.GroupResource())
+		return fmt.Errorf(
+			"watching policies in %s: no answer within a minute; is the %s definition installed, and may this account list it?",
+			p.Namespace,
+			PolicyResource.GroupResource(),
+		)
 	}
 	notify()
 	for {

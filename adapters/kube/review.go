@@ -38,7 +38,12 @@ func (r Reviewer) WhoIs(ctx context.Context, token string) (User, error) {
 	if !out.Status.Authenticated {
 		return User{}, ErrUnauthenticated
 	}
-	u := User{Name: out.Status.User.Username, UID: out.Status.User.UID, Groups: out.Status.User.Groups, Extra: map[string]authz.ExtraValue{}}
+	u := User{
+		Name:   out.Status.User.Username,
+		UID:    out.Status.User.UID,
+		Groups: out.Status.User.Groups,
+		Extra:  map[string]authz.ExtraValue{},
+	}
 	for k, v := range out.Status.User.Extra {
 		u.Extra[k] = authz.ExtraValue(v)
 	}

@@ -57,8 +57,15 @@ func TestEveryConditionHasAReasonWhateverTheDecision(t *testing.T) {
 }
 
 func TestAConditionThatDidNotChangeKeepsItsTime(t *testing.T) {
-	old := []policy.Condition{{Type: "Ready", Status: "True", LastTransitionTime: "2026-01-01T00:00:00Z"}, {Type: "Held", Status: "False", LastTransitionTime: "2026-01-01T00:00:00Z"}}
-	got := Transitions(old, []policy.Condition{{Type: "Ready", Status: "True"}, {Type: "Held", Status: "True"}}, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	old := []policy.Condition{
+		{Type: "Ready", Status: "True", LastTransitionTime: "2026-01-01T00:00:00Z"},
+		{Type: "Held", Status: "False", LastTransitionTime: "2026-01-01T00:00:00Z"},
+	}
+	got := Transitions(
+		old,
+		[]policy.Condition{{Type: "Ready", Status: "True"}, {Type: "Held", Status: "True"}},
+		time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC),
+	)
 	if got[0].Type != "Held" || got[0].LastTransitionTime != "2026-02-01T00:00:00Z" || got[1].LastTransitionTime != "2026-01-01T00:00:00Z" {
 		t.Errorf("transitions = %+v", got)
 	}

@@ -46,7 +46,12 @@ func (s Store) Save(ctx context.Context, state operation.State) error {
 		return fmt.Errorf("encoding the state of %s: %w", s.Object.Key(), err)
 	}
 	if len(text) > policy.MaxState {
-		return fmt.Errorf("saving the state of %s: it has %d bytes, more than the %d an object can hold", s.Object.Key(), len(text), policy.MaxState)
+		return fmt.Errorf(
+			"saving the state of %s: it has %d bytes, more than the %d an object can hold",
+			s.Object.Key(),
+			len(text),
+			policy.MaxState,
+		)
 	}
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"operation": string(text)}})
 	if err != nil {

@@ -99,7 +99,13 @@ func (c *collector) forecasts(name string, d decision.Decision) {
 // people sends what was said from outside and what people should know, at
 // zero for the kinds that are not there, so that alerts can resolve.
 func (c *collector) people(name string, d decision.Decision) {
-	said := map[string]float64{decision.EffectHold: 0, decision.EffectFreeze: 0, decision.EffectUplift: 0, decision.EffectBrokerDown: 0, decision.EffectCheck: 0}
+	said := map[string]float64{
+		decision.EffectHold:       0,
+		decision.EffectFreeze:     0,
+		decision.EffectUplift:     0,
+		decision.EffectBrokerDown: 0,
+		decision.EffectCheck:      0,
+	}
 	for _, o := range d.Seen.Observations {
 		said[o.Effect]++
 	}

@@ -90,7 +90,11 @@ func (m *Metrics) Forget(policy string) {
 func (m *Metrics) of(policy string) *policyMetrics {
 	p := m.policies[policy]
 	if p == nil {
-		p = &policyMetrics{decisions: map[string]float64{}, verdicts: map[[2]string]float64{}, actions: map[string]float64{resultDone: 0, resultFailed: 0, resultDryRun: 0}}
+		p = &policyMetrics{
+			decisions: map[string]float64{},
+			verdicts:  map[[2]string]float64{},
+			actions:   map[string]float64{resultDone: 0, resultFailed: 0, resultDryRun: 0},
+		}
 		for _, r := range decision.Reasons {
 			p.decisions[r] = 0
 		}
@@ -163,23 +167,36 @@ func counter(name, help string, labels ...string) series {
 
 // Every series, in the order of docs/metrics.md.
 var (
-	decisions    = counter("decisions_total", "Decisions, by their reason.", "policy", "reason")
-	decidedAt    = gauge("decision_timestamp_seconds", "Time of the latest decision.", "policy")
-	mode         = gauge("mode_info", "1, labelled by the mode the policy runs in.", "policy", "mode")
-	alive        = gauge("brokers_alive", "Brokers that are alive.", "policy")
-	required     = gauge("brokers_required", "Brokers that the forecast at the lead time needs.", "policy")
-	recommended  = gauge("brokers_recommended", "Brokers to have now.", "policy")
-	limit        = gauge("brokers_limit", "The policy's bounds.", "policy", "bound")
-	constraint   = gauge("constraint_brokers", "Brokers that each constraint needs.", "policy", "constraint")
-	utilisation  = gauge("constraint_utilisation_ratio", "Utilisation at the present number of brokers.", "policy", "constraint")
-	binds        = gauge("bottleneck_info", "1, labelled by the constraint that binds.", "policy", "constraint")
-	leadTime     = gauge("lead_time_seconds", "From the decision to a broker that carries its share.", "policy")
-	now          = gauge("signal_value", "What a signal is now, in its own unit.", "policy", "signal", "subject", "unit")
-	foreseen     = gauge("forecast_value", "The highest value within the horizon, by quantile, in the signal's unit.", "policy", "signal", "subject", "probability")
-	carries      = gauge("capacity_value", "What the present brokers carry of a signal, in its unit.", "policy", "signal", "subject")
-	trusted      = gauge("forecast_trusted", "1 when the forecast is used, 0 when it is not.", "policy", "signal", "subject")
-	wape         = gauge("forecast_wape_ratio", "Weighted absolute percentage error of the median lately.", "policy", "signal", "subject")
-	coverage     = gauge("forecast_coverage_ratio", "Share of what came that was at or below the sizing quantile.", "policy", "signal", "subject")
+	decisions   = counter("decisions_total", "Decisions, by their reason.", "policy", "reason")
+	decidedAt   = gauge("decision_timestamp_seconds", "Time of the latest decision.", "policy")
+	mode        = gauge("mode_info", "1, labelled by the mode the policy runs in.", "policy", "mode")
+	alive       = gauge("brokers_alive", "Brokers that are alive.", "policy")
+	required    = gauge("brokers_required", "Brokers that the forecast at the lead time needs.", "policy")
+	recommended = gauge("brokers_recommended", "Brokers to have now.", "policy")
+	limit       = gauge("brokers_limit", "The policy's bounds.", "policy", "bound")
+	constraint  = gauge("constraint_brokers", "Brokers that each constraint needs.", "policy", "constraint")
+	utilisation = gauge("constraint_utilisation_ratio", "Utilisation at the present number of brokers.", "policy", "constraint")
+	binds       = gauge("bottleneck_info", "1, labelled by the constraint that binds.", "policy", "constraint")
+	leadTime    = gauge("lead_time_seconds", "From the decision to a broker that carries its share.", "policy")
+	now         = gauge("signal_value", "What a signal is now, in its own unit.", "policy", "signal", "subject", "unit")
+	foreseen    = gauge(
+		"forecast_value",
+		"The highest value within the horizon, by quantile, in the signal's unit.",
+		"policy",
+		"signal",
+		"subject",
+		"probability",
+	)
+	carries  = gauge("capacity_value", "What the present brokers carry of a signal, in its unit.", "policy", "signal", "subject")
+	trusted  = gauge("forecast_trusted", "1 when the forecast is used, 0 when it is not.", "policy", "signal", "subject")
+	wape     = gauge("forecast_wape_ratio", "Weighted absolute percentage error of the median lately.", "policy", "signal", "subject")
+	coverage = gauge(
+		"forecast_coverage_ratio",
+		"Share of what came that was at or below the sizing quantile.",
+		"policy",
+		"signal",
+		"subject",
+	)
 	nominal      = gauge("forecast_nominal_ratio", "What the coverage should be.", "policy", "signal", "subject")
 	consumers    = gauge("consumers_required", "Replicas that a consumer group needs.", "policy", "group")
 	lag          = gauge("consumer_lag_records", "Records that a group is behind.", "policy", "group")

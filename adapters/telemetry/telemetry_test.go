@@ -21,9 +21,18 @@ func sample() decision.Decision {
 	return decision.Decision{
 		Policy: "claims", Time: at, Mode: "Act", Reason: decision.ReasonHeld, Recommended: 7,
 		Limits: decision.Limits{MinBrokers: 3, MaxBrokers: 12},
-		Seen: decision.Seen{AliveBrokers: 6, Stale: []cluster.StaleSignal{{Signal: "cpu"}}, Observations: []decision.Observation{{Effect: decision.EffectHold}},
-			BrokerLoads: []decision.BrokerLoad{{ID: 1, Zone: "a", Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: 0.5}}, {ID: 1, Zone: "a", Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: 0.6}}}},
-		Forecasts: []decision.ForecastSummary{{Signal: "bytesIn", Subject: "\xff", Now: 5, Unit: "B/s", Capacity: 9, Quantiles: map[string]float64{"0.95": 8}, Trusted: true}},
+		Seen: decision.Seen{
+			AliveBrokers: 6,
+			Stale:        []cluster.StaleSignal{{Signal: "cpu"}},
+			Observations: []decision.Observation{{Effect: decision.EffectHold}},
+			BrokerLoads: []decision.BrokerLoad{
+				{ID: 1, Zone: "a", Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: 0.5}},
+				{ID: 1, Zone: "a", Utilisation: map[cluster.Resource]cluster.Ratio{cluster.CPU: 0.6}},
+			},
+		},
+		Forecasts: []decision.ForecastSummary{
+			{Signal: "bytesIn", Subject: "\xff", Now: 5, Unit: "B/s", Capacity: 9, Quantiles: map[string]float64{"0.95": 8}, Trusted: true},
+		},
 		Requirement: capacity.Requirement{Brokers: 7, Bottleneck: "cpu", LeadTimeSeconds: 3600,
 			Constraints: []capacity.Constraint{{Name: "cpu", Brokers: 7, Utilisation: 0.6}, {Name: "storage", Unknown: "no sizes"}},
 			Consumers:   []capacity.ConsumerRequirement{{Group: "billing", Replicas: 4, Lag: 10}}},

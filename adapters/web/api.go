@@ -31,7 +31,13 @@ type Item struct {
 }
 
 func (s *server) now(w http.ResponseWriter, r *http.Request) {
-	n := Now{Title: s.opt.Title, Policies: s.opt.Store.names(), Concerns: []decision.Concern{}, Past: []PastPoint{}, Time: s.opt.Now().UTC()}
+	n := Now{
+		Title:    s.opt.Title,
+		Policies: s.opt.Store.names(),
+		Concerns: []decision.Concern{},
+		Past:     []PastPoint{},
+		Time:     s.opt.Now().UTC(),
+	}
 	d, past, ok := s.opt.Store.latest(r.URL.Query().Get("policy"))
 	if ok {
 		n.Decision, n.Past = &d, past
@@ -74,7 +80,15 @@ func (s *server) decisions(w http.ResponseWriter, r *http.Request) {
 	}
 	items := []Item{}
 	for _, d := range s.opt.Store.list(q.Get("policy"), before, limit) {
-		it := Item{ID: d.ID, Time: d.Time, Mode: d.Mode, Outcome: d.Outcome, Reason: d.Reason, Actions: len(d.Actions), Concerns: len(decision.Concerns(d))}
+		it := Item{
+			ID:       d.ID,
+			Time:     d.Time,
+			Mode:     d.Mode,
+			Outcome:  d.Outcome,
+			Reason:   d.Reason,
+			Actions:  len(d.Actions),
+			Concerns: len(decision.Concerns(d)),
+		}
 		for _, v := range d.Verdicts {
 			if v.Ruling != decision.Allow {
 				it.Held++

@@ -44,7 +44,11 @@ func TestBrowserShowsHostileNamesAsText(t *testing.T) {
 	b.Visit(t, origin+"/")
 	b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), browsertest.Until(isOpen))
 	// Every signal is drawn once, so that its name reaches the chart.
-	browsertest.Eval[bool](t, b, `[...document.querySelector('#signal').options].map((o) => { o.selected = true; o.parentElement.dispatchEvent(new Event('change', {bubbles: true})); }).length > 0`)
+	browsertest.Eval[bool](
+		t,
+		b,
+		`[...document.querySelector('#signal').options].map((o) => { o.selected = true; o.parentElement.dispatchEvent(new Event('change', {bubbles: true})); }).length > 0`,
+	)
 	text := browsertest.Eval[string](t, b, `document.body.textContent`)
 	if browsertest.Eval[bool](t, b, `Boolean(window.pwned)`) {
 		t.Error("a name ran as a script")
@@ -58,8 +62,15 @@ func TestBrowserShowsHostileNamesAsText(t *testing.T) {
 		}
 	}
 	if width := browsertest.Eval[int](t, b, `document.documentElement.scrollWidth`); width > 375 {
-		t.Errorf("at phone width the page is %d pixels wide: %s", width,
-			browsertest.Eval[string](t, b, `[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > 376 && !e.closest('.scroll, pre')).map((e) => e.tagName + '#' + e.id + '.' + e.className).slice(0, 8).join(' ')`))
+		t.Errorf(
+			"at phone width the page is %d pixels wide: %s",
+			width,
+			browsertest.Eval[string](
+				t,
+				b,
+				`[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > 376 && !e.closest('.scroll, pre')).map((e) => e.tagName + '#' + e.id + '.' + e.className).slice(0, 8).join(' ')`,
+			),
+		)
 	}
 	b.Check(t, from(origin))
 }
@@ -77,7 +88,11 @@ func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
 	// Tab passes over every control that is enabled, none is out of reach.
 	const name = `((e) => e.tagName + '#' + (e.id || (e.closest('[id]') || {}).id) + ':' + [...document.querySelectorAll(e.tagName)].indexOf(e))`
 	b.Visit(t, origin+"/?again")
-	want := browsertest.Eval[[]string](t, b, `[...document.querySelectorAll('a, button:enabled, select, summary, [tabindex="0"]')].filter((e) => e.checkVisibility()).map(`+name+`)`)
+	want := browsertest.Eval[[]string](
+		t,
+		b,
+		`[...document.querySelectorAll('a, button:enabled, select, summary, [tabindex="0"]')].filter((e) => e.checkVisibility()).map(`+name+`)`,
+	)
 	seen := map[string]bool{}
 	for range 2 * len(want) {
 		b.Do(t, chromedp.KeyEvent("\t"))
@@ -93,7 +108,12 @@ func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
 		}
 	}
 	// Enter opens a decision.
-	b.Do(t, chromedp.Evaluate[chromedp.Void](`document.querySelector('#decisions summary').focus()`), chromedp.KeyEvent("\r"), browsertest.Until(isOpen))
+	b.Do(
+		t,
+		chromedp.Evaluate[chromedp.Void](`document.querySelector('#decisions summary').focus()`),
+		chromedp.KeyEvent("\r"),
+		browsertest.Until(isOpen),
+	)
 	if n := browsertest.Eval[int](t, b, `document.querySelectorAll('#decisions details[open] table').length`); n < 3 {
 		t.Errorf("the opened decision has %d tables", n)
 	}
@@ -111,8 +131,16 @@ func TestBrowserHoldsAndApprovesOnlyWithRights(t *testing.T) {
 		t.Error("hold can be pressed by nobody in particular")
 	}
 	signIn := func(token string) {
-		b.Do(t, chromedp.Click(chromedp.CSS("#sign")), chromedp.WaitVisible(chromedp.CSS("#token")),
-			chromedp.SendKeys(chromedp.CSS("#token"), token+"\r"), browsertest.Until(`document.querySelector('#who').textContent.includes('@')`))
+		b.Do(
+			t,
+			chromedp.Click(chromedp.CSS("#sign")),
+			chromedp.WaitVisible(chromedp.CSS("#token")),
+			chromedp.SendKeys(
+				chromedp.CSS("#token"),
+				token+"\r",
+			),
+			browsertest.Until(`document.querySelector('#who').textContent.includes('@')`),
+		)
 	}
 	signIn("bob-token")
 	if !browsertest.Eval[bool](t, b, disabled) {
@@ -120,16 +148,32 @@ func TestBrowserHoldsAndApprovesOnlyWithRights(t *testing.T) {
 	}
 	b.Do(t, chromedp.Click(chromedp.CSS("#sign")), browsertest.Until(`document.querySelector('#who').textContent === ''`))
 	signIn("ann-token")
-	b.Do(t, browsertest.Until(`!`+disabled), chromedp.Click(chromedp.CSS("#hold")), chromedp.WaitVisible(chromedp.CSS("#reason")),
-		chromedp.SendKeys(chromedp.CSS("#reason"), "quarter close\r"), browsertest.Until(`document.querySelector('#done').textContent.startsWith('Hold: done')`))
+	b.Do(
+		t,
+		browsertest.Until(`!`+disabled),
+		chromedp.Click(chromedp.CSS("#hold")),
+		chromedp.WaitVisible(chromedp.CSS("#reason")),
+		chromedp.SendKeys(
+			chromedp.CSS("#reason"),
+			"quarter close\r",
+		),
+		browsertest.Until(`document.querySelector('#done').textContent.startsWith('Hold: done')`),
+	)
 	if got := strings.Join(desk.Holders(), ","); got != "claims page/ann@example.org" {
 		t.Errorf("held: %q", got)
 	}
 	last, _, _ := store.latest("claims")
-	b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), browsertest.Until(isOpen),
-		chromedp.Evaluate[chromedp.Void](`[...document.querySelectorAll('#decisions details[open] button')].find((e) => e.textContent.startsWith('Approve')).click()`),
-		chromedp.WaitVisible(chromedp.CSS("#ask-ok")), chromedp.Click(chromedp.CSS("#ask-ok")),
-		browsertest.Until(`document.querySelector('#done').textContent.startsWith('Approve: done')`))
+	b.Do(
+		t,
+		chromedp.Evaluate[chromedp.Void](openFirst),
+		browsertest.Until(isOpen),
+		chromedp.Evaluate[chromedp.Void](
+			`[...document.querySelectorAll('#decisions details[open] button')].find((e) => e.textContent.startsWith('Approve')).click()`,
+		),
+		chromedp.WaitVisible(chromedp.CSS("#ask-ok")),
+		chromedp.Click(chromedp.CSS("#ask-ok")),
+		browsertest.Until(`document.querySelector('#done').textContent.startsWith('Approve: done')`),
+	)
 	if by, ok, _ := desk.Policy("claims").Approved(t.Context(), last.Proposals[0]); !ok || by != "ann@example.org" {
 		t.Errorf("approved by %q, %v", by, ok)
 	}

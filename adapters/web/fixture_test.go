@@ -49,12 +49,23 @@ func fixture(hostile bool) []decision.Decision {
 			Limits:  decision.Limits{MinBrokers: 3, MaxBrokers: 12, Tolerance: 0.1, SurviveZones: 1},
 			Outcome: "the size is right", Reason: "Steady",
 		}
-		d.Seen = decision.Seen{Brokers: brokers, AliveBrokers: brokers, Topics: 84, Partitions: 1260, BytesIn: cluster.BytesPerSecond(load(at)), BytesOut: cluster.BytesPerSecond(2.4 * load(at)), DiskBytes: 5.1e12}
+		d.Seen = decision.Seen{
+			Brokers:      brokers,
+			AliveBrokers: brokers,
+			Topics:       84,
+			Partitions:   1260,
+			BytesIn:      cluster.BytesPerSecond(load(at)),
+			BytesOut:     cluster.BytesPerSecond(2.4 * load(at)),
+			DiskBytes:    5.1e12,
+		}
 		for id := range brokers {
 			zone := string(rune('a' + id%3))
 			u := cluster.Ratio(load(at) / 1e8 / float64(brokers) * 3.2)
-			d.Seen.BrokerLoads = append(d.Seen.BrokerLoads, decision.BrokerLoad{ID: id, Zone: zone, State: cluster.BrokerAlive, Utilisation: map[cluster.Resource]cluster.Ratio{
-				cluster.CPU: u * 0.9, cluster.NetworkIn: u * 0.7, cluster.NetworkOut: u * cluster.Ratio(1+0.3*float64(id%2)), cluster.Disk: 0.45 + 0.03*cluster.Ratio(id)}})
+			d.Seen.BrokerLoads = append(
+				d.Seen.BrokerLoads,
+				decision.BrokerLoad{ID: id, Zone: zone, State: cluster.BrokerAlive, Utilisation: map[cluster.Resource]cluster.Ratio{
+					cluster.CPU: u * 0.9, cluster.NetworkIn: u * 0.7, cluster.NetworkOut: u * cluster.Ratio(1+0.3*float64(id%2)), cluster.Disk: 0.45 + 0.03*cluster.Ratio(id)}},
+			)
 		}
 		d.Forecasts = []decision.ForecastSummary{
 			forecastOf(at, "bytesIn", "", "B/s", 1, 1.35e8),
@@ -69,24 +80,48 @@ func fixture(hostile bool) []decision.Decision {
 	}
 	scaled := &all[31]
 	scaled.Outcome, scaled.Reason = "scaled kafka from 6 to 7 brokers, 3 h before the peak", "Scaled"
-	scaled.Proposals = []decision.Proposal{{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "network-out needs 7 at 17:00"}}
-	scaled.Verdicts = []decision.Verdict{{Gate: "cooldown", Ruling: decision.Allow}, {Gate: "forecast", Ruling: decision.Allow}, {Gate: "windows", Ruling: decision.Allow}}
+	scaled.Proposals = []decision.Proposal{
+		{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "network-out needs 7 at 17:00"},
+	}
+	scaled.Verdicts = []decision.Verdict{
+		{Gate: "cooldown", Ruling: decision.Allow},
+		{Gate: "forecast", Ruling: decision.Allow},
+		{Gate: "windows", Ruling: decision.Allow},
+	}
 	scaled.Actions = []decision.Action{{At: scaled.Time, Done: "StatefulSet/kafka: replicas 6 → 7"}}
 
 	last := &all[len(all)-1]
 	last.Outcome, last.Reason = "a scale-out of billing waits for approval", "Held"
 	last.Requirement.Consumers[0].Replicas = 9
-	last.Proposals = []decision.Proposal{{Kind: decision.ScaleConsumers, Target: "Deployment/" + group, From: 6, To: 9, Why: "the backlog would take 40 min to drain"}}
-	last.Verdicts = []decision.Verdict{{Gate: "approval", Ruling: decision.Hold, Why: "nobody has approved it"}, {Gate: "cooldown", Ruling: decision.Allow}}
-	last.Moving = &rebalance.Progress{State: rebalance.Moving, BytesTotal: 8.4e11, BytesMoved: 3.1e11, MovesTotal: 212, MovesDone: 77, Rate: 9.5e7, ETASeconds: 93 * 60}
+	last.Proposals = []decision.Proposal{
+		{Kind: decision.ScaleConsumers, Target: "Deployment/" + group, From: 6, To: 9, Why: "the backlog would take 40 min to drain"},
+	}
+	last.Verdicts = []decision.Verdict{
+		{Gate: "approval", Ruling: decision.Hold, Why: "nobody has approved it"},
+		{Gate: "cooldown", Ruling: decision.Allow},
+	}
+	last.Moving = &rebalance.Progress{
+		State:      rebalance.Moving,
+		BytesTotal: 8.4e11,
+		BytesMoved: 3.1e11,
+		MovesTotal: 212,
+		MovesDone:  77,
+		Rate:       9.5e7,
+		ETASeconds: 93 * 60,
+	}
 	last.Seen.Stale = []cluster.StaleSignal{{Signal: "cpu broker 3", Reason: "no sample for 4m", LastSeen: last.Time.Add(-4 * time.Minute)}}
-	last.Seen.Observations = []decision.Observation{{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: decision.EffectHold, Until: last.Time.Add(time.Hour)}}
+	last.Seen.Observations = []decision.Observation{
+		{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: decision.EffectHold, Until: last.Time.Add(time.Hour)},
+	}
 	if hostile {
 		for i, n := range hostileNames {
 			last.Proposals = append(last.Proposals, decision.Proposal{Kind: decision.Rebalance, Target: n, Why: n})
 			last.Seen.Stale = append(last.Seen.Stale, cluster.StaleSignal{Signal: cluster.Signal(n), Reason: n})
 			last.Forecasts = append(last.Forecasts, forecastOf(last.Time, fmt.Sprintf("s%d", i), n, n, 1, 0))
-			last.Concerns = append(last.Concerns, decision.Concern{Kind: decision.HotSpot, Subject: n, Severity: decision.Warning, Detail: n})
+			last.Concerns = append(
+				last.Concerns,
+				decision.Concern{Kind: decision.HotSpot, Subject: n, Severity: decision.Warning, Detail: n},
+			)
 			last.Actions = append(last.Actions, decision.Action{At: last.Time, Done: n, Error: n})
 		}
 		last.Outcome, last.Reason, last.Seen.BrokerLoads[0].Zone = hostileNames[0]+hostileNames[1], hostileNames[1], hostileNames[0]
@@ -95,7 +130,17 @@ func fixture(hostile bool) []decision.Decision {
 }
 
 func forecastOf(at time.Time, signal, subject, unit string, scale, carries float64) decision.ForecastSummary {
-	f := decision.ForecastSummary{Signal: signal, Subject: subject, Unit: unit, Now: scale * load(at), LeadTimeSeconds: 3 * 3600, Model: "ensemble", Trusted: true, Capacity: carries, Quantiles: map[string]float64{}}
+	f := decision.ForecastSummary{
+		Signal:          signal,
+		Subject:         subject,
+		Unit:            unit,
+		Now:             scale * load(at),
+		LeadTimeSeconds: 3 * 3600,
+		Model:           "ensemble",
+		Trusted:         true,
+		Capacity:        carries,
+		Quantiles:       map[string]float64{},
+	}
 	for k := range 96 {
 		t := at.Add(time.Duration(k+1) * 30 * time.Minute)
 		mid := scale * load(t)
@@ -119,7 +164,9 @@ func requirement(brokers int, group string) capacity.Requirement {
 			row("cpu", brokers-1, 21, 4.8, "cores", 0.52), row("network-in", 4, 3.6e8, 8.75e8, "B/s", 0.31),
 			row("network-out", brokers, 5.1e9, 8.75e8, "B/s", 0.64), row("storage", 5, 5.1e12, 1.4e12, "B", 0.49),
 		},
-		Consumers: []capacity.ConsumerRequirement{{Group: group, Replicas: 6, Partitions: 24, Demand: 9.4e4, PerReplica: 1.8e4, Lag: 1200, Why: "demand"}},
+		Consumers: []capacity.ConsumerRequirement{
+			{Group: group, Replicas: 6, Partitions: 24, Demand: 9.4e4, PerReplica: 1.8e4, Lag: 1200, Why: "demand"},
+		},
 	}
 }
 

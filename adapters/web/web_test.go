@@ -176,7 +176,8 @@ func TestOnlyThoseWithRightsOperate(t *testing.T) {
 		t.Errorf("recorded %+v", recorded)
 	}
 	loop := desk.Policy("claims")
-	if got, _ := loop.Observations(t.Context(), epoch); len(got) != 1 || got[0].Effect != decision.EffectFreeze || !got[0].Until.Equal(epoch.Add(time.Hour)) {
+	if got, _ := loop.Observations(t.Context(), epoch); len(got) != 1 || got[0].Effect != decision.EffectFreeze ||
+		!got[0].Until.Equal(epoch.Add(time.Hour)) {
 		t.Errorf("observations = %+v", got)
 	}
 	if got, _ := loop.Observations(t.Context(), epoch.Add(2*time.Hour)); len(got) != 0 {
@@ -223,7 +224,11 @@ func TestAControllerThatStartsRestoresAHold(t *testing.T) {
 func TestTheStoreIsBoundedAndThePastIsThinned(t *testing.T) {
 	s := NewStore(10)
 	for i := range 2000 {
-		d := decision.Decision{ID: epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339), Policy: "p", Time: epoch.Add(time.Duration(i) * time.Minute)}
+		d := decision.Decision{
+			ID:     epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339),
+			Policy: "p",
+			Time:   epoch.Add(time.Duration(i) * time.Minute),
+		}
 		if i == 1001 {
 			d.Proposals = []decision.Proposal{{Kind: decision.ScaleBrokers}, {Kind: decision.ScaleConsumers}}
 			d.Actions = []decision.Action{{Done: "scaled"}}

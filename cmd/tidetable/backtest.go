@@ -61,7 +61,12 @@ func newBacktestCmd() *cobra.Command {
 			return err
 		}
 		o.Ahead, o.Quantiles, o.Candidates = in.horizon, withQuantile(in.quantiles, 0.5, 0.95), true
-		b := &backtester{opts: o, asked: in.quantiles, engine: forecast.New(in.engineOptions()), bar: progressBar(cmd.ErrOrStderr(), len(series), "backtesting")}
+		b := &backtester{
+			opts:   o,
+			asked:  in.quantiles,
+			engine: forecast.New(in.engineOptions()),
+			bar:    progressBar(cmd.ErrOrStderr(), len(series), "backtesting"),
+		}
 		results, err := b.writeAll(cmd.Context(), series, predictions, cmd.OutOrStdout())
 		if err != nil {
 			return err
@@ -232,7 +237,18 @@ func writeBacktestTable(w io.Writer, results []backtest.Result) error {
 	t.AppendHeader(table.Row{"column", "model", "horizon", "points", "WAPE", "MASE", "pinball95/mean", "cover95"})
 	for _, r := range results {
 		for _, s := range r.Scores {
-			t.AppendRow(table.Row{r.Column, s.Model, shortDuration(s.Horizon), s.Points, percent(s.WAPE), number(s.MASE), percent(s.Pinball95), percent(s.Coverage95)})
+			t.AppendRow(
+				table.Row{
+					r.Column,
+					s.Model,
+					shortDuration(s.Horizon),
+					s.Points,
+					percent(s.WAPE),
+					number(s.MASE),
+					percent(s.Pinball95),
+					percent(s.Coverage95),
+				},
+			)
 		}
 		t.AppendSeparator()
 	}

@@ -50,7 +50,12 @@ func addTLSFlags(cmd *cobra.Command, t *daemon.TLS) {
 	fl := cmd.Flags()
 	fl.StringVar(&t.Cert, "tls-cert-file", "", "serve with this certificate (PEM `file`, read anew at each connection)")
 	fl.StringVar(&t.Key, "tls-key-file", "", "the certificate's private key (PEM `file`)")
-	fl.StringVar(&t.ClientCA, "client-ca-file", "", "take alerts from senders whose certificate this CA has signed (PEM `file`), besides those with the token")
+	fl.StringVar(
+		&t.ClientCA,
+		"client-ca-file",
+		"",
+		"take alerts from senders whose certificate this CA has signed (PEM `file`), besides those with the token",
+	)
 }
 
 func newControllerCmd() *cobra.Command {
@@ -160,7 +165,11 @@ func (f *controllerFlags) serveFile(cmd *cobra.Command, logger *slog.Logger) err
 		return err
 	}
 	if p.Spec.Mode.Acts() {
-		return fmt.Errorf("%s: mode %s needs --kubernetes: without a Lease two processes could act at once, and there is nothing here to scale", f.policy, p.Spec.Mode)
+		return fmt.Errorf(
+			"%s: mode %s needs --kubernetes: without a Lease two processes could act at once, and there is nothing here to scale",
+			f.policy,
+			p.Spec.Mode,
+		)
 	}
 	front := daemon.NewFront(f.front(), logger)
 	cfg, closeAll, err := f.builder(logger, front).Build(cmd.Context(), p)

@@ -100,7 +100,8 @@ func newForecastCmd() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	in.register(cmd)
-	explain := cmd.Flags().Bool("explain", false, "say why: seasons found, models tried and how they did, events ahead, how often the band was right")
+	explain := cmd.Flags().
+		Bool("explain", false, "say why: seasons found, models tried and how they did, events ahead, how often the band was right")
 	out := outputFlag(cmd, "table", "json", "html")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		series, err := in.read(cmd)
@@ -110,7 +111,11 @@ func newForecastCmd() *cobra.Command {
 		horizon := forecast.Horizon{Ahead: in.horizon, Quantiles: in.quantiles}
 		if len(series) > 1 {
 			if *explain || *out == "html" {
-				return fmt.Errorf("checking flags: --explain and --output html are for one column, and %s has %d; name one with --column", in.input, len(series))
+				return fmt.Errorf(
+					"checking flags: --explain and --output html are for one column, and %s has %d; name one with --column",
+					in.input,
+					len(series),
+				)
 			}
 			bar := progressBar(cmd.ErrOrStderr(), len(series), "forecasting")
 			all, err := forecastColumns(cmd.Context(), series, in.engineOptions(), horizon, bar)
@@ -162,7 +167,14 @@ type predictionJSON struct {
 }
 
 func forecastJSON(p forecast.Prediction) predictionJSON {
-	out := predictionJSON{Step: p.Step.String(), Seconds: p.Step.Seconds(), Origin: p.Origin, Model: p.Model, Trusted: p.Trusted, Why: p.Why}
+	out := predictionJSON{
+		Step:    p.Step.String(),
+		Seconds: p.Step.Seconds(),
+		Origin:  p.Origin,
+		Model:   p.Model,
+		Trusted: p.Trusted,
+		Why:     p.Why,
+	}
 	for _, pt := range p.Points {
 		qs := map[string]float64{}
 		for i, q := range p.Quantiles {

@@ -27,7 +27,13 @@ type columnForecast struct {
 
 // forecastColumns forecasts every series, as many at a time as there are cores;
 // the answer is in the order of the series.
-func forecastColumns(ctx context.Context, series []metrics.Series, o forecast.Options, h forecast.Horizon, bar *progressbar.ProgressBar) ([]columnForecast, error) {
+func forecastColumns(
+	ctx context.Context,
+	series []metrics.Series,
+	o forecast.Options,
+	h forecast.Horizon,
+	bar *progressbar.ProgressBar,
+) ([]columnForecast, error) {
 	out := make([]columnForecast, len(series))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))

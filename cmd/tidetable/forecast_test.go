@@ -80,7 +80,21 @@ func TestForecastPageIsSelfContained(t *testing.T) {
 
 func TestBacktestWritesThePredictionsItScored(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.csv")
-	args := []string{"backtest", "--input", traceCSV(t), "--horizon", "1h", "--every", "3h", "--quantiles", "0.95", "--predictions", path, "--output", "json"}
+	args := []string{
+		"backtest",
+		"--input",
+		traceCSV(t),
+		"--horizon",
+		"1h",
+		"--every",
+		"3h",
+		"--quantiles",
+		"0.95",
+		"--predictions",
+		path,
+		"--output",
+		"json",
+	}
 	code, out, errs := tidetable(args...)
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, errs)

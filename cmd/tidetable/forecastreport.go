@@ -34,14 +34,22 @@ func forecastPage(name string, s metrics.Series, p forecast.Prediction, x foreca
 		Title:    "Forecast of " + name,
 		Subtitle: fmt.Sprintf("from %s, every %v", p.Origin.UTC().Format(time.RFC3339), p.Step),
 		Facts: []report.Fact{
-			{Name: fmt.Sprintf("highest %v quantile", p.Quantiles[top]), Value: strconv.FormatFloat(peak, 'g', 4, 64), Detail: at.UTC().Format(time.RFC3339)},
+			{
+				Name:   fmt.Sprintf("highest %v quantile", p.Quantiles[top]),
+				Value:  strconv.FormatFloat(peak, 'g', 4, 64),
+				Detail: at.UTC().Format(time.RFC3339),
+			},
 			{Name: "outcomes at or under 0.95", Value: percent(x.CoverageHigh), Detail: fmt.Sprintf("of the last %d judged", x.Outcomes)},
 			{Name: "predictive part", Value: trusted, Detail: p.Why},
 		},
 		Charts: []report.Chart{forecastChart(s, p, mid, top)},
 		Notes:  x.Words(),
 	}
-	t := report.Table{Title: fmt.Sprintf("Candidates at %v ahead", x.Horizon), Columns: []string{"model", "mean absolute error", "weight"}, Numeric: []int{1, 2}}
+	t := report.Table{
+		Title:   fmt.Sprintf("Candidates at %v ahead", x.Horizon),
+		Columns: []string{"model", "mean absolute error", "weight"},
+		Numeric: []int{1, 2},
+	}
 	for _, m := range x.Models {
 		t.Rows = append(t.Rows, []string{m.Name, strconv.FormatFloat(m.Error, 'g', 4, 64), percent(m.Weight)})
 	}
@@ -77,17 +85,28 @@ func forecastChart(s metrics.Series, p forecast.Prediction, mid, top int) report
 	}
 	hidden := map[string]any{"opacity": 0}
 	return report.Chart{
-		Title:       "History, forecast and band",
-		Description: fmt.Sprintf("The load of the past and its forecast for %v with the band between the %s and %s quantiles.", time.Duration(len(p.Points))*p.Step, quantile(0), quantile(top)),
-		Height:      420,
+		Title: "History, forecast and band",
+		Description: fmt.Sprintf(
+			"The load of the past and its forecast for %v with the band between the %s and %s quantiles.",
+			time.Duration(len(p.Points))*p.Step,
+			quantile(0),
+			quantile(top),
+		),
+		Height: 420,
 		Option: map[string]any{
-			"tooltip": map[string]any{"trigger": "axis"}, "legend": map[string]any{}, "dataZoom": []any{map[string]any{"type": "slider"}, map[string]any{"type": "inside"}},
+			"tooltip": map[string]any{
+				"trigger": "axis",
+			}, "legend": map[string]any{}, "dataZoom": []any{map[string]any{"type": "slider"}, map[string]any{"type": "inside"}},
 			"xAxis": map[string]any{"type": "time"}, "yAxis": map[string]any{"type": "value", "scale": true},
 			"series": []any{
 				line("measured", past, nil),
 				line("forecast "+quantile(mid), median, nil),
 				line("lower edge "+quantile(0), low, map[string]any{"stack": "band", "lineStyle": hidden}),
-				line("band up to "+quantile(top), band, map[string]any{"stack": "band", "lineStyle": hidden, "areaStyle": map[string]any{"opacity": 0.25}}),
+				line(
+					"band up to "+quantile(top),
+					band,
+					map[string]any{"stack": "band", "lineStyle": hidden, "areaStyle": map[string]any{"opacity": 0.25}},
+				),
 			},
 		},
 	}

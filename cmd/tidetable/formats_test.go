@@ -142,7 +142,23 @@ func TestWhatIsPrintedFollowsItsSchema(t *testing.T) {
 		{"backtest", "backtest.example.json", []string{"backtest", "--input", trace, "--horizon", "1h", "--every", "12h"}},
 		{"snapshot", "", nil},
 		{"plan", "", nil},
-		{"capacity-plan", "capacity-plan.example.json", []string{"plan", "--policy", formats + "policy.example.yaml", "--input", formats + "snapshot.example.json", "--horizon", "60d", "--growth", "0.5", "--lose", "zone=a"}},
+		{
+			"capacity-plan",
+			"capacity-plan.example.json",
+			[]string{
+				"plan",
+				"--policy",
+				formats + "policy.example.yaml",
+				"--input",
+				formats + "snapshot.example.json",
+				"--horizon",
+				"60d",
+				"--growth",
+				"0.5",
+				"--lose",
+				"zone=a",
+			},
+		},
 		{"simulation", "simulation.example.json", []string{"simulate", six}},
 		{"simulation-runs", "simulation-runs.example.json", []string{"simulate", six, "--runs", "2"}},
 		{"decision", "decision.example.json", []string{"explain", scaledOut(t)}},
@@ -232,7 +248,15 @@ func (f *firstDecision) Record(_ context.Context, d decision.Decision) error {
 
 func TestProgressExampleIsWhatIsPrinted(t *testing.T) {
 	var out bytes.Buffer
-	p := rebalance.Progress{State: rebalance.Moving, BytesTotal: 3.7e12, BytesMoved: 4.1e11, MovesTotal: 812, MovesDone: 90, Rate: 9.6e7, ETASeconds: 34320}
+	p := rebalance.Progress{
+		State:      rebalance.Moving,
+		BytesTotal: 3.7e12,
+		BytesMoved: 4.1e11,
+		MovesTotal: 812,
+		MovesDone:  90,
+		Rate:       9.6e7,
+		ETASeconds: 34320,
+	}
 	if err := printProgress(&out, execute.Run{ID: "20260301T120000.000-7tkw"}, p, "json"); err != nil {
 		t.Fatal(err)
 	}
@@ -359,7 +383,10 @@ func writeJournalExample(t *testing.T, path string) {
 	t.Helper()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	dir := t.TempDir()
-	j, err := journal.Open(filepath.Join(dir, "j.jsonl"), journal.Options{Writer: "tidetable-7d9f", Now: func() time.Time { now = now.Add(time.Second); return now }})
+	j, err := journal.Open(
+		filepath.Join(dir, "j.jsonl"),
+		journal.Options{Writer: "tidetable-7d9f", Now: func() time.Time { now = now.Add(time.Second); return now }},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

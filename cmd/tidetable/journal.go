@@ -44,7 +44,8 @@ func newJournalVerifyCmd() *cobra.Command {
 			"  tidetable journal verify journal.jsonl --public-key journal.pub.pem --output json",
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringArrayVar(&anchors, "anchor", nil, "an entry known from elsewhere, as SEQ:HASH; may be given again; \"none\" accepts a file whose end nothing vouches for")
+	cmd.Flags().
+		StringArrayVar(&anchors, "anchor", nil, "an entry known from elsewhere, as SEQ:HASH; may be given again; \"none\" accepts a file whose end nothing vouches for")
 	cmd.Flags().StringVar(&publicKey, "public-key", "", "PEM file of an Ed25519 public key: every entry must be signed with it")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

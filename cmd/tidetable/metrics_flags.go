@@ -28,7 +28,12 @@ func addMetricsFlags(cmd *cobra.Command) *metricsFlags {
 	fs.StringVar(&f.tsdb, "tsdb", "", "folder of Prometheus data, read without a server")
 	fs.StringVar(&f.catalogue, "catalogue", catalogue.Default, "query catalogues, asked in this order: built-in names or files")
 	fs.StringVar(&c.Selector, "selector", "", `PromQL matchers that pick one cluster, such as namespace="kafka"`)
-	fs.DurationVar(&c.Scrape, "scrape-interval", 30*time.Second, "how often the brokers are scraped; rates look back over four scrapes at least")
+	fs.DurationVar(
+		&c.Scrape,
+		"scrape-interval",
+		30*time.Second,
+		"how often the brokers are scraped; rates look back over four scrapes at least",
+	)
 	fs.StringVar(&c.CAFile, "prometheus-ca", "", "PEM file of the authorities to trust")
 	fs.StringVar(&c.CertFile, "prometheus-cert", "", "PEM file of the client's certificate")
 	fs.StringVar(&c.KeyFile, "prometheus-key", "", "PEM file of the client's key")

@@ -47,7 +47,12 @@ func newPlanCmd() *cobra.Command {
 	fl.StringVar(&f.policy, "policy", "", "policy file (- for stdin)")
 	fl.StringVar(&f.input, "input", "", "snapshot of the cluster (- for stdin)")
 	fl.StringVar(&f.trace, "trace", "", "trace of bytes in per second, as CSV")
-	fl.StringSliceVar(&f.columns, "column", nil, "columns of the trace to add up (default: those that are topics' bytes in, or the only one)")
+	fl.StringSliceVar(
+		&f.columns,
+		"column",
+		nil,
+		"columns of the trace to add up (default: those that are topics' bytes in, or the only one)",
+	)
 	fl.StringVar(&f.horizon, "horizon", "90d", "how far ahead, such as 90d or 52w")
 	fl.Float64Var(&f.growth, "growth", 0, "growth of the load until the end of the horizon: 0.4 is 40 % more")
 	fl.Float64Var(&f.growthPerYear, "growth-per-year", 0, "growth of the load in a year, compounding; instead of --growth")

@@ -24,11 +24,23 @@ func printOutlook(w io.Writer, o outlook.Outlook) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	span := policy.Duration(time.Duration(o.HorizonSeconds) * time.Second)
-	line("%d brokers now, %d needed now, %d needed in %s; bound by %s", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers, span, o.BindingConstraint)
+	line(
+		"%d brokers now, %d needed now, %d needed in %s; bound by %s",
+		o.BrokersNow,
+		o.BrokersNeededNow,
+		o.Requirement.Brokers,
+		span,
+		o.BindingConstraint,
+	)
 	line("%s", runsOutWords(o))
 	line("lead time of one more broker: %s", policy.Duration(time.Duration(o.LeadTimeSeconds)*time.Second))
 	if t := o.Trend; t != nil {
-		line("trend: %+.1f %% a month on a daily peak of %s, from %d days", 100*t.RelativeGrowthPerMonth, cluster.BytesPerSecond(t.PeakBytesInPerSecond), t.DaysMeasured)
+		line(
+			"trend: %+.1f %% a month on a daily peak of %s, from %d days",
+			100*t.RelativeGrowthPerMonth,
+			cluster.BytesPerSecond(t.PeakBytesInPerSecond),
+			t.DaysMeasured,
+		)
 	}
 	line("\n%s", monthsTable(o))
 	if len(o.Requirement.Constraints) > 0 {
@@ -64,18 +76,37 @@ func runsOutWords(o outlook.Outlook) string {
 	case r.At.Equal(o.From):
 		return fmt.Sprintf("the present size is too small already (%s)", r.Constraint)
 	case r.At.IsZero():
-		return fmt.Sprintf("the present size does for the horizon as expected; on the high side it runs out on %s (%s)", day(r.Earliest), r.Constraint)
+		return fmt.Sprintf(
+			"the present size does for the horizon as expected; on the high side it runs out on %s (%s)",
+			day(r.Earliest),
+			r.Constraint,
+		)
 	case r.Latest.IsZero():
-		return fmt.Sprintf("the present size runs out on %s (%s): %s at the earliest, beyond the horizon at the latest; order by %s", day(r.At), r.Constraint, day(r.Earliest), day(r.OrderBy))
+		return fmt.Sprintf(
+			"the present size runs out on %s (%s): %s at the earliest, beyond the horizon at the latest; order by %s",
+			day(r.At),
+			r.Constraint,
+			day(r.Earliest),
+			day(r.OrderBy),
+		)
 	default:
-		return fmt.Sprintf("the present size runs out on %s (%s): between %s and %s; order by %s", day(r.At), r.Constraint, day(r.Earliest), day(r.Latest), day(r.OrderBy))
+		return fmt.Sprintf(
+			"the present size runs out on %s (%s): between %s and %s; order by %s",
+			day(r.At),
+			r.Constraint,
+			day(r.Earliest),
+			day(r.Latest),
+			day(r.OrderBy),
+		)
 	}
 }
 
 func monthsTable(o outlook.Outlook) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
-	t.AppendHeader(table.Row{"from", "peak in", "low … high", "brokers", "low … high", "bound by", "stored", "consumers", "cost (" + o.Currency + ")"})
+	t.AppendHeader(
+		table.Row{"from", "peak in", "low … high", "brokers", "low … high", "bound by", "stored", "consumers", "cost (" + o.Currency + ")"},
+	)
 	for _, m := range o.Months {
 		var consumers []string
 		for g, n := range m.Consumers {
@@ -87,7 +118,11 @@ func monthsTable(o outlook.Outlook) string {
 		}
 		slices.Sort(consumers)
 		t.AppendRow(table.Row{
-			m.From.UTC().Format("2006-01-02"), cluster.BytesPerSecond(m.PeakBytesIn.Mid), fmt.Sprintf("%s … %s", cluster.BytesPerSecond(m.PeakBytesIn.Low), cluster.BytesPerSecond(m.PeakBytesIn.High)),
+			m.From.UTC().
+				Format("2006-01-02"),
+			cluster.BytesPerSecond(
+				m.PeakBytesIn.Mid,
+			), fmt.Sprintf("%s … %s", cluster.BytesPerSecond(m.PeakBytesIn.Low), cluster.BytesPerSecond(m.PeakBytesIn.High)),
 			m.Brokers.Mid, fmt.Sprintf("%d … %d", m.Brokers.Low, m.Brokers.High), m.BindingConstraint, cluster.Bytes(m.StoredBytes), strings.Join(consumers, ", "), fmt.Sprintf("%.0f", m.Cost),
 		})
 	}

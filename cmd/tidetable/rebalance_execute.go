@@ -32,7 +32,8 @@ func addMoverFlags(cmd *cobra.Command, works bool) *moverFlags {
 	cmd.Flags().StringVar(&f.topic, "state-topic", adminclient.DefaultStateTopic, "compacted topic that keeps the run")
 	if works {
 		cmd.Flags().DurationVar(&f.poll, "poll", 5*time.Second, "time between two looks at the cluster")
-		cmd.Flags().StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; auto adapts to the clients' health: by Prometheus where it is given, by probing the brokers otherwise")
+		cmd.Flags().
+			StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; auto adapts to the clients' health: by Prometheus where it is given, by probing the brokers otherwise")
 	}
 	return f
 }
@@ -263,7 +264,12 @@ type show struct {
 func newShow(w io.Writer) *show {
 	s := &show{w: w}
 	if isTerminal(w) {
-		s.bar = progressbar.NewOptions64(1, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true), progressbar.OptionClearOnFinish())
+		s.bar = progressbar.NewOptions64(
+			1,
+			progressbar.OptionSetWriter(w),
+			progressbar.OptionShowBytes(true),
+			progressbar.OptionClearOnFinish(),
+		)
 	}
 	return s
 }

@@ -70,7 +70,8 @@ func TestRebalanceStatusAndCancelWithoutARun(t *testing.T) {
 		t.Errorf("status %q, %v", stdout.String(), err)
 	}
 	stderr.Reset()
-	if code := run(t.Context(), []string{"rebalance", "cancel", "--bootstrap", fake.ListenAddrs()[0]}, nil, &stdout, &stderr); code != exitFound || !strings.Contains(stderr.String(), "nothing to cancel") {
+	if code := run(t.Context(), []string{"rebalance", "cancel", "--bootstrap", fake.ListenAddrs()[0]}, nil, &stdout, &stderr); code != exitFound ||
+		!strings.Contains(stderr.String(), "nothing to cancel") {
 		t.Errorf("exit %d: %s", code, stderr.String())
 	}
 }

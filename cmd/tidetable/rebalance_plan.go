@@ -71,13 +71,28 @@ func (f *planFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.maxBytes, "max-bytes", "", "bytes to move at most, such as 500GB, or +10% over those that must move")
 	fs.StringVar(&f.throttle, "throttle", "100MB", "bytes a second a broker may copy in each direction, for the duration")
 	fs.Float64Var(&f.capacity, "capacity-threshold", 1, "share of a broker's capacity that may be used")
-	fs.Float64Var(&f.options.MinGain, "min-gain", 0, "points that a plan must gain to be made (0: the default for the cluster's size; below 0: any gain)")
+	fs.Float64Var(
+		&f.options.MinGain,
+		"min-gain",
+		0,
+		"points that a plan must gain to be made (0: the default for the cluster's size; below 0: any gain)",
+	)
 	fs.Int64Var(&f.options.Evaluations, "evaluations", 0, "candidate moves to try at most (0: a default that grows with the cluster)")
 	fs.BoolVar(&f.keepFenced, "keep-fenced", false, "leave replicas on fenced brokers, which may come back")
-	fs.StringVar(&f.forecast, "forecast", "", "plan for these rates: a CSV of column,origin,time,quantile,value (a column is a topic, or *) or topic,hour,multiplier")
+	fs.StringVar(
+		&f.forecast,
+		"forecast",
+		"",
+		"plan for these rates: a CSV of column,origin,time,quantile,value (a column is a topic, or *) or topic,hour,multiplier",
+	)
 	fs.Float64Var(&f.quantile, "quantile", 0.95, "quantile of the forecast to plan for")
 	fs.StringSliceVar(&f.replication, "replication-factor", nil, "change the replication factor of topics that match, such as ^orders=3")
-	fs.StringVar(&f.locality, "locality", "off", "move to where consumers that sit in one zone are: off, leader, follower (they fetch from the nearest replica)")
+	fs.StringVar(
+		&f.locality,
+		"locality",
+		"off",
+		"move to where consumers that sit in one zone are: off, leader, follower (they fetch from the nearest replica)",
+	)
 	fs.Float64Var(&f.crossZonePrice, "cross-zone-gigabyte", 0.01, "price of a gigabyte that crosses zones, for what locality saves")
 	fs.BoolVar(&f.partitionAdvice, "partition-advice", false, "say which topics need more partitions, and what that breaks")
 	f.output = outputFlag(cmd, "table", "json", "html")

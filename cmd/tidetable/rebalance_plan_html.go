@@ -15,17 +15,31 @@ func planPage(p rebalance.Plan) report.Page {
 		Title:    "Rebalance plan",
 		Subtitle: p.ClusterID,
 		Facts: []report.Fact{
-			{Name: "Data to move", Value: p.BytesToMove.String(), Detail: fmt.Sprintf("in %d replicas; at least %v must move", p.ReplicaMoves, p.LowerBounds.ForcedBytes)},
+			{
+				Name:   "Data to move",
+				Value:  p.BytesToMove.String(),
+				Detail: fmt.Sprintf("in %d replicas; at least %v must move", p.ReplicaMoves, p.LowerBounds.ForcedBytes),
+			},
 			{Name: "Leaders to move", Value: fmt.Sprint(p.LeaderMoves), Detail: fmt.Sprintf("%d of them without data", p.LeaderOnlyMoves)},
-			{Name: "Duration", Value: planDuration(p.DurationSeconds).String(), Detail: fmt.Sprintf("at %v a broker", p.ThrottleBytesPerSecond)},
-			{Name: "Imbalance", Value: fmt.Sprintf("%.1f → %.1f", p.Before.ImbalancePoints, p.After.ImbalancePoints), Detail: "points; 0 is perfect"},
+			{
+				Name:   "Duration",
+				Value:  planDuration(p.DurationSeconds).String(),
+				Detail: fmt.Sprintf("at %v a broker", p.ThrottleBytesPerSecond),
+			},
+			{
+				Name:   "Imbalance",
+				Value:  fmt.Sprintf("%.1f → %.1f", p.Before.ImbalancePoints, p.After.ImbalancePoints),
+				Detail: "points; 0 is perfect",
+			},
 		},
 		Charts: []report.Chart{
 			heatMap(p, "Before", func(b rebalance.BrokerChange) map[string]float64 { return b.UsedBefore }),
 			heatMap(p, "After", func(b rebalance.BrokerChange) map[string]float64 { return b.UsedAfter }),
 		},
 		Tables: []report.Table{resourceRows(p)},
-		Notes:  []string{"A cell is a broker's share relative to the average of alive brokers: 1 is even, red is more, blue is less. Brokers that must end up empty show what is left on them."},
+		Notes: []string{
+			"A cell is a broker's share relative to the average of alive brokers: 1 is even, red is more, blue is less. Brokers that must end up empty show what is left on them.",
+		},
 	}
 	if len(p.Frontier) > 1 {
 		page.Charts = append(page.Charts, frontierChart(p))
@@ -65,17 +79,29 @@ func heatMap(p rebalance.Plan, title string, used func(rebalance.BrokerChange) m
 		}
 	}
 	return report.Chart{
-		Title:       title,
-		Description: fmt.Sprintf("Heat map of %d brokers by resource, %s the plan: load relative to the average.", len(brokers), map[string]string{"Before": "before", "After": "after"}[title]),
-		Height:      320,
+		Title: title,
+		Description: fmt.Sprintf(
+			"Heat map of %d brokers by resource, %s the plan: load relative to the average.",
+			len(brokers),
+			map[string]string{"Before": "before", "After": "after"}[title],
+		),
+		Height: 320,
 		Option: map[string]any{
-			"tooltip":   map[string]any{"position": "top"},
-			"grid":      map[string]any{"left": 80, "right": 20, "top": 10, "bottom": 90},
-			"xAxis":     map[string]any{"type": "category", "data": brokers, "name": "broker"},
-			"yAxis":     map[string]any{"type": "category", "data": rows},
-			"dataZoom":  []any{map[string]any{"type": "inside"}},
-			"visualMap": map[string]any{"min": 0, "max": 2, "calculable": true, "orient": "horizontal", "left": "center", "bottom": 5, "inRange": map[string]any{"color": []string{"#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b"}}},
-			"series":    []any{map[string]any{"type": "heatmap", "data": cells, "name": title}},
+			"tooltip":  map[string]any{"position": "top"},
+			"grid":     map[string]any{"left": 80, "right": 20, "top": 10, "bottom": 90},
+			"xAxis":    map[string]any{"type": "category", "data": brokers, "name": "broker"},
+			"yAxis":    map[string]any{"type": "category", "data": rows},
+			"dataZoom": []any{map[string]any{"type": "inside"}},
+			"visualMap": map[string]any{
+				"min":        0,
+				"max":        2,
+				"calculable": true,
+				"orient":     "horizontal",
+				"left":       "center",
+				"bottom":     5,
+				"inRange":    map[string]any{"color": []string{"#2166ac", "#92c5de", "#f7f7f7", "#f4a582", "#b2182b"}},
+			},
+			"series": []any{map[string]any{"type": "heatmap", "data": cells, "name": title}},
 		},
 	}
 }
@@ -98,10 +124,21 @@ func frontierChart(p rebalance.Plan) report.Chart {
 }
 
 func resourceRows(p rebalance.Plan) report.Table {
-	t := report.Table{Title: "Resources", Columns: []string{"resource", "average", "max before", "max after", "over ideal before", "over ideal after"}, Numeric: []int{1, 2, 3, 4, 5}}
+	t := report.Table{
+		Title:   "Resources",
+		Columns: []string{"resource", "average", "max before", "max after", "over ideal before", "over ideal after"},
+		Numeric: []int{1, 2, 3, 4, 5},
+	}
 	for _, r := range planResources {
 		x, y := p.Before.Resources[r.key], p.After.Resources[r.key]
-		cells := []string{r.title, usedPercent(float64(x.Average)), usedPercent(float64(x.Max)), usedPercent(float64(y.Max)), idealRatio(x.OverIdeal), idealRatio(y.OverIdeal)}
+		cells := []string{
+			r.title,
+			usedPercent(float64(x.Average)),
+			usedPercent(float64(x.Max)),
+			usedPercent(float64(y.Max)),
+			idealRatio(x.OverIdeal),
+			idealRatio(y.OverIdeal),
+		}
 		if r.count {
 			cells[1], cells[2], cells[3] = "", "", ""
 		}

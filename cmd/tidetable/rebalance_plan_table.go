@@ -19,7 +19,11 @@ var planResources = []struct {
 	key, title string
 	count      bool
 }{
-	{string(cluster.Disk), "disk", false}, {string(cluster.CPU), "cpu", false}, {string(cluster.NetworkIn), "net in", false}, {string(cluster.NetworkOut), "net out", false},
+	{
+		string(cluster.Disk),
+		"disk",
+		false,
+	}, {string(cluster.CPU), "cpu", false}, {string(cluster.NetworkIn), "net in", false}, {string(cluster.NetworkOut), "net out", false},
 	{"replicas", "replicas", true}, {"leaders", "leaders", true},
 }
 
@@ -34,11 +38,26 @@ func planTable(w io.Writer, p rebalance.Plan) error {
 		b.WriteString("\n" + frontierTable(p) + "\n")
 	}
 	if l := p.Locality; l != nil {
-		fmt.Fprintf(&b, "\nConsumers in one zone read %v; %v of it crossed zones and %v still does. The %v saved are worth %.2f in 30 days.\n",
-			l.BytesPerSecond, l.CrossingBefore, l.CrossingAfter, l.SavedBytesPerSecond, l.SavedCostPer30Days)
+		fmt.Fprintf(
+			&b,
+			"\nConsumers in one zone read %v; %v of it crossed zones and %v still does. The %v saved are worth %.2f in 30 days.\n",
+			l.BytesPerSecond,
+			l.CrossingBefore,
+			l.CrossingAfter,
+			l.SavedBytesPerSecond,
+			l.SavedCostPer30Days,
+		)
 	}
 	for _, a := range p.PartitionAdvice {
-		fmt.Fprintf(&b, "\n%s has %d partitions and needs %d: %s. Mind: %s.\n", a.Topic, a.Partitions, a.Wanted, strings.Join(a.Why, "; "), a.Breaks)
+		fmt.Fprintf(
+			&b,
+			"\n%s has %d partitions and needs %d: %s. Mind: %s.\n",
+			a.Topic,
+			a.Partitions,
+			a.Wanted,
+			strings.Join(a.Why, "; "),
+			a.Breaks,
+		)
 	}
 	for _, v := range p.Violations {
 		fmt.Fprintf(&b, "\ncannot be met: %s: %s\n", v.Constraint, v.Detail)
@@ -67,8 +86,15 @@ func planSummary(b *strings.Builder, p rebalance.Plan) {
 		fmt.Fprintf(b, "%d leaders only need the election of the preferred replica.\n", p.PreferredElections)
 	}
 	l := p.LowerBounds
-	fmt.Fprintf(b, "No plan can move less than %v (evacuation %v, zone repair %v), nor bring every broker's disk and\nnetwork in within %v of its ideal with less than %v.\n",
-		l.ForcedBytes, l.EvacuationBytes, l.ZoneRepairBytes, l.Band, l.Bytes)
+	fmt.Fprintf(
+		b,
+		"No plan can move less than %v (evacuation %v, zone repair %v), nor bring every broker's disk and\nnetwork in within %v of its ideal with less than %v.\n",
+		l.ForcedBytes,
+		l.EvacuationBytes,
+		l.ZoneRepairBytes,
+		l.Band,
+		l.Bytes,
+	)
 }
 
 func planDuration(seconds float64) time.Duration {
@@ -89,7 +115,16 @@ func resourceTable(p rebalance.Plan) string {
 		}
 		t.AppendRow(append(row, idealRatio(x.OverIdeal), idealRatio(y.OverIdeal), idealRatio(x.UnderIdeal), idealRatio(y.UnderIdeal)))
 	}
-	t.AppendFooter(table.Row{"imbalance, points", "", "", "", fmt.Sprintf("%.1f", p.Before.ImbalancePoints), fmt.Sprintf("%.1f", p.After.ImbalancePoints)})
+	t.AppendFooter(
+		table.Row{
+			"imbalance, points",
+			"",
+			"",
+			"",
+			fmt.Sprintf("%.1f", p.Before.ImbalancePoints),
+			fmt.Sprintf("%.1f", p.After.ImbalancePoints),
+		},
+	)
 	return t.Render()
 }
 
@@ -97,7 +132,22 @@ func resourceTable(p rebalance.Plan) string {
 // before and after, as bars.
 func brokerTable(p rebalance.Plan) string {
 	t := newPlanTable()
-	t.AppendHeader(table.Row{"broker", "zone", "disk before", "disk after", "cpu before", "cpu after", "net out before", "net out after", "replicas", "leaders", "receives", "sends"})
+	t.AppendHeader(
+		table.Row{
+			"broker",
+			"zone",
+			"disk before",
+			"disk after",
+			"cpu before",
+			"cpu after",
+			"net out before",
+			"net out after",
+			"replicas",
+			"leaders",
+			"receives",
+			"sends",
+		},
+	)
 	for n, b := range p.Brokers {
 		if n == maxBrokersShown {
 			t.AppendFooter(table.Row{"…", fmt.Sprintf("%d more", len(p.Brokers)-n), "see json or html"})

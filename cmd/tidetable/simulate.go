@@ -50,7 +50,8 @@ func newSimulateCmd() *cobra.Command {
 	cmd.Flags().IntVar(&runs, "runs", 0, "Monte Carlo: how many runs (default: the scenario's monteCarlo.runs, else one run as written)")
 	cmd.Flags().StringVar(&shard, "shard", "", "do only part i/n of the runs, i from 0; put together by simulate merge")
 	cmd.Flags().StringVar(&report, "report", "", "write a self-contained HTML page to this file")
-	cmd.Flags().StringVar(&serve, "serve", "", "afterwards show the loop's decisions on the controller's page, at this address, until Ctrl-C")
+	cmd.Flags().
+		StringVar(&serve, "serve", "", "afterwards show the loop's decisions on the controller's page, at this address, until Ctrl-C")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, output: *out}
@@ -178,8 +179,15 @@ func (s *simulation) progress(o *simulations.Options, ticks int) (stop func()) {
 	if !isTerminal(w) {
 		return func() {}
 	}
-	bar := progressbar.NewOptions64(int64(ticks), progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("simulating"),
-		progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6))
+	bar := progressbar.NewOptions64(
+		int64(ticks),
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription("simulating"),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetPredictTime(true),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(100e6),
+	)
 	var mu sync.Mutex
 	o.Progress = func(n int) {
 		mu.Lock()

@@ -38,7 +38,8 @@ func newSimulateExportCmd() *cobra.Command {
 	var x export
 	cmd.Flags().StringVar(&x.dir, "dir", "exported", "the folder to write to")
 	cmd.Flags().StringVar(&x.snapshot, "snapshot", "", "the cluster as it was at the first decision")
-	cmd.Flags().StringVar(&x.traces, "traces", "", "the traces of a snapshot taken after the last decision, reaching back to before the first")
+	cmd.Flags().
+		StringVar(&x.traces, "traces", "", "the traces of a snapshot taken after the last decision, reaching back to before the first")
 	cmd.Flags().StringVar(&x.policy, "policy", "", "the policy that decided")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return x.run(cmd, args[0]) }
 	return cmd

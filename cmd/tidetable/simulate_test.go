@@ -84,7 +84,8 @@ func TestSimulateShardsMergeToTheWhole(t *testing.T) {
 	if code != exitDone || merged != whole {
 		t.Errorf("exit %d (%s); the merged shards are %d bytes, the whole %d", code, stderr, len(merged), len(whole))
 	}
-	if code, _, stderr := simulateRun(t, "", args[:len(args)-1]...); code != exitBadInput || !strings.Contains(stderr, "is in none of them") {
+	if code, _, stderr := simulateRun(t, "", args[:len(args)-1]...); code != exitBadInput ||
+		!strings.Contains(stderr, "is in none of them") {
 		t.Errorf("a missing shard: exit %d, %s", code, stderr)
 	}
 }

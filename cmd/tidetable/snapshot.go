@@ -57,7 +57,12 @@ func newSnapshotCmd() *cobra.Command {
 	fs.StringVar(&f.traces, "traces", "", "file to write the traces to (default: beside the snapshot; none when that goes to stdout)")
 	fs.StringVar(&f.lookback, "lookback", "28d", "how far the traces reach back")
 	fs.StringVar(&f.step, "step", "5m", "step of the traces")
-	fs.DurationVar(&f.kafka.config.RateOver, "rate-over", 15*time.Second, "how long Kafka's offsets are watched for the rates that Prometheus may not have; 0 for not at all")
+	fs.DurationVar(
+		&f.kafka.config.RateOver,
+		"rate-over",
+		15*time.Second,
+		"how long Kafka's offsets are watched for the rates that Prometheus may not have; 0 for not at all",
+	)
 	fs.StringVar(&f.at, "at", "", "time of the readings, as RFC 3339 (default: now; the last sample with --tsdb)")
 	fs.IntVar(&f.topics, "topics", 200, "topics that get columns of their own in the traces, the busiest first")
 	f.output = outputFlag(cmd, "table", "json")
@@ -274,7 +279,12 @@ func sumBy(series []metrics.Series, names ...string) []metrics.Series {
 // sumOf adds series on one grid point by point. A point where every series is
 // missing stays missing; where some are, the others count.
 func sumOf(series []metrics.Series, column string) metrics.Series {
-	out := metrics.Series{Labels: metrics.Labels{"column": column}, Start: series[0].Start, Step: series[0].Step, Values: make([]float64, series[0].Len())}
+	out := metrics.Series{
+		Labels: metrics.Labels{"column": column},
+		Start:  series[0].Start,
+		Step:   series[0].Step,
+		Values: make([]float64, series[0].Len()),
+	}
 	for i := range out.Values {
 		sum, known := 0.0, false
 		for _, s := range series {

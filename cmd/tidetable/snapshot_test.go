@@ -29,7 +29,13 @@ func strimziMetrics(t *testing.T) *promtest.Server {
 	s := promtest.New(t)
 	for b := range 3 {
 		add := func(name string, per30s, level float64, extra ...string) {
-			series := map[string]string{"__name__": name, "kubernetes_pod_name": fmt.Sprintf("claims-kafka-%d", b), "job": "kafka", "instance": fmt.Sprint(b), "zone": string(rune('a' + b))}
+			series := map[string]string{
+				"__name__":            name,
+				"kubernetes_pod_name": fmt.Sprintf("claims-kafka-%d", b),
+				"job":                 "kafka",
+				"instance":            fmt.Sprint(b),
+				"zone":                string(rune('a' + b)),
+			}
 			for i := 0; i < len(extra); i += 2 {
 				series[extra[i]] = extra[i+1]
 			}
@@ -120,11 +126,14 @@ func TestSnapshotIsTheSameFromAServerAndFromItsFolder(t *testing.T) {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	a, b := readBack(t, live), readBack(t, folder)
-	if fmt.Sprintf("%+v", a.Topics) != fmt.Sprintf("%+v", b.Topics) || len(a.Brokers) != len(b.Brokers) || *a.Brokers[1].Usage != *b.Brokers[1].Usage {
+	if fmt.Sprintf("%+v", a.Topics) != fmt.Sprintf("%+v", b.Topics) || len(a.Brokers) != len(b.Brokers) ||
+		*a.Brokers[1].Usage != *b.Brokers[1].Usage {
 		t.Errorf("the server gives\n%+v, the folder\n%+v", a, b)
 	}
 	p := a.Topics[0].Partitions
-	if fmt.Sprint(p[1].Replicas, p[1].Leader) != "[1 2] 1" || !near(float64(p[0].Load.BytesInPerSecond), 150) || p[0].Load.SizeBytes != 1e6 || a.Brokers[2].Zone != "c" {
+	if fmt.Sprint(p[1].Replicas, p[1].Leader) != "[1 2] 1" || !near(float64(p[0].Load.BytesInPerSecond), 150) ||
+		p[0].Load.SizeBytes != 1e6 ||
+		a.Brokers[2].Zone != "c" {
 		t.Errorf("snapshot %+v", a)
 	}
 	if !strings.Contains(stderr, "placement is not known: read off Prometheus, without Kafka") {
@@ -146,7 +155,8 @@ func TestSnapshotIsTheSameFromAServerAndFromItsFolder(t *testing.T) {
 	if last, _ := total.Last(); !ok || !near(last, 300) {
 		t.Errorf("bytes_in ends at %v, want 300 (%s)", last, archive.ColumnNames(tr))
 	}
-	if h, err := tr.History(t.Context(), metrics.BrokerCPU, metrics.Window{From: sampledFrom, To: sampledFrom.Add(2 * time.Hour), Step: 5 * time.Minute}); err != nil || len(h) != 3 {
+	if h, err := tr.History(t.Context(), metrics.BrokerCPU, metrics.Window{From: sampledFrom, To: sampledFrom.Add(2 * time.Hour), Step: 5 * time.Minute}); err != nil ||
+		len(h) != 3 {
 		t.Errorf("broker CPU: %v, %v", h, err)
 	}
 }
@@ -172,7 +182,22 @@ func TestSnapshotMergesKafkaAndPrometheusAndNamesWhatIsMissing(t *testing.T) {
 	defer k.Close()
 	bootstrap := strings.Join(k.ListenAddrs(), ",")
 	file := filepath.Join(t.TempDir(), "c.json")
-	code, _, stderr := runCommand(t, "snapshot", "--prometheus", s.URL, "--rate-over", "0", "--bootstrap", bootstrap, "--at", "2026-03-01T02:00:00Z", "--lookback", "1h", "-o", file)
+	code, _, stderr := runCommand(
+		t,
+		"snapshot",
+		"--prometheus",
+		s.URL,
+		"--rate-over",
+		"0",
+		"--bootstrap",
+		bootstrap,
+		"--at",
+		"2026-03-01T02:00:00Z",
+		"--lookback",
+		"1h",
+		"-o",
+		file,
+	)
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
@@ -184,11 +209,23 @@ func TestSnapshotMergesKafkaAndPrometheusAndNamesWhatIsMissing(t *testing.T) {
 		t.Errorf("%s is stale: %s", x.Signal, x.Reason)
 	}
 	// Kafka alone: written, what is missing named, and no traces.
-	if code, _, stderr = runCommand(t, "snapshot", "--rate-over", "0", "--bootstrap", bootstrap, "-o", file); code != 0 || !strings.Contains(stderr, "topic_bytes_in is not known: no Prometheus was given") {
+	if code, _, stderr = runCommand(t, "snapshot", "--rate-over", "0", "--bootstrap", bootstrap, "-o", file); code != 0 ||
+		!strings.Contains(stderr, "topic_bytes_in is not known: no Prometheus was given") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	// A Prometheus that was given and is not there: written, named, exit 1.
-	code, _, stderr = runCommand(t, "snapshot", "--rate-over", "0", "--bootstrap", bootstrap, "--prometheus", "http://127.0.0.1:1", "-o", file)
+	code, _, stderr = runCommand(
+		t,
+		"snapshot",
+		"--rate-over",
+		"0",
+		"--bootstrap",
+		bootstrap,
+		"--prometheus",
+		"http://127.0.0.1:1",
+		"-o",
+		file,
+	)
 	if code != 1 || !strings.Contains(stderr, "connection refused") || !strings.Contains(stderr, "broker_cpu is not known") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}

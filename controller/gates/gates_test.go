@@ -30,15 +30,23 @@ func calm() Situation {
 	p.SetDefaults()
 	s := cluster.Snapshot{TakenAt: now}
 	for i := range 6 {
-		s.Brokers = append(s.Brokers, cluster.Broker{ID: i, Zone: string(rune('a' + i%3)), State: cluster.BrokerAlive, Capacity: cluster.Capacity{DiskBytes: 1e12}})
+		s.Brokers = append(
+			s.Brokers,
+			cluster.Broker{ID: i, Zone: string(rune('a' + i%3)), State: cluster.BrokerAlive, Capacity: cluster.Capacity{DiskBytes: 1e12}},
+		)
 	}
 	t := cluster.Topic{Name: "orders"}
 	for i := range 6 {
 		r := []int{i, (i + 1) % 6, (i + 2) % 6}
-		t.Partitions = append(t.Partitions, cluster.Partition{Partition: i, Leader: i, Replicas: r, ISR: r, Load: cluster.Load{SizeBytes: 1e11}})
+		t.Partitions = append(
+			t.Partitions,
+			cluster.Partition{Partition: i, Leader: i, Replicas: r, ISR: r, Load: cluster.Load{SizeBytes: 1e11}},
+		)
 	}
 	s.Topics = []cluster.Topic{t}
-	s.Groups = []cluster.Group{{Name: "billing", Partitions: []cluster.GroupPartition{{Topic: "orders", Lag: 1000, ConsumedPerSecond: 100}}}}
+	s.Groups = []cluster.Group{
+		{Name: "billing", Partitions: []cluster.GroupPartition{{Topic: "orders", Lag: 1000, ConsumedPerSecond: 100}}},
+	}
 	long := now.Add(-100 * time.Hour)
 	return Situation{
 		Now: now, Policy: &p, Snapshot: &s, Requirement: &capacity.Requirement{Brokers: 4, Complete: true},
@@ -89,14 +97,38 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{Alerts{}, "hold of one group", func(s *Situation) {
 			s.Observations = []decision.Observation{{Source: "lag", Effect: decision.EffectHold, Subject: "billing"}}
 		}, rulings{"shrink": hold}},
-		{Bounds{}, "minimum", func(s *Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 }, rulings{"in": refuse, "shrink": refuse}},
-		{Bounds{}, "maximum", func(s *Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 }, rulings{"out": refuse, "surge": refuse, "grow": refuse}},
-		{BrokersReady{}, "fenced", func(s *Situation) { s.Snapshot.Brokers[2].State = cluster.BrokerFenced }, rulings{"out": hold, "in": hold, "balance": hold}},
-		{BrokersReady{}, "pod missing", func(s *Situation) { s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 5} }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{
+			Bounds{},
+			"minimum",
+			func(s *Situation) { s.Policy.Spec.Brokers.Min, s.Policy.Spec.Consumers[0].Min = 6, 3 },
+			rulings{"in": refuse, "shrink": refuse},
+		},
+		{
+			Bounds{},
+			"maximum",
+			func(s *Situation) { s.Policy.Spec.Brokers.Max, s.Policy.Spec.Consumers[0].Max = 6, 5 },
+			rulings{"out": refuse, "surge": refuse, "grow": refuse},
+		},
+		{
+			BrokersReady{},
+			"fenced",
+			func(s *Situation) { s.Snapshot.Brokers[2].State = cluster.BrokerFenced },
+			rulings{"out": hold, "in": hold, "balance": hold},
+		},
+		{
+			BrokersReady{},
+			"pod missing",
+			func(s *Situation) { s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 5} },
+			rulings{"out": hold, "in": hold, "balance": hold},
+		},
 		{Budget{}, "spent", func(s *Situation) {
 			s.Policy.Spec.Gates.Budget = policy.Budget{BrokerActions: 2, ConsumerActions: 1}
 			s.Past = []decision.PastScale{
-				{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour)}, {Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-3 * time.Hour)},
+				{
+					Kind:   decision.ScaleBrokers,
+					Target: kafka,
+					At:     now.Add(-2 * time.Hour),
+				}, {Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-3 * time.Hour)},
 				{Kind: decision.ScaleConsumers, Target: "Deployment/billing", At: now.Add(-time.Hour)},
 			}
 		}, rulings{"out": hold, "in": hold, "grow": hold, "shrink": hold}},
@@ -105,7 +137,9 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 			s.Past = []decision.PastScale{{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-25 * time.Hour)}}
 		}, rulings{}},
 		{Cooldown{}, "just changed", func(s *Situation) {
-			s.Past = []decision.PastScale{{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour), Ended: now.Add(-10 * time.Minute)}}
+			s.Past = []decision.PastScale{
+				{Kind: decision.ScaleBrokers, Target: kafka, At: now.Add(-2 * time.Hour), Ended: now.Add(-10 * time.Minute)},
+			}
 		}, rulings{"out": hold, "in": hold, "balance": hold}},
 		{DiskAfter{}, "full", func(s *Situation) {
 			for i := range s.Snapshot.Topics[0].Partitions {
@@ -115,7 +149,12 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{DiskAfter{}, "unknown", func(s *Situation) { s.Snapshot.Brokers[0].Capacity.DiskBytes = 0 }, rulings{"in": hold}},
 		{ForecastTrust{}, "untrusted", func(s *Situation) { s.Forecasts[0].Trusted = false }, rulings{"in": hold}},
 		{ForecastTrust{}, "none", func(s *Situation) { s.Forecasts = nil }, rulings{"in": hold, "shrink": hold}},
-		{HoldByHand{}, "policy", func(s *Situation) { s.Policy.Spec.Gates.Hold = true }, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
+		{
+			HoldByHand{},
+			"policy",
+			func(s *Situation) { s.Policy.Spec.Gates.Hold = true },
+			rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold},
+		},
 		{HoldByHand{}, "annotation", func(s *Situation) {
 			s.Policy.Metadata.Annotations = map[string]string{policy.HoldAnnotation: "upgrade"}
 		}, rulings{"out": hold, "surge": hold, "in": hold, "grow": hold, "shrink": hold, "balance": hold}},
@@ -123,16 +162,46 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 			s.Scales["Deployment/billing"] = actuators.Scale{Replicas: 4, Held: "debugging"}
 		}, rulings{"grow": hold, "shrink": hold}},
 		{Ineffective{}, "consumers wait for something else", func(s *Situation) {
-			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 100, Lag: 900}}
+			s.Past = []decision.PastScale{
+				{
+					Kind:     decision.ScaleConsumers,
+					Target:   "Deployment/billing",
+					From:     2,
+					To:       4,
+					At:       now.Add(-40 * time.Minute),
+					Consumed: 100,
+					Lag:      900,
+				},
+			}
 		}, rulings{"grow": hold}},
 		{Ineffective{}, "it helped", func(s *Situation) {
-			s.Past = []decision.PastScale{{Kind: decision.ScaleConsumers, Target: "Deployment/billing", From: 2, To: 4, At: now.Add(-40 * time.Minute), Consumed: 60, Lag: 900}}
+			s.Past = []decision.PastScale{
+				{
+					Kind:     decision.ScaleConsumers,
+					Target:   "Deployment/billing",
+					From:     2,
+					To:       4,
+					At:       now.Add(-40 * time.Minute),
+					Consumed: 60,
+					Lag:      900,
+				},
+			}
 		}, rulings{}},
 		{Ineffective{}, "empty broker", func(s *Situation) {
 			s.Snapshot.Brokers = append(s.Snapshot.Brokers, cluster.Broker{ID: 6, State: cluster.BrokerAlive})
 		}, rulings{"out": hold, "surge": hold}},
-		{MaxStep{}, "too far", func(s *Situation) { s.Policy.Spec.Brokers.MaxStep = 0 }, rulings{"out": refuse, "surge": refuse, "in": refuse}},
-		{OneOperation{}, "in flight", func(s *Situation) { s.Operation = &decision.Operation{ID: "x"} }, rulings{"out": hold, "surge": hold, "in": hold, "balance": hold}},
+		{
+			MaxStep{},
+			"too far",
+			func(s *Situation) { s.Policy.Spec.Brokers.MaxStep = 0 },
+			rulings{"out": refuse, "surge": refuse, "in": refuse},
+		},
+		{
+			OneOperation{},
+			"in flight",
+			func(s *Situation) { s.Operation = &decision.Operation{ID: "x"} },
+			rulings{"out": hold, "surge": hold, "in": hold, "balance": hold},
+		},
 		{Ownership{}, "an HPA", func(s *Situation) {
 			s.Scales["Deployment/billing"] = actuators.Scale{Replicas: 4, Conflict: "HorizontalPodAutoscaler billing"}
 		}, rulings{"grow": refuse, "shrink": refuse}},
@@ -143,7 +212,12 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{PartitionHealth{}, "under-replicated", func(s *Situation) {
 			s.Snapshot.Topics[0].Partitions[1].ISR = []int{1}
 		}, rulings{"out": hold, "in": hold, "balance": hold}},
-		{PartitionHealth{}, "offline", func(s *Situation) { s.Snapshot.Topics[0].Partitions[1].Leader = -1 }, rulings{"out": hold, "in": hold, "balance": hold}},
+		{
+			PartitionHealth{},
+			"offline",
+			func(s *Situation) { s.Snapshot.Topics[0].Partitions[1].Leader = -1 },
+			rulings{"out": hold, "in": hold, "balance": hold},
+		},
 		{Reassignments{}, "somebody moves", func(s *Situation) {
 			s.Snapshot.Reassignments = []cluster.Reassignment{{Topic: "orders"}}
 		}, rulings{"in": hold, "balance": hold}},

@@ -49,7 +49,14 @@ func (Ineffective) Check(_ context.Context, p decision.Proposal, s Situation) de
 	}
 	grew := float64(last.To)/float64(last.From) - 1
 	if lag >= last.Lag && consumed < last.Consumed*(1+leastGain*grew) {
-		return hold("growing from %d to %d replicas %s ago did not help: %.4g records/s are consumed, %.4g were before; something else is the bottleneck", last.From, last.To, ago(s.Now.Sub(last.At)), consumed, last.Consumed)
+		return hold(
+			"growing from %d to %d replicas %s ago did not help: %.4g records/s are consumed, %.4g were before; something else is the bottleneck",
+			last.From,
+			last.To,
+			ago(s.Now.Sub(last.At)),
+			consumed,
+			last.Consumed,
+		)
 	}
 	return allow()
 }

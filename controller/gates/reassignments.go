@@ -17,7 +17,12 @@ func (Reassignments) Name() string { return "reassignments" }
 // own: pods can start meanwhile.
 func (Reassignments) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if n := len(s.Snapshot.Reassignments); n > 0 && movesData(p) && !scaleOut(p) {
-		return hold("%d partitions are being moved, such as %s-%d", n, s.Snapshot.Reassignments[0].Topic, s.Snapshot.Reassignments[0].Partition)
+		return hold(
+			"%d partitions are being moved, such as %s-%d",
+			n,
+			s.Snapshot.Reassignments[0].Topic,
+			s.Snapshot.Reassignments[0].Partition,
+		)
 	}
 	return allow()
 }

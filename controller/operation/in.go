@@ -35,9 +35,21 @@ func (w *walk) draining(ctx context.Context, op *decision.Operation) (decision.P
 	}
 	if late := w.Now.Sub(op.Started); late > w.Spec.Brokers.DrainTimeout.D() {
 		// Nothing but a word: a drain that takes long is a drain that goes on.
-		w.note("the drain of brokers %v has taken %s; it goes on, and nothing is removed before they are empty", op.Brokers, decision.Rounded(late))
-		w.Concerns = append(w.Concerns, decision.Concern{Kind: decision.DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: decision.Warning,
-			Detail: fmt.Sprintf("the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s", decision.Rounded(late), w.Spec.Brokers.DrainTimeout, cmp.Or(op.Blocked, op.Note))})
+		w.note(
+			"the drain of brokers %v has taken %s; it goes on, and nothing is removed before they are empty",
+			op.Brokers,
+			decision.Rounded(late),
+		)
+		w.Concerns = append(
+			w.Concerns,
+			decision.Concern{Kind: decision.DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: decision.Warning,
+				Detail: fmt.Sprintf(
+					"the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s",
+					decision.Rounded(late),
+					w.Spec.Brokers.DrainTimeout,
+					cmp.Or(op.Blocked, op.Note),
+				)},
+		)
 	}
 	if busy {
 		return op.Phase, nil
@@ -55,8 +67,12 @@ func (w *walk) draining(ctx context.Context, op *decision.Operation) (decision.P
 		return op.Phase, err
 	}
 	if plan != nil && !started {
-		op.Blocked = fmt.Sprintf("brokers %v cannot be emptied: %s; they keep what they hold until there is room, or until the policy asks for %d brokers",
-			op.Brokers, violations(plan.Violations), op.From)
+		op.Blocked = fmt.Sprintf(
+			"brokers %v cannot be emptied: %s; they keep what they hold until there is room, or until the policy asks for %d brokers",
+			op.Brokers,
+			violations(plan.Violations),
+			op.From,
+		)
 	}
 	return op.Phase, nil
 }

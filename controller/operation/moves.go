@@ -23,7 +23,15 @@ func (w *walk) poll(ctx context.Context, op *decision.Operation) (busy bool, err
 	w.Moving = &p
 	if p.State.Active() {
 		op.BytesMoved = p.BytesMoved
-		op.Note = fmt.Sprintf("%s: %s of %s moved, %d of %d moves, about %s left", p.State, p.BytesMoved, p.BytesTotal, p.MovesDone, p.MovesTotal, decision.Rounded(p.ETA()))
+		op.Note = fmt.Sprintf(
+			"%s: %s of %s moved, %d of %d moves, about %s left",
+			p.State,
+			p.BytesMoved,
+			p.BytesTotal,
+			p.MovesDone,
+			p.MovesTotal,
+			decision.Rounded(p.ETA()),
+		)
 		if p.Why != "" {
 			op.Note += ": " + p.Why
 		}

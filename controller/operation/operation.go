@@ -136,7 +136,11 @@ func (m *Machine) Load(ctx context.Context) error {
 		return fmt.Errorf("reading the loop's state: %w", err)
 	}
 	if s.Version > StateVersion {
-		return fmt.Errorf("reading the loop's state: version %d was written by a newer tidetable; this one knows %d", s.Version, StateVersion)
+		return fmt.Errorf(
+			"reading the loop's state: version %d was written by a newer tidetable; this one knows %d",
+			s.Version,
+			StateVersion,
+		)
 	}
 	s.Version = StateVersion
 	m.state, m.loaded = s, true

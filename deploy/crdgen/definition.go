@@ -15,8 +15,10 @@ import (
 var refinements = map[string]func(*apiextensions.JSONSchemaProps){
 	"spec": func(s *apiextensions.JSONSchemaProps) {
 		s.XValidations = apiextensions.ValidationRules{
-			rule("!has(self.mode) || !(self.mode in ['Act', 'Approve']) || (has(self.brokers) && has(self.brokers.max) && self.brokers.max > 0)",
-				"brokers.max is required in mode Approve and Act"),
+			rule(
+				"!has(self.mode) || !(self.mode in ['Act', 'Approve']) || (has(self.brokers) && has(self.brokers.max) && self.brokers.max > 0)",
+				"brokers.max is required in mode Approve and Act",
+			),
 		}
 	},
 	"spec.journal": func(s *apiextensions.JSONSchemaProps) {
@@ -120,7 +122,9 @@ func definition(c comments) crd {
 						"spec": spec, "status": status,
 					},
 				}},
-				Subresources:             &apiextensions.CustomResourceSubresources{Status: &apiextensions.CustomResourceSubresourceStatus{}},
+				Subresources: &apiextensions.CustomResourceSubresources{
+					Status: &apiextensions.CustomResourceSubresourceStatus{},
+				},
 				AdditionalPrinterColumns: columns(),
 			}},
 		},

@@ -87,7 +87,8 @@ func TestEveryRuleSelectsWhatExistsAndHasARunbook(t *testing.T) {
 				t.Errorf("%s is there twice", r.Alert)
 			}
 			names[r.Alert] = true
-			if !slices.Contains([]string{"critical", "warning", "info"}, r.Labels["severity"]) || r.Annotations["summary"] == "" || r.Annotations["description"] == "" {
+			if !slices.Contains([]string{"critical", "warning", "info"}, r.Labels["severity"]) || r.Annotations["summary"] == "" ||
+				r.Annotations["description"] == "" {
 				t.Errorf("%s lacks a severity, a summary or a description", r.Alert)
 			}
 		}

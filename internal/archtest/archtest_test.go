@@ -94,7 +94,8 @@ func TestRoomsKnowOnlyWhomTheyMay(t *testing.T) {
 		}
 		for _, imp := range p.Imports {
 			other, ours := strings.CutPrefix(imp, module)
-			if !ours || matches(knows, other) || room != "cluster" && slices.Contains(leaves, other) || strings.HasPrefix(other, room+"/internal/") {
+			if !ours || matches(knows, other) || room != "cluster" && slices.Contains(leaves, other) ||
+				strings.HasPrefix(other, room+"/internal/") {
 				continue
 			}
 			t.Errorf("%s imports %s; it may know %s", room, other, strings.Join(knows, ", "))
@@ -113,7 +114,8 @@ func TestEveryPermissionIsUsed(t *testing.T) {
 			used := false
 			for room, imports := range imported {
 				if line, _ := lineOf(room); line == m.room {
-					used = used || slices.ContainsFunc(imports, func(i string) bool { return matches([]string{k}, strings.TrimPrefix(i, module)) })
+					used = used ||
+						slices.ContainsFunc(imports, func(i string) bool { return matches([]string{k}, strings.TrimPrefix(i, module)) })
 				}
 			}
 			if !used {
@@ -126,7 +128,8 @@ func TestEveryPermissionIsUsed(t *testing.T) {
 			used := false
 			for room, imports := range imported {
 				if matches([]string{r}, room) {
-					used = used || slices.ContainsFunc(imports, func(i string) bool { return i == s.prefix || strings.HasPrefix(i, s.prefix+"/") })
+					used = used ||
+						slices.ContainsFunc(imports, func(i string) bool { return i == s.prefix || strings.HasPrefix(i, s.prefix+"/") })
 				}
 			}
 			if !used {

@@ -169,7 +169,11 @@ func checked(t *testing.T, wanted string) []checkedPackage {
 	imp := importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	var all []checkedPackage
 	for _, p := range ours {
-		c := checkedPackage{path: p.ImportPath, info: &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}}, files: map[string]*ast.File{}}
+		c := checkedPackage{
+			path:  p.ImportPath,
+			info:  &types.Info{Selections: map[*ast.SelectorExpr]*types.Selection{}},
+			files: map[string]*ast.File{},
+		}
 		var files []*ast.File
 		for _, name := range p.GoFiles {
 			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, name), nil, parser.SkipObjectResolution)

@@ -121,7 +121,12 @@ func send[P, R any](t *testing.T, b *Browser, command cdp.Command[P, R], params 
 // See sets the size and the theme; the time zone is UTC, and nothing moves.
 func (b *Browser) See(t *testing.T, width, height int64, theme string) {
 	t.Helper()
-	send(t, b, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 500})
+	send(
+		t,
+		b,
+		emulation.SetDeviceMetricsOverride,
+		emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 500},
+	)
 	send(t, b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "UTC"})
 	send(t, b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: theme}, {Name: "prefers-reduced-motion", Value: "reduce"},
@@ -130,7 +135,11 @@ func (b *Browser) See(t *testing.T, width, height int64, theme string) {
 
 // Until waits for a condition of the page.
 func Until(condition string) chromedp.Action[chromedp.Void] {
-	return chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingInterval(50*time.Millisecond), chromedp.WithPollingTimeout(0)) // the browser's own deadline counts
+	return chromedp.Poll[chromedp.Void](
+		condition,
+		chromedp.WithPollingInterval(50*time.Millisecond),
+		chromedp.WithPollingTimeout(0),
+	) // the browser's own deadline counts
 }
 
 // Visit opens an address and waits until the page says that all is drawn.

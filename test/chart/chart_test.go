@@ -57,7 +57,12 @@ func render(values object) (string, error) {
 	if err := chartutil.ValidateAgainstSchema(c, mustCoalesce(c.Values, values)); err != nil {
 		return "", err
 	}
-	v, err := chartutil.ToRenderValues(c, values, chartutil.ReleaseOptions{Name: "tidetable", Namespace: "kafka"}, chartutil.DefaultCapabilities)
+	v, err := chartutil.ToRenderValues(
+		c,
+		values,
+		chartutil.ReleaseOptions{Name: "tidetable", Namespace: "kafka"},
+		chartutil.DefaultCapabilities,
+	)
 	if err != nil {
 		return "", err
 	}
@@ -177,11 +182,19 @@ func TestChartAndOverlaysGiveTheSameObjects(t *testing.T) {
 
 func TestValuesReachTheObjects(t *testing.T) {
 	text, err := render(object{
-		"image": object{"repository": "registry.example/tt", "tag": "1.2.3", "pullPolicy": "Always"}, "maxMode": "Approve", "extraArgs": []any{"--log-level=debug"},
+		"image": object{
+			"repository": "registry.example/tt",
+			"tag":        "1.2.3",
+			"pullPolicy": "Always",
+		}, "maxMode": "Approve", "extraArgs": []any{"--log-level=debug"},
 		"journal": object{"size": "20Gi", "storageClassName": "fast"}, "networkPolicy": object{"enabled": false},
-		"resources":    object{"requests": object{"cpu": "1", "memory": "2Gi"}},
-		"nodeSelector": object{"zone": "a"}, "tolerations": []any{object{"key": "x", "operator": "Exists"}}, "imagePullSecrets": []any{object{"name": "pull"}},
-		"extraVolumes": []any{object{"name": "tls", "secret": object{"secretName": "kafka"}}}, "extraVolumeMounts": []any{object{"name": "tls", "mountPath": "/tls"}},
+		"resources": object{"requests": object{"cpu": "1", "memory": "2Gi"}},
+		"nodeSelector": object{
+			"zone": "a",
+		}, "tolerations": []any{object{"key": "x", "operator": "Exists"}}, "imagePullSecrets": []any{object{"name": "pull"}},
+		"extraVolumes": []any{
+			object{"name": "tls", "secret": object{"secretName": "kafka"}},
+		}, "extraVolumeMounts": []any{object{"name": "tls", "mountPath": "/tls"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -57,16 +57,31 @@ const header = "{{- /* Made by go run ./deploy/helm/gen from deploy/kustomize; e
 var sources = []source{
 	{from: "base/serviceaccount.yaml", to: "templates/serviceaccount.yaml"},
 	{from: "base/deployment.yaml", to: "templates/deployment.yaml", replace: []replacement{
-		{"          image: ghcr.io/tidetable/tidetable:latest\n", "          image: {{ printf \"%s:%s\" .Values.image.repository .Values.image.tag }}\n          {{- with .Values.image.pullPolicy }}\n          imagePullPolicy: {{ . }}\n          {{- end }}\n"},
+		{
+			"          image: ghcr.io/tidetable/tidetable:latest\n",
+			"          image: {{ printf \"%s:%s\" .Values.image.repository .Values.image.tag }}\n          {{- with .Values.image.pullPolicy }}\n          imagePullPolicy: {{ . }}\n          {{- end }}\n",
+		},
 		{"--max-mode=Observe]", "{{ printf \"--max-mode=%s\" .Values.maxMode }}{{ range .Values.extraArgs }}, {{ . | quote }}{{ end }}]"},
-		{"            requests: {cpu: 100m, memory: 256Mi}\n            limits: {memory: 1Gi}\n", "            {{- toYaml .Values.resources | nindent 12 }}\n"},
-		{"            - {name: tmp, mountPath: /tmp}\n", "            - {name: tmp, mountPath: /tmp}\n            {{- with .Values.extraVolumeMounts }}\n            {{- toYaml . | nindent 12 }}\n            {{- end }}\n"},
-		{"          emptyDir: {sizeLimit: 256Mi}\n", "          emptyDir: {sizeLimit: 256Mi}\n        {{- with .Values.extraVolumes }}\n        {{- toYaml . | nindent 8 }}\n        {{- end }}\n      {{- with .Values.imagePullSecrets }}\n      imagePullSecrets:\n        {{- toYaml . | nindent 8 }}\n      {{- end }}\n      {{- with .Values.nodeSelector }}\n      nodeSelector:\n        {{- toYaml . | nindent 8 }}\n      {{- end }}\n      {{- with .Values.tolerations }}\n      tolerations:\n        {{- toYaml . | nindent 8 }}\n      {{- end }}\n"},
+		{
+			"            requests: {cpu: 100m, memory: 256Mi}\n            limits: {memory: 1Gi}\n",
+			"            {{- toYaml .Values.resources | nindent 12 }}\n",
+		},
+		{
+			"            - {name: tmp, mountPath: /tmp}\n",
+			"            - {name: tmp, mountPath: /tmp}\n            {{- with .Values.extraVolumeMounts }}\n            {{- toYaml . | nindent 12 }}\n            {{- end }}\n",
+		},
+		{
+			"          emptyDir: {sizeLimit: 256Mi}\n",
+			"          emptyDir: {sizeLimit: 256Mi}\n        {{- with .Values.extraVolumes }}\n        {{- toYaml . | nindent 8 }}\n        {{- end }}\n      {{- with .Values.imagePullSecrets }}\n      imagePullSecrets:\n        {{- toYaml . | nindent 8 }}\n      {{- end }}\n      {{- with .Values.nodeSelector }}\n      nodeSelector:\n        {{- toYaml . | nindent 8 }}\n      {{- end }}\n      {{- with .Values.tolerations }}\n      tolerations:\n        {{- toYaml . | nindent 8 }}\n      {{- end }}\n",
+		},
 	}},
 	{from: "base/service.yaml", to: "templates/service.yaml"},
 	{from: "base/networkpolicy.yaml", to: "templates/networkpolicy.yaml", when: ".Values.networkPolicy.enabled"},
 	{from: "base/claim.yaml", to: "templates/claim.yaml", replace: []replacement{
-		{"    requests: {storage: 5Gi}\n", "    requests: {storage: {{ .Values.journal.size }}}\n  {{- with .Values.journal.storageClassName }}\n  storageClassName: {{ . }}\n  {{- end }}\n"},
+		{
+			"    requests: {storage: 5Gi}\n",
+			"    requests: {storage: {{ .Values.journal.size }}}\n  {{- with .Values.journal.storageClassName }}\n  storageClassName: {{ . }}\n  {{- end }}\n",
+		},
 	}},
 	{from: "overlays/observe/role.yaml", to: "templates/role-observe.yaml"},
 	{from: "overlays/recommend/role.yaml", to: "templates/role-recommend.yaml", when: `ne .Values.maxMode "Observe"`},
@@ -111,7 +126,11 @@ func (s source) template(text string) ([]byte, error) {
 		return m + "  namespace: {{ .Release.Namespace }}\n  labels: {app.kubernetes.io/name: tidetable}\n"
 	})
 	// A binding names the account's namespace too, as kustomize makes it.
-	text = strings.ReplaceAll(text, "  - kind: ServiceAccount\n    name: tidetable\n", "  - kind: ServiceAccount\n    name: tidetable\n    namespace: {{ .Release.Namespace }}\n")
+	text = strings.ReplaceAll(
+		text,
+		"  - kind: ServiceAccount\n    name: tidetable\n",
+		"  - kind: ServiceAccount\n    name: tidetable\n    namespace: {{ .Release.Namespace }}\n",
+	)
 	text = clusterScoped(text)
 	var out bytes.Buffer
 	out.WriteString(header)
