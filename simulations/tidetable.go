@@ -164,7 +164,8 @@ func (l *loop) config(w *world.World) (controller.Config, error) {
 	rate, _, _ := spec.Rebalance.ThrottleRate()
 	cfg := controller.Config{
 		Policy: l.doc, Observer: w.Observer(), History: w.History(), Planner: &patientPlanner{w: w}, Scalers: scalers,
-		Mover: world.Mover{World: w, Throttle: rate}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w, NoCurves: l.options.Journal == nil,
+		Mover: world.Mover{World: w, Throttle: rate}, Admin: world.Admin{World: w}, Gates: l.options.gates(), Clock: w,
+		NoCurves: l.options.Journal == nil,
 	}
 	if l.greedy {
 		cfg.Planner = greedyPlanner{w}

@@ -99,7 +99,8 @@ func waiting(u float64) float64 {
 	if u < nearlyFull {
 		return ln100 * service / (1 - u)
 	}
-	return math.Min(ln100*service/0.01*(1+100*(u-nearlyFull)), deliveryTimeout.Seconds())
+	const left = 1 - nearlyFull
+	return math.Min(ln100*service/left*(1+1/left*(u-nearlyFull)), deliveryTimeout.Seconds())
 }
 
 // slow makes a fault's factor the broker's.
