@@ -139,7 +139,7 @@ func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 
 func TestLosingAZone(t *testing.T) {
 	in := input()
-	e, err := Lose(in, "zone=a")
+	e, err := Lose(in, Part{Zone: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,11 +150,18 @@ func TestLosingAZone(t *testing.T) {
 	}
 	in.PeakNow = 100e6 // 300 ÷ 60 = 5
 	in.Prices.BrokerHour = 1
-	if e, _ = Lose(in, "zone=a"); e.Holds || e.Overloaded != "networkIn" || e.BrokersToAdd != 1 || math.Abs(e.CostToHold-730.5) > 1 {
+	if e, _ = Lose(in, Part{Zone: "a"}); e.Holds || e.Overloaded != "networkIn" || e.BrokersToAdd != 1 || math.Abs(e.CostToHold-730.5) > 1 {
 		t.Errorf("%+v", e)
 	}
-	for _, bad := range []string{"zone=z", "rack=a", "zone", "broker=99", ""} {
-		if _, err := Lose(in, bad); err == nil {
+	for _, bad := range []string{"zone=z", "broker=99"} {
+		if part, err := ParsePart(bad); err != nil || part.String() != bad {
+			t.Errorf("%q is read as %q, %v", bad, part, err)
+		} else if _, err := Lose(in, part); err == nil {
+			t.Errorf("%q was lost, and is not there", bad)
+		}
+	}
+	for _, bad := range []string{"rack=a", "zone", "zone=", "broker=x", "broker=", ""} {
+		if _, err := ParsePart(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}

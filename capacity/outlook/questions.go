@@ -96,21 +96,49 @@ func (p *lookahead) shapes() []ShapeCost {
 	return out
 }
 
-// Lose tells what losing a zone (zone=a) or a broker (broker=3) would mean at
-// the present peak.
-func Lose(in Input, what string) (LossEffect, error) {
-	kind, value, ok := strings.Cut(what, "=")
-	if !ok || value == "" || kind != "zone" && kind != "broker" {
-		return LossEffect{}, fmt.Errorf("%q is not something that can be lost; write zone=a or broker=3", what)
+// Part is what can be lost: a zone or, where that is "", a broker.
+type Part struct {
+	Zone   string
+	Broker int
+}
+
+// ParsePart reads zone=a or broker=3.
+func ParsePart(text string) (Part, error) {
+	kind, value, _ := strings.Cut(text, "=")
+	switch id, err := strconv.Atoi(value); {
+	case kind == "zone" && value != "":
+		return Part{Zone: value}, nil
+	case kind == "broker" && err == nil:
+		return Part{Broker: id}, nil
 	}
-	e := LossEffect{What: what}
+	return Part{}, fmt.Errorf("%q is not something that can be lost; write zone=a or broker=3", text)
+}
+
+func (p Part) String() string {
+	if p.Zone != "" {
+		return "zone=" + p.Zone
+	}
+	return "broker=" + strconv.Itoa(p.Broker)
+}
+
+// has tells whether a broker is lost with the part.
+func (p Part) has(b cluster.Broker) bool {
+	if p.Zone != "" {
+		return b.Zone == p.Zone
+	}
+	return b.ID == p.Broker
+}
+
+// Lose tells what losing a zone or a broker would mean at the present peak.
+func Lose(in Input, what Part) (LossEffect, error) {
+	e := LossEffect{What: what.String()}
 	var zones []string
 	for _, b := range in.Snapshot.Brokers {
 		zones = append(zones, b.Zone)
 		if b.State != cluster.BrokerAlive {
 			continue
 		}
-		if kind == "zone" && b.Zone == value || kind == "broker" && strconv.Itoa(b.ID) == value {
+		if what.has(b) {
 			e.BrokersLost = append(e.BrokersLost, b.ID)
 		} else {
 			e.BrokersLeft++
@@ -118,12 +146,12 @@ func Lose(in Input, what string) (LossEffect, error) {
 	}
 	if len(e.BrokersLost) == 0 {
 		slices.Sort(zones)
-		return e, fmt.Errorf("%q names no broker that is alive; zones are %s", what, strings.Join(slices.Compact(zones), ", "))
+		return e, fmt.Errorf("%q names no broker that is alive; zones are %s", what.String(), strings.Join(slices.Compact(zones), ", "))
 	}
 	slices.Sort(e.BrokersLost)
 	p := &lookahead{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
 	p.peakNow = max(in.PeakNow, float64(p.now.Produced))
-	p.carry(&e, kind == "zone")
+	p.carry(&e, what.Zone != "")
 	p.partitionsWithout(&e)
 	return e, nil
 }

@@ -99,7 +99,11 @@ func (f *outlookFlags) run(cmd *cobra.Command) (outlook.Outlook, error) {
 	}
 	o.Currency = p.Spec.Cost.Currency
 	for _, what := range f.lose {
-		e, err := outlook.Lose(in, what)
+		part, err := outlook.ParsePart(what)
+		if err != nil {
+			return none, fmt.Errorf("checking --lose: %w", err)
+		}
+		e, err := outlook.Lose(in, part)
 		if err != nil {
 			return none, fmt.Errorf("checking --lose: %w", err)
 		}
