@@ -6,7 +6,9 @@ import (
 	"math"
 
 	"github.com/sajari/regression"
-	"gonum.org/v1/gonum/mat"
+	"gonum.org/v1/gonum/blas"
+	"gonum.org/v1/gonum/blas/blas64"
+	"gonum.org/v1/gonum/lapack/lapack64"
 )
 
 // errSingular says that a least-squares problem has no trustworthy solution.
@@ -16,9 +18,9 @@ const (
 	// noVariation is the mean square, in the units of the history squared, under
 	// which a column says nothing.
 	noVariation = 1e-12
-	// worstCondition is the condition number past which a solution in float64 of
-	// sums in float32 is noise.
-	worstCondition = 1e10
+	// leastPivot is how much of a column, of length one, the columns before it must
+	// leave: less is noise of sums in single precision.
+	leastPivot = 1e-5
 	// absurdCoefficient is one that no load has, in scaled columns.
 	absurdCoefficient = 1e9
 )
@@ -75,7 +77,7 @@ func (g *gram) at(i, j int) float64 {
 // the coefficients into out (zero for the columns left out). Columns without
 // variation get zero.
 //
-// The penalised normal equations are factored (gonum's Cholesky) into the
+// The penalised normal equations are factored (LAPACK's Cholesky, by gonum) into the
 // triangle R with RᵀR = XᵀX + λD, which holds all that least squares needs of
 // any number of rows; the p rows of R, each an equation Rβ = z, are what
 // github.com/sajari/regression is trained on.
@@ -97,25 +99,26 @@ func (g *gram) ridge(cols []int, lambda float64, out []float64) error {
 	for i, c := range use {
 		scale[i] = 1 / math.Sqrt(g.at(c, c))
 	}
-	a, b := mat.NewSymDense(p, nil), mat.NewVecDense(p, nil)
+	a := blas64.Symmetric{N: p, Stride: p, Data: make([]float64, p*p), Uplo: blas.Upper}
+	z := blas64.Vector{N: p, Inc: 1, Data: make([]float64, p)} // Xᵀy, and then Qᵀy
 	for i := range p {
-		for j := range i {
-			a.SetSym(i, j, g.at(use[i], use[j])*scale[i]*scale[j])
+		for j := i + 1; j < p; j++ {
+			a.Data[i*p+j] = g.at(use[i], use[j]) * scale[i] * scale[j]
 		}
-		a.SetSym(i, i, 1+lambda)
-		b.SetVec(i, float64(g.b[use[i]])*scale[i])
+		a.Data[i*p+i] = 1 + lambda
+		z.Data[i] = float64(g.b[use[i]]) * scale[i]
 	}
-	var chol mat.Cholesky
-	if !chol.Factorize(a) || !(chol.Cond() < worstCondition) {
+	r, ok := lapack64.Potrf(a)
+	if !ok {
 		return errSingular
 	}
-	var r mat.TriDense
-	chol.UTo(&r)
-	var z mat.VecDense // Qᵀy, from Rᵀz = Xᵀy
-	if err := z.SolveVec(r.T(), b); err != nil {
-		return fmt.Errorf("%w: %w", errSingular, err)
+	for i := range p {
+		if !(r.Data[i*p+i] > leastPivot) {
+			return errSingular
+		}
 	}
-	beta, err := train(&r, &z)
+	blas64.Trsv(blas.Trans, r, z) // Rᵀz = Xᵀy
+	beta, err := train(r, z.Data)
 	if err != nil {
 		return err
 	}
@@ -130,20 +133,20 @@ func (g *gram) ridge(cols []int, lambda float64, out []float64) error {
 // whenever they are, and makes every column sum to zero, so that the intercept
 // is zero. The caller has made sure that the system has one solution: of a
 // singular one the library gives numbers without an error.
-func train(r mat.Triangular, z *mat.VecDense) ([]float64, error) {
-	p := z.Len()
+func train(r blas64.Triangular, z []float64) ([]float64, error) {
+	p := len(z)
 	if p == 1 {
-		return []float64{z.AtVec(0) / r.At(0, 0)}, nil // the library wants three rows
+		return []float64{z[0] / r.Data[0]}, nil // the library wants three rows
 	}
 	var reg regression.Regression
 	last, observed := make([]float64, p), 0.0
 	for i := range p {
-		row := mat.Row(nil, i, r)
+		row := r.Data[i*p : (i+1)*p] // left of the diagonal it is zero
 		for j, v := range row {
 			last[j] -= v
 		}
-		observed -= z.AtVec(i)
-		reg.Train(regression.DataPoint(z.AtVec(i), row))
+		observed -= z[i]
+		reg.Train(regression.DataPoint(z[i], row))
 	}
 	reg.Train(regression.DataPoint(observed, last))
 	if err := reg.Run(); err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // World is a cluster in memory. It is not safe for concurrent use. Its parts
-// stand on one another in this order, and none knows one below it:
+// stand on one another in this order, and none knows one that comes after it:
 //
 //	timeline → load → placement with its logs → traffic, consumers
 //	→ reassignments, health with its faults → Observer, History, Sizing
