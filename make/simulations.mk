@@ -13,7 +13,7 @@ docs-simulations: build ## the table in docs/simulation-results.md: policies on 
 docs-report: build ## the pictures of simulate's report in docs/img, from the demo
 	mkdir -p docs/img .cache
 	$(BIN) demo --report $(CURDIR)/.cache/demo.html > /dev/null
-	go test ./simulations -count 1 -run ReportMakesPictures -screenshots $(CURDIR)/docs/img -report $(CURDIR)/.cache/demo.html
+	cd test/browser && go test -count 1 -run ReportMakesPictures -report-pictures $(CURDIR)/docs/img -report $(CURDIR)/.cache/demo.html
 
 bench-simulations: build ## the simulator's speed: a year of 50 brokers, 1,000 four-week runs
 	/usr/bin/time -v $(BIN) simulate simulations/testdata/year.yaml

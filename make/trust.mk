@@ -13,7 +13,7 @@ docs-page: $(AXE) ## the screenshots in docs/img, from the demo's decisions
 	.cache/tidetable simulate .cache/demo.yaml --serve 127.0.0.1:18479 > .cache/demo.txt 2>&1 & demo=$$!; \
 	  trap 'kill -INT $$demo' EXIT; \
 	  for i in $$(seq 3000); do grep -q 'the page is at' .cache/demo.txt && break; kill -0 $$demo || { cat .cache/demo.txt; exit 1; }; sleep 0.2; done; \
-	  go test ./adapters/web -count 1 -run Screenshots -screenshots $(CURDIR)/docs/img -page http://127.0.0.1:18479
+	  cd test/browser && go test -count 1 -run Screenshots -page-pictures $(CURDIR)/docs/img -page http://127.0.0.1:18479
 
 docs-journal: ## the figures in docs/audit.md: time to verify 100,000 entries, to append one
 	go test ./adapters/journal -run '^$$' -bench 'Verify100000|AppendSynced' -benchtime 5x

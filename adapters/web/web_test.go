@@ -11,8 +11,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/adapters/web/webtest"
 	"github.com/tidetable/tidetable/decision"
 )
+
+// fixtureStore keeps a day of decisions.
+func fixtureStore(hostile bool) *Store {
+	s := NewStore(0)
+	for _, d := range webtest.Decisions(hostile) {
+		s.Add(d)
+	}
+	return s
+}
 
 // fakeReviewer knows ann, who may do everything, and bob, who may read.
 type fakeReviewer struct{ asked int }
@@ -129,7 +139,7 @@ func TestWhoMayRead(t *testing.T) {
 
 func TestOnlyThoseWithRightsOperate(t *testing.T) {
 	var recorded []Operation
-	desk := NewDesk(func() time.Time { return epoch }, func(_ context.Context, op Operation, _ time.Time) error {
+	desk := NewDesk(func() time.Time { return webtest.Epoch }, func(_ context.Context, op Operation, _ time.Time) error {
 		recorded = append(recorded, op)
 		return nil
 	})
@@ -176,11 +186,11 @@ func TestOnlyThoseWithRightsOperate(t *testing.T) {
 		t.Errorf("recorded %+v", recorded)
 	}
 	loop := desk.Policy("claims")
-	if got, _ := loop.Observations(t.Context(), epoch); len(got) != 1 || got[0].Effect != decision.EffectFreeze ||
-		!got[0].Until.Equal(epoch.Add(time.Hour)) {
+	if got, _ := loop.Observations(t.Context(), webtest.Epoch); len(got) != 1 || got[0].Effect != decision.EffectFreeze ||
+		!got[0].Until.Equal(webtest.Epoch.Add(time.Hour)) {
 		t.Errorf("observations = %+v", got)
 	}
-	if got, _ := loop.Observations(t.Context(), epoch.Add(2*time.Hour)); len(got) != 0 {
+	if got, _ := loop.Observations(t.Context(), webtest.Epoch.Add(2*time.Hour)); len(got) != 0 {
 		t.Errorf("the hold outlives its time: %+v", got)
 	}
 	if by, ok, _ := loop.Approved(t.Context(), last.Proposals[0]); !ok || by != "ann@example.org" {
@@ -200,20 +210,20 @@ func TestOnlyThoseWithRightsOperate(t *testing.T) {
 }
 
 func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
-	desk := NewDesk(func() time.Time { return epoch }, func(context.Context, Operation, time.Time) error { return errors.New("disk full") })
+	desk := NewDesk(func() time.Time { return webtest.Epoch }, func(context.Context, Operation, time.Time) error { return errors.New("disk full") })
 	if err := desk.Operate(t.Context(), Operation{Name: Hold, Policy: "claims"}); err == nil || len(desk.Holders()) != 0 {
 		t.Errorf("%v, held: %v", err, desk.Holders())
 	}
 }
 
 func TestAControllerThatStartsRestoresAHold(t *testing.T) {
-	now := epoch
+	now := webtest.Epoch
 	desk := NewDesk(func() time.Time { return now }, nil)
 	ann := User{Name: "ann"}
-	desk.Restore(Operation{Name: Hold, Policy: "claims", User: ann}, epoch.Add(-time.Hour))
-	desk.Restore(Operation{Name: Hold, Policy: "orders", User: ann}, epoch.Add(-time.Hour))
-	desk.Restore(Operation{Name: Resume, Policy: "orders", User: ann}, epoch.Add(-time.Minute))
-	if got, _ := desk.Policy("claims").Observations(t.Context(), now); len(got) != 1 || !got[0].Until.Equal(epoch.Add(3*time.Hour)) {
+	desk.Restore(Operation{Name: Hold, Policy: "claims", User: ann}, webtest.Epoch.Add(-time.Hour))
+	desk.Restore(Operation{Name: Hold, Policy: "orders", User: ann}, webtest.Epoch.Add(-time.Hour))
+	desk.Restore(Operation{Name: Resume, Policy: "orders", User: ann}, webtest.Epoch.Add(-time.Minute))
+	if got, _ := desk.Policy("claims").Observations(t.Context(), now); len(got) != 1 || !got[0].Until.Equal(webtest.Epoch.Add(3*time.Hour)) {
 		t.Errorf("claims: %+v", got)
 	}
 	if got, _ := desk.Policy("orders").Observations(t.Context(), now); len(got) != 0 {
@@ -225,9 +235,9 @@ func TestTheStoreIsBoundedAndThePastIsThinned(t *testing.T) {
 	s := NewStore(10)
 	for i := range 2000 {
 		d := decision.Decision{
-			ID:     epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339),
+			ID:     webtest.Epoch.Add(time.Duration(i) * time.Minute).Format(time.RFC3339),
 			Policy: "p",
-			Time:   epoch.Add(time.Duration(i) * time.Minute),
+			Time:   webtest.Epoch.Add(time.Duration(i) * time.Minute),
 		}
 		if i == 1001 {
 			d.Proposals = []decision.Proposal{{Kind: decision.ScaleBrokers}, {Kind: decision.ScaleConsumers}}
@@ -244,7 +254,7 @@ func TestTheStoreIsBoundedAndThePastIsThinned(t *testing.T) {
 	}
 	_, past, _ := s.latest("p")
 	acted := slices.IndexFunc(past, func(p PastPoint) bool { return p.Acted != "" })
-	if len(past) > maxPast+2 || acted < 0 || !past[len(past)-1].Time.Equal(epoch.Add(1999*time.Minute)) {
+	if len(past) > maxPast+2 || acted < 0 || !past[len(past)-1].Time.Equal(webtest.Epoch.Add(1999*time.Minute)) {
 		t.Errorf("%d points, acted at %d", len(past), acted)
 	}
 }

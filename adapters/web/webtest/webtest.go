@@ -1,4 +1,5 @@
-package web
+// Package webtest is a day of decisions for tests of the page.
+package webtest
 
 import (
 	"fmt"
@@ -6,17 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
-var epoch = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
+// Epoch is the time of the first decision.
+var Epoch = time.Date(2026, 3, 2, 6, 0, 0, 0, time.UTC)
 
-// hostileNames are what a page must show as text and nothing else.
-var hostileNames = []string{
+// HostileNames are what a page must show as text and nothing else.
+var HostileNames = []string{
 	`<script>window.pwned = 1</script>`,
 	`"><img src=x onerror="window.pwned = 1">`,
 	`{a|b}</title><svg onload=window.pwned=1>`,
@@ -30,16 +31,16 @@ func load(t time.Time) float64 {
 	return 6e7 + 4e7*math.Sin(2*math.Pi*(h-9)/24) + 1.2e7*math.Sin(4*math.Pi*(h-2)/24)
 }
 
-// fixture is a day of decisions, one every half hour, in mode Approve: a peak
+// Decisions is a day of decisions, one every half hour, in mode Approve: a peak
 // is coming, a rebalance is under way and one gate holds.
-func fixture(hostile bool) []decision.Decision {
+func Decisions(hostile bool) []decision.Decision {
 	group := "billing"
 	if hostile {
-		group = hostileNames[0]
+		group = HostileNames[0]
 	}
 	var all []decision.Decision
 	for i := range 48 {
-		at := epoch.Add(time.Duration(i) * 30 * time.Minute)
+		at := Epoch.Add(time.Duration(i) * 30 * time.Minute)
 		brokers := 6
 		if i > 30 {
 			brokers = 7
@@ -81,7 +82,7 @@ func fixture(hostile bool) []decision.Decision {
 	scaled := &all[31]
 	scaled.Outcome, scaled.Reason = "scaled kafka from 6 to 7 brokers, 3 h before the peak", "Scaled"
 	scaled.Proposals = []decision.Proposal{
-		{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "network-out needs 7 at 17:00"},
+		{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 6, To: 7, Why: "networkOut needs 7 at 17:00"},
 	}
 	scaled.Verdicts = []decision.Verdict{
 		{Gate: "cooldown", Ruling: decision.Allow},
@@ -114,7 +115,7 @@ func fixture(hostile bool) []decision.Decision {
 		{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: decision.EffectHold, Until: last.Time.Add(time.Hour)},
 	}
 	if hostile {
-		for i, n := range hostileNames {
+		for i, n := range HostileNames {
 			last.Proposals = append(last.Proposals, decision.Proposal{Kind: decision.Rebalance, Target: n, Why: n})
 			last.Seen.Stale = append(last.Seen.Stale, cluster.StaleSignal{Signal: cluster.Signal(n), Reason: n})
 			last.Forecasts = append(last.Forecasts, forecastOf(last.Time, fmt.Sprintf("s%d", i), n, n, 1, 0))
@@ -124,7 +125,7 @@ func fixture(hostile bool) []decision.Decision {
 			)
 			last.Actions = append(last.Actions, decision.Action{At: last.Time, Done: n, Error: n})
 		}
-		last.Outcome, last.Reason, last.Seen.BrokerLoads[0].Zone = hostileNames[0]+hostileNames[1], hostileNames[1], hostileNames[0]
+		last.Outcome, last.Reason, last.Seen.BrokerLoads[0].Zone = HostileNames[0]+HostileNames[1], HostileNames[1], HostileNames[0]
 	}
 	return all
 }
@@ -159,21 +160,13 @@ func requirement(brokers int, group string) capacity.Requirement {
 			Formula: fmt.Sprintf("%.3g %s ÷ %.3g = %d", demand, unit, each, n)}
 	}
 	return capacity.Requirement{
-		Brokers: brokers, Bottleneck: "network-out", Headroom: "a zone may be lost", LeadTimeSeconds: 11400, Complete: true,
+		Brokers: brokers, Bottleneck: "networkOut", Headroom: "a zone may be lost", LeadTimeSeconds: 11400, Complete: true,
 		Constraints: []capacity.Constraint{
-			row("cpu", brokers-1, 21, 4.8, "cores", 0.52), row("network-in", 4, 3.6e8, 8.75e8, "B/s", 0.31),
-			row("network-out", brokers, 5.1e9, 8.75e8, "B/s", 0.64), row("storage", 5, 5.1e12, 1.4e12, "B", 0.49),
+			row("cpu", brokers-1, 21, 4.8, "cores", 0.52), row("networkIn", 4, 3.6e8, 8.75e8, "B/s", 0.31),
+			row("networkOut", brokers, 5.1e9, 8.75e8, "B/s", 0.64), row("disk", 5, 5.1e12, 1.4e12, "B", 0.49),
 		},
 		Consumers: []capacity.ConsumerRequirement{
 			{Group: group, Replicas: 6, Partitions: 24, Demand: 9.4e4, PerReplica: 1.8e4, Lag: 1200, Why: "demand"},
 		},
 	}
-}
-
-func fixtureStore(hostile bool) *Store {
-	s := NewStore(0)
-	for _, d := range fixture(hostile) {
-		s.Add(d)
-	}
-	return s
 }

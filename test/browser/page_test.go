@@ -1,6 +1,8 @@
-package web
+package browser
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"net/http/httptest"
@@ -12,12 +14,13 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/tidetable/tidetable/internal/browsertest"
+	"github.com/tidetable/tidetable/adapters/web"
+	"github.com/tidetable/tidetable/adapters/web/webtest"
 )
 
 var (
-	screenshots = flag.String("screenshots", "", "write screenshots of the page into this folder")
-	fromPage    = flag.String("page", "", "take the screenshots of the page that is served here instead of made-up decisions")
+	pagePictures = flag.String("page-pictures", "", "write screenshots of the page into this folder")
+	fromPage     = flag.String("page", "", "take the screenshots of the page that is served here instead of made-up decisions")
 )
 
 const (
@@ -25,47 +28,73 @@ const (
 	isOpen    = `document.querySelector('#decisions details[open] pre') !== null`
 )
 
+// fixtureStore keeps a day of decisions.
+func fixtureStore(hostile bool) *web.Store {
+	s := web.NewStore(0)
+	for _, d := range webtest.Decisions(hostile) {
+		s.Add(d)
+	}
+	return s
+}
+
+// reviewer knows ann, who may do everything, and bob, who may read.
+type reviewer struct{}
+
+func (reviewer) WhoIs(_ context.Context, token string) (web.User, error) {
+	switch token {
+	case "ann-token":
+		return web.User{Name: "ann@example.org", Groups: []string{"oncall"}}, nil
+	case "bob-token":
+		return web.User{Name: "bob@example.org"}, nil
+	}
+	return web.User{}, errors.New("token " + token + " is not valid")
+}
+
+func (reviewer) May(_ context.Context, u web.User, verb, _ string) (bool, error) {
+	return u.Name == "ann@example.org" || verb == "get", nil
+}
+
 // from tells the addresses of the server that the page came from.
 func from(origin string) func(string) bool {
 	return func(url string) bool { return strings.HasPrefix(url, origin+"/") }
 }
 
-func serve(t *testing.T, opt Options) string {
+func serve(t *testing.T, opt web.Options) string {
 	t.Helper()
-	srv := httptest.NewServer(Handler(opt))
+	srv := httptest.NewServer(web.Handler(opt))
 	t.Cleanup(srv.Close)
 	return srv.URL
 }
 
 func TestBrowserShowsHostileNamesAsText(t *testing.T) {
-	b := browsertest.Start(t)
-	origin := serve(t, Options{Store: fixtureStore(true), OpenReading: true})
+	b := Start(t)
+	origin := serve(t, web.Options{Store: fixtureStore(true), OpenReading: true})
 	b.See(t, 375, 812, "light")
 	b.Visit(t, origin+"/")
-	b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), browsertest.Until(isOpen))
+	b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), Until(isOpen))
 	// Every signal is drawn once, so that its name reaches the chart.
-	browsertest.Eval[bool](
+	Eval[bool](
 		t,
 		b,
 		`[...document.querySelector('#signal').options].map((o) => { o.selected = true; o.parentElement.dispatchEvent(new Event('change', {bubbles: true})); }).length > 0`,
 	)
-	text := browsertest.Eval[string](t, b, `document.body.textContent`)
-	if browsertest.Eval[bool](t, b, `Boolean(window.pwned)`) {
+	text := Eval[string](t, b, `document.body.textContent`)
+	if Eval[bool](t, b, `Boolean(window.pwned)`) {
 		t.Error("a name ran as a script")
 	}
-	if n := browsertest.Eval[int](t, b, `document.querySelectorAll('main img, main script, main svg').length`); n > 0 {
+	if n := Eval[int](t, b, `document.querySelectorAll('main img, main script, main svg').length`); n > 0 {
 		t.Errorf("names became %d elements", n)
 	}
-	for _, n := range hostileNames {
+	for _, n := range webtest.HostileNames {
 		if !strings.Contains(text, n) {
 			t.Errorf("the page does not show %.60q", n)
 		}
 	}
-	if width := browsertest.Eval[int](t, b, `document.documentElement.scrollWidth`); width > 375 {
+	if width := Eval[int](t, b, `document.documentElement.scrollWidth`); width > 375 {
 		t.Errorf(
 			"at phone width the page is %d pixels wide: %s",
 			width,
-			browsertest.Eval[string](
+			Eval[string](
 				t,
 				b,
 				`[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > 376 && !e.closest('.scroll, pre')).map((e) => e.tagName + '#' + e.id + '.' + e.className).slice(0, 8).join(' ')`,
@@ -76,19 +105,19 @@ func TestBrowserShowsHostileNamesAsText(t *testing.T) {
 }
 
 func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
-	b := browsertest.Start(t)
+	b := Start(t)
 	store := fixtureStore(false)
-	origin := serve(t, Options{Store: store, OpenReading: true})
-	old := store.list("claims", time.Time{}, 100)[40] // not among those the page lists at first
+	origin := serve(t, web.Options{Store: store, OpenReading: true})
+	old := webtest.Decisions(false)[7] // not among those the page lists at first
 	b.Visit(t, origin+"/#decision="+old.ID)
-	b.Do(t, browsertest.Until(isOpen))
-	if open := browsertest.Eval[string](t, b, `document.activeElement.closest('details')?.dataset.id ?? ''`); open != old.ID {
+	b.Do(t, Until(isOpen))
+	if open := Eval[string](t, b, `document.activeElement.closest('details')?.dataset.id ?? ''`); open != old.ID {
 		t.Errorf("the link opened %q, want %q", open, old.ID)
 	}
 	// Tab passes over every control that is enabled, none is out of reach.
 	const name = `((e) => e.tagName + '#' + (e.id || (e.closest('[id]') || {}).id) + ':' + [...document.querySelectorAll(e.tagName)].indexOf(e))`
 	b.Visit(t, origin+"/?again")
-	want := browsertest.Eval[[]string](
+	want := Eval[[]string](
 		t,
 		b,
 		`[...document.querySelectorAll('a, button:enabled, select, summary, [tabindex="0"]')].filter((e) => e.checkVisibility()).map(`+name+`)`,
@@ -96,7 +125,7 @@ func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
 	seen := map[string]bool{}
 	for range 2 * len(want) {
 		b.Do(t, chromedp.KeyEvent("\t"))
-		at := browsertest.Eval[string](t, b, `document.activeElement === document.body ? '' : `+name+`(document.activeElement)`)
+		at := Eval[string](t, b, `document.activeElement === document.body ? '' : `+name+`(document.activeElement)`)
 		if at != "" && seen[at] {
 			break
 		}
@@ -112,22 +141,22 @@ func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
 		t,
 		chromedp.Evaluate[chromedp.Void](`document.querySelector('#decisions summary').focus()`),
 		chromedp.KeyEvent("\r"),
-		browsertest.Until(isOpen),
+		Until(isOpen),
 	)
-	if n := browsertest.Eval[int](t, b, `document.querySelectorAll('#decisions details[open] table').length`); n < 3 {
+	if n := Eval[int](t, b, `document.querySelectorAll('#decisions details[open] table').length`); n < 3 {
 		t.Errorf("the opened decision has %d tables", n)
 	}
 	b.Check(t, from(origin))
 }
 
 func TestBrowserHoldsAndApprovesOnlyWithRights(t *testing.T) {
-	b := browsertest.Start(t)
-	desk := NewDesk(nil, nil)
+	b := Start(t)
+	desk := web.NewDesk(nil, nil)
 	store := fixtureStore(false)
-	origin := serve(t, Options{Store: store, OpenReading: true, Reviewer: &fakeReviewer{}, Operator: desk})
+	origin := serve(t, web.Options{Store: store, OpenReading: true, Reviewer: reviewer{}, Operator: desk})
 	const disabled = `document.querySelector('#hold').disabled`
 	b.Visit(t, origin+"/")
-	if !browsertest.Eval[bool](t, b, disabled) {
+	if !Eval[bool](t, b, disabled) {
 		t.Error("hold can be pressed by nobody in particular")
 	}
 	signIn := func(token string) {
@@ -139,45 +168,46 @@ func TestBrowserHoldsAndApprovesOnlyWithRights(t *testing.T) {
 				chromedp.CSS("#token"),
 				token+"\r",
 			),
-			browsertest.Until(`document.querySelector('#who').textContent.includes('@')`),
+			Until(`document.querySelector('#who').textContent.includes('@')`),
 		)
 	}
 	signIn("bob-token")
-	if !browsertest.Eval[bool](t, b, disabled) {
+	if !Eval[bool](t, b, disabled) {
 		t.Error("hold can be pressed by a reader")
 	}
-	b.Do(t, chromedp.Click(chromedp.CSS("#sign")), browsertest.Until(`document.querySelector('#who').textContent === ''`))
+	b.Do(t, chromedp.Click(chromedp.CSS("#sign")), Until(`document.querySelector('#who').textContent === ''`))
 	signIn("ann-token")
 	b.Do(
 		t,
-		browsertest.Until(`!`+disabled),
+		Until(`!`+disabled),
 		chromedp.Click(chromedp.CSS("#hold")),
 		chromedp.WaitVisible(chromedp.CSS("#reason")),
 		chromedp.SendKeys(
 			chromedp.CSS("#reason"),
 			"quarter close\r",
 		),
-		browsertest.Until(`document.querySelector('#done').textContent.startsWith('Hold: done')`),
+		Until(`document.querySelector('#done').textContent.startsWith('Hold: done')`),
 	)
 	if got := strings.Join(desk.Holders(), ","); got != "claims page/ann@example.org" {
 		t.Errorf("held: %q", got)
 	}
-	last, _, _ := store.latest("claims")
+	all := webtest.Decisions(false)
+	last := all[len(all)-1]
 	b.Do(
 		t,
 		chromedp.Evaluate[chromedp.Void](openFirst),
-		browsertest.Until(isOpen),
+		Until(isOpen),
 		chromedp.Evaluate[chromedp.Void](
 			`[...document.querySelectorAll('#decisions details[open] button')].find((e) => e.textContent.startsWith('Approve')).click()`,
 		),
 		chromedp.WaitVisible(chromedp.CSS("#ask-ok")),
 		chromedp.Click(chromedp.CSS("#ask-ok")),
-		browsertest.Until(`document.querySelector('#done').textContent.startsWith('Approve: done')`),
+		Until(`document.querySelector('#done').textContent.startsWith('Approve: done')`),
 	)
 	if by, ok, _ := desk.Policy("claims").Approved(t.Context(), last.Proposals[0]); !ok || by != "ann@example.org" {
 		t.Errorf("approved by %q, %v", by, ok)
 	}
-	if kept := browsertest.Eval[string](t, b, `JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])`); kept != `[[],[],""]` {
+	if kept := Eval[string](t, b, `JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])`); kept != `[[],[],""]` {
 		t.Errorf("the browser keeps %s", kept)
 	}
 	b.Check(t, from(origin))
@@ -202,8 +232,8 @@ func TestBrowserFindsNoAccessibilityFault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := browsertest.Start(t)
-	origin := serve(t, Options{Store: fixtureStore(false), OpenReading: true, Reviewer: &fakeReviewer{}, Operator: NewDesk(nil, nil)})
+	b := Start(t)
+	origin := serve(t, web.Options{Store: fixtureStore(false), OpenReading: true, Reviewer: reviewer{}, Operator: web.NewDesk(nil, nil)})
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 375} {
 			type findings struct {
@@ -219,8 +249,8 @@ func TestBrowserFindsNoAccessibilityFault(t *testing.T) {
 			}
 			b.See(t, width, 900, theme)
 			b.Visit(t, fmt.Sprintf("%s/?%s%d", origin, theme, width))
-			b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), browsertest.Until(isOpen), chromedp.Evaluate[chromedp.Void](string(axe)))
-			result := browsertest.Eval[findings](t, b, `axe.run().then((r) => ({violations: r.violations, passes: r.passes}))`)
+			b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), Until(isOpen), chromedp.Evaluate[chromedp.Void](string(axe)))
+			result := Eval[findings](t, b, `axe.run().then((r) => ({violations: r.violations, passes: r.passes}))`)
 			if len(result.Passes) < 10 {
 				t.Errorf("%s, %d pixels: only %d rules passed: axe did not look", theme, width, len(result.Passes))
 			}
@@ -235,14 +265,14 @@ func TestBrowserFindsNoAccessibilityFault(t *testing.T) {
 // TestBrowserMakesScreenshots writes the pictures in docs/img, when asked to,
 // from a page that is being served, such as by tidetable demo --serve.
 func TestBrowserMakesScreenshots(t *testing.T) {
-	if *screenshots == "" {
+	if *pagePictures == "" {
 		t.Skip("no -screenshots folder is given: make docs-page gives one")
 	}
-	b := browsertest.Start(t)
+	b := Start(t)
 	origin := *fromPage
 	if origin == "" {
 		store := fixtureStore(false)
-		origin = serve(t, Options{Store: store, OpenReading: true, Now: func() time.Time { return store.Latest().Add(12 * time.Second) }})
+		origin = serve(t, web.Options{Store: store, OpenReading: true, Now: func() time.Time { return store.Latest().Add(12 * time.Second) }})
 	}
 	for _, shot := range []struct {
 		file, theme   string
@@ -252,13 +282,13 @@ func TestBrowserMakesScreenshots(t *testing.T) {
 		b.See(t, shot.width, shot.height, shot.theme)
 		b.Visit(t, origin+"/?"+shot.file)
 		if shot.open {
-			b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), browsertest.Until(isOpen),
+			b.Do(t, chromedp.Evaluate[chromedp.Void](openFirst), Until(isOpen),
 				chromedp.Evaluate[chromedp.Void](`document.querySelector('#decisions details').scrollIntoView()`))
 		}
 		b.Do(t, chromedp.Sleep(300*time.Millisecond))
 		png, err := chromedp.Run(b, chromedp.CaptureScreenshot())
 		b.Must(t, err)
-		if err := os.WriteFile(filepath.Join(*screenshots, shot.file), png, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(*pagePictures, shot.file), png, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

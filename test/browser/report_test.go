@@ -1,4 +1,4 @@
-package simulations
+package browser
 
 import (
 	"context"
@@ -12,22 +12,25 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 
-	"github.com/tidetable/tidetable/internal/browsertest"
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/simulations"
+	"github.com/tidetable/tidetable/simulations/scenario"
 )
 
 var (
-	screenshots = flag.String("screenshots", "", "write pictures of the report into this folder")
-	shownReport = flag.String("report", "", "take the pictures of this report instead of a small one")
+	reportPictures = flag.String("report-pictures", "", "write pictures of the report into this folder")
+	shownReport    = flag.String("report", "", "take the pictures of this report instead of a small one")
 )
 
 // startBrowser is a browser that may read the report from its file.
-func startBrowser(t *testing.T) *browsertest.Browser {
+func startBrowser(t *testing.T) *Browser {
 	t.Helper()
-	return browsertest.Start(t, "allow-file-access-from-files")
+	return Start(t, "allow-file-access-from-files")
 }
 
 // open shows a file at a width in a theme, and waits until all is drawn.
-func open(t *testing.T, b *browsertest.Browser, file string, width, height int64, theme string) {
+func open(t *testing.T, b *Browser, file string, width, height int64, theme string) {
 	t.Helper()
 	b.See(t, width, height, theme)
 	b.Visit(t, "file://"+file)
@@ -36,9 +39,16 @@ func open(t *testing.T, b *browsertest.Browser, file string, width, height int64
 // smallReport is the page of a day with faults under every policy.
 func smallReport(t *testing.T) string {
 	t.Helper()
-	o := allGates()
-	o.Points = 300
-	r, err := Compare(context.Background(), read(t, small), o)
+	text, err := os.ReadFile("testdata/small.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := scenario.Decode(text, "testdata/small.yaml", scenario.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := simulations.Options{Forecaster: controller.NewForecaster, Gates: gates.All, Points: 300}
+	r, err := simulations.Compare(context.Background(), p, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,14 +85,14 @@ const firstDot = `((title) => {
 
 // clickFirstDot clicks the first decision of a chart as a reader would, and
 // returns what the page then says below the chart.
-func clickFirstDot(t *testing.T, b *browsertest.Browser, title string) string {
+func clickFirstDot(t *testing.T, b *Browser, title string) string {
 	t.Helper()
-	at := browsertest.Eval[[]float64](t, b, fmt.Sprintf("%s(%q)", firstDot, title))
+	at := Eval[[]float64](t, b, fmt.Sprintf("%s(%q)", firstDot, title))
 	if len(at) != 2 {
 		t.Fatalf("the chart %q has no decisions", title)
 	}
 	b.Do(t, chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, at[0], at[1]), chromedp.MouseClickXY(at[0], at[1]))
-	return browsertest.Eval[string](t, b,
+	return Eval[string](t, b,
 		fmt.Sprintf(`[...document.querySelectorAll('section')]
 			.find((s) => s.querySelector('h2').textContent === %q).querySelector('.reason').textContent`, title))
 }
@@ -93,11 +103,11 @@ func TestReportIsDrawnInABrowserAndTellsReasons(t *testing.T) {
 	for _, theme := range []string{"light", "dark"} {
 		for _, width := range []int64{1280, 375} {
 			open(t, b, file, width, 900, theme)
-			charts := browsertest.Eval[int](t, b, `document.querySelectorAll('.chart').length`)
-			if n := browsertest.Eval[int](t, b, drawn); n != charts || charts < 8 {
+			charts := Eval[int](t, b, `document.querySelectorAll('.chart').length`)
+			if n := Eval[int](t, b, drawn); n != charts || charts < 8 {
 				t.Errorf("%s, %d pixels: %d of %d charts are drawn", theme, width, n, charts)
 			}
-			if w := browsertest.Eval[int64](t, b, `document.documentElement.scrollWidth`); w > width {
+			if w := Eval[int64](t, b, `document.documentElement.scrollWidth`); w > width {
 				t.Errorf("%s: at %d pixels the page is %d wide", theme, width, w)
 			}
 		}
@@ -109,7 +119,7 @@ func TestReportIsDrawnInABrowserAndTellsReasons(t *testing.T) {
 			t.Errorf("a click on a decision of %q says %q, want what was changed and why", title, said)
 		}
 	}
-	if why := browsertest.Eval[string](t, b, `[...document.querySelectorAll('table')].pop().textContent`); strings.Contains(why, "loop") {
+	if why := Eval[string](t, b, `[...document.querySelectorAll('table')].pop().textContent`); strings.Contains(why, "loop") {
 		t.Error("the table of changes says that the loop made them instead of why")
 	}
 	b.Check(t, func(url string) bool { return url == "file://"+file })
@@ -118,7 +128,7 @@ func TestReportIsDrawnInABrowserAndTellsReasons(t *testing.T) {
 func TestReportHasNoAccessibilityFault(t *testing.T) {
 	path := os.Getenv("TIDETABLE_AXE")
 	if path == "" {
-		path = "../.cache/axe/node_modules/axe-core/axe.min.js"
+		path = "../../.cache/axe/node_modules/axe-core/axe.min.js"
 	}
 	axe, err := os.ReadFile(path)
 	if err != nil {
@@ -136,7 +146,7 @@ func TestReportHasNoAccessibilityFault(t *testing.T) {
 	for _, theme := range []string{"light", "dark"} {
 		open(t, b, file, 1280, 900, theme)
 		b.Do(t, chromedp.Evaluate[chromedp.Void](string(axe)))
-		r := browsertest.Eval[findings](t, b,
+		r := Eval[findings](t, b,
 			`axe.run().then((r) => ({
 				Violations: r.violations.map((v) => ({ID: v.id, Impact: v.impact, Help: v.help, Nodes: v.nodes.map((n) => ({HTML: n.html}))})),
 				Passes: r.passes.map(() => ({})),
@@ -152,7 +162,7 @@ func TestReportHasNoAccessibilityFault(t *testing.T) {
 
 // TestReportMakesPictures writes the pictures in docs/img, when asked to.
 func TestReportMakesPictures(t *testing.T) {
-	if *screenshots == "" {
+	if *reportPictures == "" {
 		t.Skip("no -screenshots folder is given: make docs-report gives one")
 	}
 	b := startBrowser(t)
@@ -174,7 +184,7 @@ func TestReportMakesPictures(t *testing.T) {
 		}
 		png, err := chromedp.Run(b, chromedp.CaptureScreenshot())
 		b.Must(t, err)
-		if err := os.WriteFile(filepath.Join(*screenshots, shot.name), png, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(*reportPictures, shot.name), png, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,7 +1,7 @@
-// Package browsertest opens pages in a headless Chromium for tests: it waits
+// Package browser opens pages in a headless Chromium for tests: it waits
 // until a page says that it is drawn, and keeps what the browser complained
 // about and asked for.
-package browsertest
+package browser
 
 import (
 	"context"
