@@ -20,6 +20,7 @@ var Default = Spec{
 		Horizon:  Duration(time.Hour),
 		Refresh:  Duration(5 * time.Minute),
 		TimeZone: "UTC",
+		Seasons:  "auto",
 	},
 	Brokers: Brokers{
 		Min:                  3,
@@ -89,6 +90,7 @@ func (f *Forecast) setDefaults(d Forecast) {
 	or(&f.Horizon, d.Horizon)
 	or(&f.Refresh, max(d.Refresh, f.Step))
 	or(&f.TimeZone, d.TimeZone)
+	or(&f.Seasons, d.Seasons)
 }
 
 func (b *Brokers) setDefaults(d Brokers) {

@@ -135,7 +135,9 @@ type Forecast struct {
 	// Horizon is the least that is looked ahead; the lead time, when it is longer.
 	Horizon Duration `json:"horizon,omitempty" yaml:"horizon,omitempty"`
 	// Refresh is how long a forecast is used before it is made anew.
-	Refresh  Duration `json:"refresh,omitempty" yaml:"refresh,omitempty"`
+	Refresh Duration `json:"refresh,omitempty" yaml:"refresh,omitempty"`
+	// Seasons has one value, auto: they are found from the data, never assumed.
+	Seasons  string   `json:"seasons,omitempty" yaml:"seasons,omitempty"`
 	Holidays []string `json:"holidays,omitempty" yaml:"holidays,omitempty"` // countries, such as US
 	TimeZone string   `json:"timeZone,omitempty" yaml:"timeZone,omitempty"` // of seasons and holidays
 	Events   []Event  `json:"events,omitempty" yaml:"events,omitempty"`

@@ -183,6 +183,7 @@ func (c *checker) forecast(path string, f Forecast) {
 	}
 	c.span(path+".history", f.History, time.Minute, 5*366*day)
 	c.span(path+".step", f.Step, time.Second, day)
+	c.oneOf(path+".seasons", f.Seasons, "auto")
 	c.span(path+".horizon", f.Horizon, time.Second, 2*366*day)
 	c.span(path+".refresh", f.Refresh, time.Second, day)
 	if f.Step > 0 && f.History.D()/f.Step.D() > 200_000 {

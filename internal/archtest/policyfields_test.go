@@ -23,6 +23,11 @@ const policyPackage = module + "policy"
 // or to fill it, and do nothing by it.
 var checkingOnly = []string{"decode.go", "defaults.go", "validate.go", "validate_scaling.go"}
 
+// readByChecking are fields that do all they promise by being checked.
+var readByChecking = map[string]string{
+	"Forecast.Seasons": "its one value says what is done anyway; documents that say it stay valid",
+}
+
 // A field of the policy that nothing reads promises what is not done.
 func TestEveryFieldOfThePolicyIsReadSomewhere(t *testing.T) {
 	read := map[string]bool{} // "Brokers.Min"
@@ -53,7 +58,7 @@ func TestEveryFieldOfThePolicyIsReadSomewhere(t *testing.T) {
 	}
 	var unread []string
 	walkFields(spec, map[string]bool{}, func(field string) {
-		if !read[field] {
+		if !read[field] && readByChecking[field] == "" {
 			unread = append(unread, field)
 		}
 	})
