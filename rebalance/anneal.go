@@ -27,7 +27,7 @@ type annealer struct {
 }
 
 // annealDims is the most dimensions that the annealer has room for: the goals,
-// and three of them for each of an outlook's blocks, with some to spare.
+// and three of them for each of a forecast's blocks, with some to spare.
 const annealDims = 24
 
 // The threshold, in points, within which a worse placement is accepted.

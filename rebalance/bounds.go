@@ -22,7 +22,7 @@ type Bounds struct {
 	Band               cluster.Ratio `json:"band"`
 	// Bytes is the largest of the above: to be valid and within the band.
 	Bytes cluster.Bytes `json:"bytes"`
-	// LeadersMax is the least that the fullest broker's leaders can be, per
+	// LeadersMaxOverAvg is the least that the fullest broker's leaders can be, per
 	// average broker, with replicas where they are: the max-flow optimum.
 	LeadersMaxOverAvg float64 `json:"leadersMaxOverAvg"`
 	// ScheduleSeconds is the busiest broker's bytes at the throttle.

@@ -8,7 +8,7 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// searched is a search on a random cluster, with an outlook and with locality
+// searched is a search on a random cluster, with a forecast and with locality
 // where they are asked for, some changes after its start.
 func searched(rng *rand.Rand, n int) *search {
 	s := smallCluster(rng)
@@ -25,7 +25,7 @@ func searched(rng *rand.Rand, n int) *search {
 		o.Locality = &Locality{FollowerFetching: n%4 == 1}
 	}
 	if n%3 == 2 {
-		o.Outlook = &Outlook{Blocks: []OutlookBlock{{Label: "night", Multiplier: map[string]float64{"t": 0.5}}, {Label: "day"}}}
+		o.Forecast = &Forecast{Blocks: []ForecastBlock{{Label: "night", Multiplier: map[string]float64{"t": 0.5}}, {Label: "day"}}}
 	}
 	sr := newSearch(newState(newProblem(s, o)), o, nil)
 	sr.w.g.sharpness, sr.w.g.bytePrice = 1+9*rng.Float64(), sr.price

@@ -145,11 +145,11 @@ func TestTheWorstHourIsEvenNotOnlyTheMean(t *testing.T) {
 	if p := mustPlan(t, s, Options{}); len(p.Moves) != 0 {
 		t.Fatalf("the mean is even and still %d partitions move", len(p.Moves))
 	}
-	o, err := ReadOutlook(strings.NewReader(csv), s, 0.95)
+	o, err := ReadForecast(strings.NewReader(csv), s, 0.95)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := mustPlan(t, s, Options{Outlook: &o})
+	p := mustPlan(t, s, Options{Forecast: &o})
 	name := "networkOut@06:00–12:00"
 	before, after := p.Before.Resources[name].MaxOverAvg, p.After.Resources[name].MaxOverAvg
 	if before < 1.7 || after > 1.15 {
@@ -169,7 +169,7 @@ func TestForecastMistakesAreOneLine(t *testing.T) {
 		"column,origin,time,quantile,value\nx,2026-01-01T00:00:00Z,2026-01-01T00:00:00Z,1.5,1": "line 2: quantile",
 		"column,origin,time,quantile,value\n":                                                  "there is no row",
 	} {
-		_, err := ReadOutlook(strings.NewReader(text), s, 0.95)
+		_, err := ReadForecast(strings.NewReader(text), s, 0.95)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: got %v; want %q", text, err, want)
 		}
@@ -188,7 +188,7 @@ func TestPredictionsAreRelatedToTheSnapshot(t *testing.T) {
 		text += fmt.Sprintf("topic-000,%d,%d,0.5,%v\n", 3600, h*3600, now)
 		text += fmt.Sprintf("topic-000,%d,%d,0.9,%v\n", 3600, h*3600, now*float64(1+h))
 	}
-	o, err := ReadOutlook(strings.NewReader(text), s, 0.95)
+	o, err := ReadForecast(strings.NewReader(text), s, 0.95)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,13 +204,13 @@ func TestPredictionsAreRelatedToTheSnapshot(t *testing.T) {
 	}
 }
 
-func FuzzReadOutlook(f *testing.F) {
+func FuzzReadForecast(f *testing.F) {
 	f.Add("topic,hour,multiplier\nx,2,1\n")
 	f.Add("column,origin,time,quantile,value\ntopic-000,0,3600,0.5,1e6\n*,0,9223372036854775807,0.9,1\n")
 	s := randomCluster(24, shape{brokers: 3, zones: 3, rf: 1, topics: 2})
 	f.Fuzz(func(t *testing.T, text string) {
-		o, err := ReadOutlook(strings.NewReader(text), s, 0.95)
-		if err == nil && len(o.Blocks) != outlookBlocks {
+		o, err := ReadForecast(strings.NewReader(text), s, 0.95)
+		if err == nil && len(o.Blocks) != forecastBlocks {
 			t.Errorf("%d blocks", len(o.Blocks))
 		}
 	})
@@ -267,7 +267,7 @@ func TestPartitionAdviceSaysHowManyAndWhatBreaks(t *testing.T) {
 		!strings.Contains(got[1].Breaks, "order") {
 		t.Errorf("got %q and %q", got[0].Breaks, got[1].Breaks)
 	}
-	o := &Outlook{Blocks: []OutlookBlock{{Multiplier: map[string]float64{"busy": 2}}}}
+	o := &Forecast{Blocks: []ForecastBlock{{Multiplier: map[string]float64{"busy": 2}}}}
 	if got := advisePartitions(s, o, PartitionLimits{}); got[0].Wanted != 9 {
 		t.Errorf("at twice the rate %d partitions, want 9", got[0].Wanted)
 	}

@@ -60,18 +60,18 @@ const (
 )
 
 // dimension is a goal, as it is over the whole horizon or in one block of an
-// outlook.
+// forecast.
 type dimension struct {
 	goal
 	base   int // position in goals
-	block  int // of the outlook, -1 for none
+	block  int // of the forecast, -1 for none
 	weight float64
 }
 
-// dimensions lists the goals, and for each block of an outlook those that
+// dimensions lists the goals, and for each block of a forecast those that
 // change with the hour. A block weighs as the square of how busy it is: what
 // is uneven at night hurts nobody.
-func dimensions(o *Outlook, busy []float64) []dimension {
+func dimensions(o *Forecast, busy []float64) []dimension {
 	var out []dimension
 	for r, g := range goals {
 		d := dimension{goal: g, base: r, block: -1, weight: g.weight}

@@ -22,8 +22,8 @@ type Options struct {
 	// ReplicationFactors asks for another replication factor; the last that
 	// matches a topic counts. By default none changes.
 	ReplicationFactors []ReplicationFactor
-	// Outlook is what topics will carry; nil plans for what they carry now.
-	Outlook *Outlook
+	// Forecast is what topics will carry; nil plans for what they carry now.
+	Forecast *Forecast
 	// Locality, where set, moves leaders or replicas to where the consumers are.
 	Locality *Locality
 	// PartitionLimits, where set, ask for advice on partition counts.

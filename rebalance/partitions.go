@@ -35,8 +35,8 @@ type PartitionAdvice struct {
 }
 
 // advisePartitions looks for topics whose peak, or whose consumers, need more
-// partitions than there are. An outlook's busiest block counts.
-func advisePartitions(s cluster.Snapshot, o *Outlook, l PartitionLimits) []PartitionAdvice {
+// partitions than there are. An forecast's busiest block counts.
+func advisePartitions(s cluster.Snapshot, o *Forecast, l PartitionLimits) []PartitionAdvice {
 	if l.InPerPartition <= 0 {
 		l.InPerPartition = DefaultInPerPartition
 	}

@@ -85,7 +85,7 @@ func contains(reps []int32, b int32) bool {
 
 // newProblem lays the snapshot out. The snapshot has been checked.
 func newProblem(s cluster.Snapshot, o Options) *problem {
-	p := &problem{nb: len(s.Brokers), dims: dimensions(o.Outlook, busyness(s, o.Outlook))}
+	p := &problem{nb: len(s.Brokers), dims: dimensions(o.Forecast, busyness(s, o.Forecast))}
 	p.nd = len(p.dims)
 	p.unknown = unknownCapacities(s.Brokers)
 	p.layBrokers(s, o)
@@ -101,8 +101,8 @@ func newProblem(s cluster.Snapshot, o Options) *problem {
 	return p
 }
 
-// busyness is what the cluster receives in each block of an outlook.
-func busyness(s cluster.Snapshot, o *Outlook) []float64 {
+// busyness is what the cluster receives in each block of a forecast.
+func busyness(s cluster.Snapshot, o *Forecast) []float64 {
 	if o == nil {
 		return nil
 	}
@@ -119,8 +119,8 @@ func busyness(s cluster.Snapshot, o *Outlook) []float64 {
 	return out
 }
 
-// multipliers are what the outlook says of a topic: per block, and the mean.
-func multipliers(o *Outlook, topic string) (perBlock []float64, mean float64) {
+// multipliers are what the forecast says of a topic: per block, and the mean.
+func multipliers(o *Forecast, topic string) (perBlock []float64, mean float64) {
 	if o == nil || len(o.Blocks) == 0 {
 		return nil, 1
 	}
@@ -229,7 +229,7 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 		for _, re := range o.ExcludeTopics {
 			excluded = excluded || re.MatchString(t.Name)
 		}
-		perBlock, mean := multipliers(o.Outlook, t.Name)
+		perBlock, mean := multipliers(o.Forecast, t.Name)
 		for qi, q := range t.Partitions {
 			rf := len(q.Replicas)
 			for _, id := range q.Replicas {

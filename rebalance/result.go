@@ -34,7 +34,7 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 		max(0, st.bytes-float64(plan.LowerBounds.ForcedBytes))*sr.price - float64(plan.LeaderOnlyMoves)*sr.w.g.leadPrice
 	plan.Locality = st.localityReport(o.Locality)
 	if o.PartitionLimits != nil {
-		plan.PartitionAdvice = advisePartitions(s, o.Outlook, *o.PartitionLimits)
+		plan.PartitionAdvice = advisePartitions(s, o.Forecast, *o.PartitionLimits)
 	}
 	plan.Violations = sr.violations(s)
 	plan.Warnings = p.warnings(s)

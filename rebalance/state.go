@@ -87,7 +87,7 @@ type change struct {
 	lead int32
 }
 
-// bytesDelta is how many replicas more a change moves, and leaderDelta how many
+// costDelta is how many replicas more a change moves, and how many
 // leader-only changes more it makes.
 func (s *state) costDelta(c change) (movedDelta, leaderDelta int) {
 	if c.k >= 0 {

@@ -227,11 +227,11 @@ func (f *planFlags) readForecast(s cluster.Snapshot, stdin io.Reader) error {
 		return err
 	}
 	defer r.Close()
-	o, err := rebalance.ReadOutlook(r, s, f.quantile)
+	o, err := rebalance.ReadForecast(r, s, f.quantile)
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.forecast, err)
 	}
-	f.options.Outlook = &o
+	f.options.Forecast = &o
 	return nil
 }
 

@@ -101,7 +101,7 @@ func admit(cands, running, later []copying, l limits) (batch []copying, held map
 			continue
 		}
 		load.add(c)
-		space[c.to] += needs(c)
+		space[c.to] += spaceFor(c)
 		batch = append(batch, c)
 		if c.internal {
 			internal++
@@ -143,7 +143,7 @@ func fits(c copying, load loads, space map[int]cluster.Bytes, l limits) string {
 	if room < 0 {
 		return fmt.Sprintf("the free space of broker %d is unknown", c.to)
 	}
-	if need := needs(c); room-space[c.to] < need {
+	if need := spaceFor(c); room-space[c.to] < need {
 		return fmt.Sprintf("broker %d has %v left and the replica needs %v", c.to, room-space[c.to], need)
 	}
 	if in := load.in[c.to]; in > l.soon(c.to) && in+c.left > l.allowance(c.to) {
@@ -161,8 +161,8 @@ func fits(c copying, load loads, space map[int]cluster.Bytes, l limits) string {
 	return ""
 }
 
-// needs is the space a replica takes at its destination.
-func needs(c copying) cluster.Bytes {
+// spaceFor is the space a replica takes at its destination.
+func spaceFor(c copying) cluster.Bytes {
 	return c.left*growthMargin + cluster.Bytes(c.incoming*spaceHorizon)
 }
 

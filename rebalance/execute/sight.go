@@ -108,7 +108,7 @@ func (s *sight) leaderSize(tp TP, p PartitionView) cluster.Bytes {
 func (s *sight) room(running []copying) func(broker int) cluster.Bytes {
 	coming := map[int]cluster.Bytes{}
 	for _, c := range running {
-		coming[c.to] += needs(c)
+		coming[c.to] += spaceFor(c)
 	}
 	return func(b int) cluster.Bytes {
 		sizes, ok := s.sizes.Brokers[b]

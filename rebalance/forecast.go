@@ -13,31 +13,31 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// Outlook is what topics will carry over a horizon, relative to the snapshot.
+// Forecast is what topics will carry over a horizon, relative to the snapshot.
 // The horizon is cut into blocks; in each, the highest predicted value counts,
 // and brokers are evened out in every block, so that the worst hour is even
 // and not only the mean.
-type Outlook struct {
-	Blocks []OutlookBlock `json:"blocks"`
+type Forecast struct {
+	Blocks []ForecastBlock `json:"blocks"`
 }
 
-// OutlookBlock is one stretch of the horizon. Multiplier maps a topic to its
+// ForecastBlock is one stretch of the horizon. Multiplier maps a topic to its
 // rate over the snapshot's; "*" stands for topics that are not named, and one
 // that neither names stays as it is.
-type OutlookBlock struct {
+type ForecastBlock struct {
 	Label      string             `json:"label"`
 	Multiplier map[string]float64 `json:"-"`
 }
 
-// outlookBlocks is how many blocks a horizon is cut into: night, morning,
+// forecastBlocks is how many blocks a horizon is cut into: night, morning,
 // afternoon and evening of a day. More cost as much time each. A judgement.
-const outlookBlocks = 4
+const forecastBlocks = 4
 
 // maxForecastRows bounds a forecast file.
 const maxForecastRows = 10_000_000
 
 // of is a topic's multiplier.
-func (b OutlookBlock) of(topic string) float64 {
+func (b ForecastBlock) of(topic string) float64 {
 	if m, ok := b.Multiplier[topic]; ok {
 		return m
 	}
@@ -47,7 +47,7 @@ func (b OutlookBlock) of(topic string) float64 {
 	return 1
 }
 
-// scale is a load at a multiplier of its rates. What is on disk stays.
+// scaleLoad is a load at a multiplier of its rates. What is on disk stays.
 func scaleLoad(l cluster.Load, m float64) cluster.Load {
 	l.BytesInPerSecond *= cluster.BytesPerSecond(m)
 	l.BytesOutPerSecond *= cluster.BytesPerSecond(m)
@@ -57,12 +57,12 @@ func scaleLoad(l cluster.Load, m float64) cluster.Load {
 	return l
 }
 
-// ReadOutlook reads a forecast of topics' rates: either predictions, with the
+// ReadForecast reads a forecast of topics' rates: either predictions, with the
 // header column,origin,time,quantile,value, where a column is a topic (or "*",
 // the whole cluster) and a value the bytes produced per second, of which the
 // latest origin and the nearest quantile count; or topic,hour,multiplier, with
 // hours of the day from 0 to 23.
-func ReadOutlook(r io.Reader, s cluster.Snapshot, quantile float64) (Outlook, error) {
+func ReadForecast(r io.Reader, s cluster.Snapshot, quantile float64) (Forecast, error) {
 	c := csv.NewReader(r)
 	c.ReuseRecord = true
 	header, err := c.Read()
@@ -70,10 +70,10 @@ func ReadOutlook(r io.Reader, s cluster.Snapshot, quantile float64) (Outlook, er
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the file is empty; want the header column,origin,time,quantile,value or topic,hour,multiplier")
 		}
-		return Outlook{}, fmt.Errorf("reading forecast: %w", err)
+		return Forecast{}, fmt.Errorf("reading forecast: %w", err)
 	}
 	header = slices.Clone(header)
-	var o Outlook
+	var o Forecast
 	switch {
 	case slices.Equal(header, []string{"column", "origin", "time", "quantile", "value"}):
 		o, err = readPredictions(c, s, quantile)
@@ -83,7 +83,7 @@ func ReadOutlook(r io.Reader, s cluster.Snapshot, quantile float64) (Outlook, er
 		err = fmt.Errorf("line 1: the header is %q; want column,origin,time,quantile,value or topic,hour,multiplier", header)
 	}
 	if err != nil {
-		return Outlook{}, fmt.Errorf("reading forecast: %w", err)
+		return Forecast{}, fmt.Errorf("reading forecast: %w", err)
 	}
 	return o, nil
 }
@@ -117,9 +117,9 @@ func amount(name, text string) (float64, error) {
 }
 
 // readMultipliers reads topic,hour,multiplier; a block is a quarter of a day.
-func readMultipliers(c *csv.Reader) (Outlook, error) {
-	o := newOutlook(func(k int) string {
-		return fmt.Sprintf("%02d:00–%02d:00", k*24/outlookBlocks, (k+1)*24/outlookBlocks)
+func readMultipliers(c *csv.Reader) (Forecast, error) {
+	o := newForecast(func(k int) string {
+		return fmt.Sprintf("%02d:00–%02d:00", k*24/forecastBlocks, (k+1)*24/forecastBlocks)
 	})
 	err := rows(c, func(_ int, f []string) error {
 		hour, err := strconv.Atoi(f[1])
@@ -130,17 +130,17 @@ func readMultipliers(c *csv.Reader) (Outlook, error) {
 		if err != nil {
 			return err
 		}
-		b := o.Blocks[hour*outlookBlocks/24]
+		b := o.Blocks[hour*forecastBlocks/24]
 		b.Multiplier[f[0]] = max(b.Multiplier[f[0]], m)
 		return nil
 	})
 	return o, err
 }
 
-func newOutlook(label func(k int) string) Outlook {
-	o := Outlook{Blocks: make([]OutlookBlock, outlookBlocks)}
+func newForecast(label func(k int) string) Forecast {
+	o := Forecast{Blocks: make([]ForecastBlock, forecastBlocks)}
 	for k := range o.Blocks {
-		o.Blocks[k] = OutlookBlock{Label: label(k), Multiplier: map[string]float64{}}
+		o.Blocks[k] = ForecastBlock{Label: label(k), Multiplier: map[string]float64{}}
 	}
 	return o
 }
@@ -155,7 +155,7 @@ type prediction struct {
 
 // readPredictions keeps the latest origin and the nearest quantile per topic
 // and time, and relates them to what the snapshot says.
-func readPredictions(c *csv.Reader, s cluster.Snapshot, quantile float64) (Outlook, error) {
+func readPredictions(c *csv.Reader, s cluster.Snapshot, quantile float64) (Forecast, error) {
 	var latest time.Time
 	var kept []prediction
 	err := rows(c, func(_ int, f []string) error {
@@ -187,7 +187,7 @@ func readPredictions(c *csv.Reader, s cluster.Snapshot, quantile float64) (Outlo
 		if err == nil {
 			err = errors.New("there is no row")
 		}
-		return Outlook{}, err
+		return Forecast{}, err
 	}
 	return relate(kept, s), nil
 }
@@ -203,7 +203,7 @@ func parseWhen(name, text string) (time.Time, error) {
 }
 
 // relate cuts the horizon into blocks and divides by the snapshot's rates.
-func relate(kept []prediction, s cluster.Snapshot) Outlook {
+func relate(kept []prediction, s cluster.Snapshot) Forecast {
 	first, last := kept[0].when, kept[0].when
 	nearest := map[string]float64{}
 	for _, p := range kept {
@@ -225,15 +225,15 @@ func relate(kept []prediction, s cluster.Snapshot) Outlook {
 		}
 	}
 	span := max(1, last.Sub(first))
-	o := newOutlook(func(k int) string {
-		return first.Add(span / outlookBlocks * time.Duration(k)).UTC().Format(time.RFC3339)
+	o := newForecast(func(k int) string {
+		return first.Add(span / forecastBlocks * time.Duration(k)).UTC().Format(time.RFC3339)
 	})
 	for _, p := range kept {
 		if p.distance > nearest[p.topic] || now[p.topic] <= 0 {
 			continue
 		}
-		k := int(float64(p.when.Sub(first)) / float64(span) * outlookBlocks)
-		b := o.Blocks[min(max(k, 0), outlookBlocks-1)]
+		k := int(float64(p.when.Sub(first)) / float64(span) * forecastBlocks)
+		b := o.Blocks[min(max(k, 0), forecastBlocks-1)]
 		b.Multiplier[p.topic] = max(b.Multiplier[p.topic], p.value/now[p.topic])
 	}
 	return o
