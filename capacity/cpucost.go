@@ -2,6 +2,9 @@ package capacity
 
 import (
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
 
 	"github.com/tidetable/tidetable/cluster"
 )
@@ -150,93 +153,109 @@ func (m moments) unexplained(cost [4]float64) float64 {
 
 // mostProbable minimises the squared errors over their variance plus the
 // squared distances from what is believed over its doubt, with no cost under
-// zero. The function is strictly convex, so going round the coordinates finds
-// its minimum; it begins where the equations have it, mostly there already.
+// zero. A cost without doubt stays as it is believed. The function is strictly
+// convex: a cost that is free where the equations have it, and one at zero that
+// more of would not help, are its minimum.
 func (m moments) mostProbable(believed, doubt [4]float64, variance float64) [4]float64 {
-	var held [4]float64
-	for k := range held {
-		held[k] = math.Inf(1) // a cost without doubt stays as it is
-		if doubt[k] > 0 {
-			held[k] = variance / (doubt[k] * doubt[k])
-		}
-	}
-	cost := m.balanced(believed, held)
-	for range 200 {
-		moved := 0.0
-		for k := range cost {
-			if doubt[k] <= 0 {
-				continue
-			}
-			others := dot(cost, m.crossed[k]) - cost[k]*m.crossed[k][k]
-			next := max(0, (held[k]*believed[k]+m.worked[k]-others)/(held[k]+m.crossed[k][k]))
-			moved = max(moved, math.Abs(next-cost[k])/doubt[k])
-			cost[k] = next
-		}
-		if moved < 1e-9 {
-			break
-		}
-	}
-	return cost
-}
-
-// balanced solves the normal equations of mostProbable, leaving at zero one
-// cost after the other that would be under it.
-func (m moments) balanced(believed, held [4]float64) [4]float64 {
 	var zero [4]bool
 	for {
-		cost := m.solved(believed, held, zero)
+		cost, ok := m.solved(believed, doubt, variance, zero)
+		if !ok {
+			return believed // not solvable in numbers
+		}
 		lowest := 0
 		for k := range cost {
 			if cost[k] < cost[lowest] {
 				lowest = k
 			}
 		}
-		if !(cost[lowest] < 0) {
-			return cost
-		}
-		if zero[lowest] {
-			return believed // not solvable in numbers
+		if cost[lowest] >= 0 {
+			return m.released(believed, doubt, variance, zero, cost)
 		}
 		zero[lowest] = true
 	}
 }
 
-// solved eliminates the costs that are neither held for certain nor zero.
-func (m moments) solved(believed, held [4]float64, zero [4]bool) (cost [4]float64) {
-	var a [4][5]float64
-	for j := range a {
-		switch {
-		case zero[j]:
-			a[j][j] = 1
-		case math.IsInf(held[j], 1):
-			a[j][j], a[j][4] = 1, believed[j]
-		default:
-			copy(a[j][:4], m.crossed[j][:])
-			a[j][j] += held[j]
-			a[j][4] = m.worked[j] + held[j]*believed[j]
-		}
+// released looks again at the costs that are held at zero: taking them out one
+// by one may have taken out one too many. There are no more than sixteen ways to
+// hold four costs, so that all are tried.
+func (m moments) released(believed, doubt [4]float64, variance float64, zero [4]bool, cost [4]float64) [4]float64 {
+	helped := false
+	for k := range zero {
+		helped = helped || zero[k] && m.slope(believed, doubt, variance, cost, k) < 0
 	}
-	for p := range a { // the matrix is a positive definite one with rows of the identity: no pivoting
-		for j := p + 1; j < len(a); j++ {
-			f := a[j][p] / a[p][p]
-			for k := p; k < 5; k++ {
-				a[j][k] -= f * a[p][k]
-			}
-		}
+	if !helped {
+		return cost
 	}
-	for p := len(a) - 1; p >= 0; p-- {
-		v := a[p][4]
-		for k := p + 1; k < len(a); k++ {
-			v -= a[p][k] * cost[k]
+	best := math.Inf(1)
+	for held := range 1 << len(zero) {
+		for k := range zero {
+			zero[k] = held>>k&1 == 1
 		}
-		cost[p] = v / a[p][p]
-	}
-	for _, v := range cost {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return believed
+		x, ok := m.solved(believed, doubt, variance, zero)
+		if !ok || slices.Min(x[:]) < 0 {
+			continue
+		}
+		if v := m.improbability(believed, doubt, variance, x); v < best {
+			best, cost = v, x
 		}
 	}
 	return cost
+}
+
+// improbability is what mostProbable minimises, times the variance.
+func (m moments) improbability(believed, doubt [4]float64, variance float64, cost [4]float64) float64 {
+	sum := m.unexplained(cost)
+	for k := range cost {
+		if doubt[k] > 0 {
+			d := (cost[k] - believed[k]) / doubt[k]
+			sum += variance * d * d
+		}
+	}
+	return sum
+}
+
+// slope is half the derivative of improbability by one cost.
+func (m moments) slope(believed, doubt [4]float64, variance float64, cost [4]float64, k int) float64 {
+	return dot(cost, m.crossed[k]) - m.worked[k] + variance*(cost[k]-believed[k])/(doubt[k]*doubt[k])
+}
+
+// solved is the normal equations' solution for the costs that are in doubt and
+// not held at zero; false when they have none in numbers.
+func (m moments) solved(believed, doubt [4]float64, variance float64, zero [4]bool) (cost [4]float64, ok bool) {
+	var free []int
+	for k := range cost {
+		switch {
+		case doubt[k] <= 0:
+			cost[k] = believed[k]
+		case !zero[k]:
+			free = append(free, k)
+		}
+	}
+	if len(free) == 0 {
+		return cost, true
+	}
+	// Costs are counted in their doubt, so that the matrix is of like numbers.
+	a, y := mat.NewSymDense(len(free), nil), mat.NewVecDense(len(free), nil)
+	for i, j := range free {
+		y.SetVec(i, doubt[j]*(m.worked[j]-dot(cost, m.crossed[j]))+variance*believed[j]/doubt[j])
+		for h, k := range free[:i+1] {
+			v := doubt[j] * m.crossed[j][k] * doubt[k]
+			if h == i {
+				v += variance
+			}
+			a.SetSym(i, h, v)
+		}
+	}
+	var chol mat.Cholesky
+	var x mat.VecDense
+	if !chol.Factorize(a) || chol.SolveVecTo(&x, y) != nil {
+		return cost, false
+	}
+	for i, k := range free {
+		cost[k] = x.AtVec(i) * doubt[k]
+	}
+	return cost, true
 }
 
 // cpuSamples are the alive brokers, or none unless every one was measured.

@@ -3,6 +3,7 @@ package capacity
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -101,5 +102,32 @@ func TestOneUnmeasuredBrokerLeavesTheCostUnknown(t *testing.T) {
 	s.Brokers[2].Usage = nil
 	if c := cpuCostOf(s); c.known() {
 		t.Errorf("a cost is given: %+v", c)
+	}
+}
+
+// The fit's answer is held against a search that knows nothing of how it is found.
+func TestNoOtherCostsAreMoreProbable(t *testing.T) {
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 5))
+		truth := [4]float64{rng.Float64() - 0.3, 1e-7 * (rng.Float64() - 0.3), 1e-7 * (rng.Float64() - 0.3), 1e-7 * (rng.Float64() - 0.3)}
+		m := momentsOf(cpuSamples(measured(4+rng.IntN(20), truth, seed%3 > 0, 0.3*rng.Float64())))
+		believed := PriorCPUCost().vector()
+		doubt := believed
+		doubt[0] = 0.1
+		variance := 0.01 * (1 + rng.Float64())
+		best := m.mostProbable(believed, doubt, variance)
+		if slices.Min(best[:]) < 0 {
+			t.Fatalf("seed %d: a cost under zero: %v", seed, best)
+		}
+		least := m.improbability(believed, doubt, variance, best)
+		for k := range best {
+			for _, step := range []float64{-0.3, -0.01, 0.01, 0.3} {
+				x := best
+				x[k] = max(0, x[k]+step*doubt[k])
+				if v := m.improbability(believed, doubt, variance, x); v < least*(1-1e-9) {
+					t.Errorf("seed %d: cost %d at %.3g instead of %.3g is more probable: %.9g < %.9g", seed, k, x[k], best[k], v, least)
+				}
+			}
+		}
 	}
 }
