@@ -67,6 +67,15 @@ func throughput(s *sizing) Constraint {
 // offered load R (Halfin and Whitt, 1981).
 const staffing = 1.0
 
+const (
+	// mostIdle is the most of a broker's room that can be taken for idling: of
+	// more than half the fit errs. Judgement.
+	mostIdle = 0.5
+	// toldIdle is the share of a broker's cores from which on idling is worth a
+	// word in the formula.
+	toldIdle = 0.01
+)
+
 // cpu: the measured cores at that load, or the priors', with the square-root
 // staffing margin where the utilisation limit leaves less than that. Cores that
 // a broker uses for being there are not shared: they lessen what it has.
@@ -79,10 +88,9 @@ func cpu(s *sizing) Constraint {
 	each, u := float64(s.Profile.CPUCores), s.Limits.CPU
 	busy, idle := cores, 0.0
 	if s.CPUCost.known() && each > 0 {
-		// More than half of a broker's room can hardly be idling: the fit errs then.
-		idle = min(float64(s.CPUCost.Idle), each*limit(u)/2)
+		idle = min(float64(s.CPUCost.Idle), each*limit(u)*mostIdle)
 		busy = max(0, cores-idle*float64(s.CPUBrokers))
-		if idle > each/100 {
+		if idle > each*toldIdle {
 			from = fmt.Sprintf("measured cores at that load but for the %.2g a broker that it needs anyway", idle)
 		}
 	}

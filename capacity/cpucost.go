@@ -74,6 +74,9 @@ const (
 	// cpuNoise is the least error of a broker's measured cores, as a share of
 	// the mean broker's.
 	cpuNoise = 0.05
+	// fitRounds is how often what is left over is weighed anew: it changes by
+	// less than the noise from the second round on. Judgement.
+	fitRounds = 3
 )
 
 // cpuCostOf fits the costs, none negative, to what each alive broker was
@@ -98,7 +101,7 @@ func cpuCostOf(s cluster.Snapshot) CPUCost {
 	cost := believed
 	// What is left over tells how exact the measurements are, and that how much
 	// they count against the priors.
-	for range 3 {
+	for range fitRounds {
 		variance := max(m.unexplained(cost)/max(1, m.brokers-4), cpuNoise*cpuNoise*mean*mean)
 		cost = m.mostProbable(believed, doubt, variance)
 	}

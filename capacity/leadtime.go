@@ -7,11 +7,16 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
+// forever stands for a time that never comes: a year, so that it can be added.
+const forever = 366 * 24 * time.Hour
+
+// gigabyte is what disks and traffic are billed by.
+const gigabyte = 1e9
+
 // LeadTime is how long until a change of size carries load: the pod starts,
 // the broker joins, and the data it must hold has moved. Data that cannot move
 // (no rate) takes for ever, which is capped at a year so that it can be added.
 func LeadTime(pod, join time.Duration, data cluster.Bytes, rate cluster.BytesPerSecond) time.Duration {
-	const forever = 366 * 24 * time.Hour
 	if data <= 0 {
 		return pod + join
 	}
@@ -66,9 +71,8 @@ const HoursPerMonth = 730.5
 
 // Monthly is the cost of a size for a mean month.
 func (p Prices) Monthly(brokers, replicas int, diskPerBroker cluster.Bytes, crossZone cluster.BytesPerSecond) float64 {
-	const giga = 1e9
 	return float64(brokers)*p.BrokerHour*HoursPerMonth +
 		float64(replicas)*p.ReplicaHour*HoursPerMonth +
-		float64(brokers)*float64(diskPerBroker)/giga*p.GigabyteMonth +
-		float64(crossZone)*HoursPerMonth*3600/giga*p.CrossZoneGigabyte
+		float64(brokers)*float64(diskPerBroker)/gigabyte*p.GigabyteMonth +
+		float64(crossZone)*HoursPerMonth*3600/gigabyte*p.CrossZoneGigabyte
 }

@@ -170,14 +170,20 @@ func limit(u cluster.Ratio) float64 {
 	return float64(u)
 }
 
+const (
+	// mostBrokers bounds an answer: beyond it a formula has divided by nearly zero.
+	mostBrokers = 1 << 20
+	// roundingSlack is the part of a broker that floating point may add.
+	roundingSlack = 1e-9
+)
+
 // atLeast rounds up, forgiving the last bits of floating point: 3.0000000001
 // brokers are three.
 func atLeast(x float64) int {
-	const most = 1 << 20 // brokers; beyond it a formula has divided by nearly zero
 	if !(x > 0) {
 		return 0
 	}
-	return int(math.Ceil(min(x, most) * (1 - 1e-9)))
+	return int(math.Ceil(min(x, mostBrokers) * (1 - roundingSlack)))
 }
 
 // BottleneckUnknown is the bottleneck of a requirement that is only kept where

@@ -37,17 +37,26 @@ type TSDB struct {
 	mu sync.Mutex
 }
 
+// How a folder is asked; the first two as prometheus.Config asks a server.
+const (
+	defaultScrape    = 30 * time.Second
+	defaultMaxSeries = 20_000
+	engineSamples    = 50_000_000       // Prometheus' --query.max-samples
+	engineTimeout    = 10 * time.Minute // of one query; a planner's machine may be slow
+	lookback         = 5 * time.Minute  // Prometheus' --query.lookback-delta
+)
+
 // OpenTSDB opens a data folder: its blocks, and what its write-ahead log holds
 // beyond them. Close it.
 func OpenTSDB(dir string, opts TSDBOptions) (*TSDB, error) {
 	if opts.Scrape == 0 {
-		opts.Scrape = 30 * time.Second
+		opts.Scrape = defaultScrape
 	}
 	if opts.MaxSeries == 0 {
-		opts.MaxSeries = 20_000
+		opts.MaxSeries = defaultMaxSeries
 	}
 	t := &TSDB{opts: opts, dir: dir, engine: promql.NewEngine(promql.EngineOpts{
-		MaxSamples: 50_000_000, Timeout: 10 * time.Minute, LookbackDelta: 5 * time.Minute,
+		MaxSamples: engineSamples, Timeout: engineTimeout, LookbackDelta: lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: parser.NewParser(parser.Options{}),
 	})}
 	var err error

@@ -49,7 +49,15 @@ type Config struct {
 	Now func() time.Time
 }
 
-const defaultTimeout = 30 * time.Second
+// How long Kafka is waited for. A broker that is down must cost seconds, not the
+// whole reading.
+const (
+	defaultTimeout = 30 * time.Second // of a reading
+	dialTimeout    = 5 * time.Second
+	retries        = 2 // of one request
+	retryPause     = 250 * time.Millisecond
+	metadataAge    = time.Second // the least, so that a leader that moved is noticed
+)
 
 // Reader reads one cluster. Rates it derives from offsets between two readings.
 type Reader struct {
@@ -87,12 +95,11 @@ func (r *Reader) Close() { r.client.Close() }
 
 func (c Config) options() ([]kgo.Opt, error) {
 	opts, err := c.Connection()
-	// A broker that is down must cost seconds, not the whole reading.
 	return append(opts,
-		kgo.DialTimeout(5*time.Second),
-		kgo.RequestRetries(2),
-		kgo.RetryBackoffFn(func(int) time.Duration { return 250 * time.Millisecond }),
-		kgo.MetadataMinAge(time.Second),
+		kgo.DialTimeout(dialTimeout),
+		kgo.RequestRetries(retries),
+		kgo.RetryBackoffFn(func(int) time.Duration { return retryPause }),
+		kgo.MetadataMinAge(metadataAge),
 	), err
 }
 

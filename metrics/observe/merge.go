@@ -432,16 +432,18 @@ func (m *merger) staleSums() {
 	}
 }
 
+// mostNamed is how many brokers a reason names.
+const mostNamed = 10
+
 // abridged joins a list, cut short when it is long.
 func abridged(list []int) string {
-	const most = 10
 	var names []string
-	for _, x := range list[:min(most, len(list))] {
+	for _, x := range list[:min(mostNamed, len(list))] {
 		names = append(names, strconv.Itoa(x))
 	}
 	text := strings.Join(names, ", ")
-	if len(list) > most {
-		text += fmt.Sprintf(" and %d more", len(list)-most)
+	if len(list) > mostNamed {
+		text += fmt.Sprintf(" and %d more", len(list)-mostNamed)
 	}
 	return text
 }

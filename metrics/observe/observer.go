@@ -32,6 +32,10 @@ type Readings interface {
 	Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error)
 }
 
+// readingsAtOnce is how many signals are asked for at a time; the reader bounds
+// what reaches the server.
+const readingsAtOnce = 8
+
 // Observer satisfies the controller's Observer. A nil Kafka or Metrics is a
 // source that was not configured.
 type Observer struct {
@@ -160,7 +164,7 @@ func (o *Observer) read(ctx context.Context, want []metrics.Signal, at time.Time
 	in.set(want[0], points, err)
 	var mu sync.Mutex
 	var g errgroup.Group
-	g.SetLimit(8)
+	g.SetLimit(readingsAtOnce)
 	for _, signal := range want[1:] {
 		g.Go(func() error {
 			points, err := o.Metrics.Read(ctx, signal, at)
