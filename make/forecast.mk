@@ -2,6 +2,10 @@ docs-forecast: ## measure the forecaster on the shared traces and write docs/for
 	go test ./forecast/backtest -run TestResultsTable -count=1 -results $(CURDIR)/docs/forecasting.md
 .PHONY: docs-forecast
 
+docs-forecast-constants: ## what smaller and larger constants would give, into docs/formulas.md
+	go test ./forecast/backtest -run TestConstantsTable -count=1 -v -timeout 2h -constants $(CURDIR)/docs/formulas.md
+.PHONY: docs-forecast-constants
+
 bench-forecast: ## what a forecast costs: full selection, one more sample, memory
 	go test ./forecast -run '^$$' -bench . -benchtime 20x
 .PHONY: bench-forecast

@@ -19,7 +19,10 @@ import (
 	"github.com/tidetable/tidetable/metrics"
 )
 
-var results = flag.String("results", "", "write the table of results into this Markdown file, between its markers")
+var (
+	results = flag.String("results", "", "write the table of results into this Markdown file, between its markers")
+	every   = flag.Duration("every", 15*time.Minute, "from one origin of the table of results to the next")
+)
 
 const (
 	beginResults = "<!-- results: make docs-forecast -->"
@@ -44,7 +47,7 @@ func TestResultsTable(t *testing.T) {
 			continue
 		}
 		s := readValues(t, filepath.Base(f))
-		r, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: 15 * time.Minute, Candidates: true}, nil)
+		r, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: *every, Candidates: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +75,7 @@ func TestResultsTable(t *testing.T) {
 		with := holidayError(t, s, &forecast.Calendar{Holidays: []string{"US"}})
 		fmt.Fprintf(&b, "%+.0f %% on %s\n", 100*(with/plain-1), name)
 	}
-	replace(t, *results, b.String())
+	replaceBetween(t, *results, beginResults, endResults, b.String())
 }
 
 // holidayError is the summed absolute error of the median on US holidays.
@@ -104,17 +107,18 @@ func score(r Result, model string, h time.Duration) *Score {
 	return nil
 }
 
-func replace(t *testing.T, path, table string) {
+func replaceBetween(t *testing.T, path, begin, end, table string) {
+	t.Helper()
 	old, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, rest, ok := strings.Cut(string(old), beginResults)
-	_, tail, ok2 := strings.Cut(rest, endResults)
+	head, rest, ok := strings.Cut(string(old), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		t.Fatalf("%s has no markers for the table", path)
 	}
-	if err := os.WriteFile(path, []byte(head+beginResults+"\n"+table+endResults+tail), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(head+begin+"\n"+table+end+tail), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
