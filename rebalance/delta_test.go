@@ -78,9 +78,9 @@ func TestDeltaOfAChangeIsTheDifferenceRecomputed(t *testing.T) {
 			if !ok {
 				continue
 			}
-			before := worth(g)
+			sr.st.reload()
 			sr.w.renew() // the loads were summed anew, and so are the prices
-			before = worth(g)
+			before := worth(g)
 			plain, noted := new(notes), &notes{keep: true}
 			delta := g.delta(c, plain)
 			g.delta(c, noted)

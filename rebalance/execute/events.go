@@ -98,9 +98,9 @@ const (
 func (n *narrator) held(h hold) {
 	was := n.holding
 	n.holding = h
-	switch {
-	case h.by == was.by:
-	case h.by == nobody:
+	switch h.by {
+	case was.by:
+	case nobody:
 		n.event(EventHold, "going on: it is over that "+was.why)
 	default:
 		n.event(EventHold, h.why+": nothing new begins until that is over, what is in flight goes on")
