@@ -14,7 +14,8 @@ import (
 // both ways, 200 MB/s on a disk of 1 TB, with 8 cores and 32 GB.
 func facts() Facts {
 	return Facts{Brokers: 6, Zones: 3, Profile: cluster.Capacity{
-		CPUCores: 8, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: 1e12, DiskBytesPerSecond: 200e6, MemoryBytes: 32e9,
+		CPUCores: 8, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: 1e12, DiskBytesPerSecond: 200e6,
+		MemoryBytes: 32e9,
 	}}
 }
 
@@ -43,26 +44,32 @@ func TestEachConstraintMatchesItsFormula(t *testing.T) {
 		name  string
 		want  int
 	}{
-		"network in":         {Model{Limits: limits}, nil, "networkIn", 5},                                                  // 300 ÷ 70 = 4.29
-		"network out":        {Model{Limits: limits}, nil, "networkOut", 6},                                                 // 100·(2+2) = 400 ÷ 70 = 5.7
-		"disk bandwidth":     {Model{Limits: limits}, nil, "diskBandwidth", 3},                                              // 300 ÷ 140 = 2.1
-		"lagging readers":    {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.Catching = 200e6 }, "diskBandwidth", 4}, // 500 ÷ 140 = 3.6
-		"cpu":                {Model{Limits: limits}, nil, "cpu", 3},                                                        // 12 ÷ 4.8 = 2.5
-		"cpu by priors":      {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 12},                  // 100/5.24 + 400/15.73 + 200/15.73 = 57.2 ÷ 4.8 = 11.9
-		"cpu staffing":       {Model{}, nil, "cpu", 2},                                                                      // 12 + √12 = 15.5 ÷ 8 = 1.9, and 12 ÷ 8 = 1.5
-		"storage":            {Model{Limits: limits}, nil, "disk", 3},                                                       // 2 TB ÷ 0.7 TB = 2.9
-		"storage, N-1":       {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "disk", 4},                            // and one to lose
-		"storage, zone":      {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "disk", 3},                              // a zone comes back
-		"partitions":         {Model{MaxReplicasPerBroker: 200}, nil, "partitions", 5},                                      // 900 ÷ 200 = 4.5
-		"replication":        {Model{}, nil, "replication", 3},                                                              // RF
-		"replication, N-2":   {Model{Survive: Loss{Brokers: 2}}, nil, "replication", 5},                                     // B − 2 ≥ 3
-		"one broker lost":    {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "networkOut", 7},                      // 6 left of 7
-		"one zone of three":  {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "networkOut", 9},                        // 6 left of 9: load × 3/2
-		"two zones of three": {Model{Limits: limits, Survive: Loss{Zones: 2}}, nil, "networkIn", 15},                        // 5 left of 15
-		"zones not there":    {Model{Limits: limits, Survive: Loss{Zones: 3}}, nil, "networkOut", 7},                        // one broker instead
-		"catch-up":           {Model{CatchUp: time.Hour, MoveRate: 100e6}, nil, "catchUp", 6},                               // 2 TB ÷ 0.36 TB = 5.6
-		"storage link":       {Model{Limits: limits, StorageNetwork: 80e6}, nil, "throughput", 6},                           // 300 ÷ 56 = 5.4
-		"a whole number":     {Model{}, func(d *Demand, _ *Facts) { d.Replicated = 300e6 }, "networkIn", 3},                 // exactly 3 stay 3
+		"network in": {Model{Limits: limits}, nil, "networkIn", 5}, // 300 ÷ 70 = 4.29
+		// 100·(2+2) = 400 ÷ 70 = 5.7
+		"network out":     {Model{Limits: limits}, nil, "networkOut", 6},
+		"disk bandwidth":  {Model{Limits: limits}, nil, "diskBandwidth", 3},                                              // 300 ÷ 140 = 2.1
+		"lagging readers": {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.Catching = 200e6 }, "diskBandwidth", 4}, // 500 ÷ 140 = 3.6
+		"cpu":             {Model{Limits: limits}, nil, "cpu", 3},                                                        // 12 ÷ 4.8 = 2.5
+		// 100/5.24 + 400/15.73 + 200/15.73 = 57.2 ÷ 4.8 = 11.9
+		"cpu by priors": {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 12},
+		// 12 + √12 = 15.5 ÷ 8 = 1.9, and 12 ÷ 8 = 1.5
+		"cpu staffing": {Model{}, nil, "cpu", 2},
+		// 2 TB ÷ 0.7 TB = 2.9
+		"storage":          {Model{Limits: limits}, nil, "disk", 3},
+		"storage, N-1":     {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "disk", 4},       // and one to lose
+		"storage, zone":    {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "disk", 3},         // a zone comes back
+		"partitions":       {Model{MaxReplicasPerBroker: 200}, nil, "partitions", 5},                 // 900 ÷ 200 = 4.5
+		"replication":      {Model{}, nil, "replication", 3},                                         // RF
+		"replication, N-2": {Model{Survive: Loss{Brokers: 2}}, nil, "replication", 5},                // B − 2 ≥ 3
+		"one broker lost":  {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "networkOut", 7}, // 6 left of 7
+		// 6 left of 9: load × 3/2
+		"one zone of three":  {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "networkOut", 9},
+		"two zones of three": {Model{Limits: limits, Survive: Loss{Zones: 2}}, nil, "networkIn", 15}, // 5 left of 15
+		"zones not there":    {Model{Limits: limits, Survive: Loss{Zones: 3}}, nil, "networkOut", 7}, // one broker instead
+		// 2 TB ÷ 0.36 TB = 5.6
+		"catch-up":       {Model{CatchUp: time.Hour, MoveRate: 100e6}, nil, "catchUp", 6},
+		"storage link":   {Model{Limits: limits, StorageNetwork: 80e6}, nil, "throughput", 6},           // 300 ÷ 56 = 5.4
+		"a whole number": {Model{}, func(d *Demand, _ *Facts) { d.Replicated = 300e6 }, "networkIn", 3}, // exactly 3 stay 3
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -157,10 +164,12 @@ func TestStoredGrowsNoFasterThanItIsWritten(t *testing.T) {
 		"grown":            {topic(hour, 3.6e9), 2, 0, 3 * 7.2e9},
 		"never shrinks":    {topic(hour, 9e9), 0.5, time.Hour, 3 * 9e9},
 		"size unknown":     {topic(hour, 0), 1, 0, 3 * 3.601e9},
-		"bytes bound":      {topic(map[string]string{"retention.ms": "3600000", "retention.bytes": "1000000000", "segment.bytes": "1"}, 0), 1, 0, 3 * 1e9},
-		"compacted":        {topic(map[string]string{"cleanup.policy": "compact", "retention.ms": "3600000"}, 5e9), 2, time.Hour, 3 * 10e9},
-		"for ever":         {topic(map[string]string{"retention.ms": "-1"}, 5e9), 1, time.Hour, 3 * 5e9},
-		"tiered":           {topic(map[string]string{"retention.ms": "-1", "remote.storage.enable": "true", "local.retention.ms": "60000", "segment.bytes": "1"}, 0), 1, 0, 3 * 6e7},
+		"bytes bound": {topic(map[string]string{"retention.ms": "3600000", "retention.bytes": "1000000000", "segment.bytes": "1"},
+			0), 1, 0, 3 * 1e9},
+		"compacted": {topic(map[string]string{"cleanup.policy": "compact", "retention.ms": "3600000"}, 5e9), 2, time.Hour, 3 * 10e9},
+		"for ever":  {topic(map[string]string{"retention.ms": "-1"}, 5e9), 1, time.Hour, 3 * 5e9},
+		"tiered": {topic(map[string]string{"retention.ms": "-1", "remote.storage.enable": "true",
+			"local.retention.ms": "60000", "segment.bytes": "1"}, 0), 1, 0, 3 * 6e7},
 	}
 	for name, tc := range tests {
 		if got := float64(StoredAt(tc.s, 1, tc.growth, tc.within)); math.Abs(got-tc.want) > 1e-3*tc.want {
@@ -170,14 +179,18 @@ func TestStoredGrowsNoFasterThanItIsWritten(t *testing.T) {
 }
 
 func TestConsumers(t *testing.T) {
-	base := ConsumerDemand{Group: "g", Arriving: 600, PerReplica: 100, Partitions: 24, Current: 6, Utilisation: 0.8, Min: 1, DrainIn: time.Minute}
+	base := ConsumerDemand{Group: "g", Arriving: 600, PerReplica: 100, Partitions: 24, Current: 6, Utilisation: 0.8, Min: 1,
+		DrainIn: time.Minute}
 	tests := map[string]struct {
 		change func(*ConsumerDemand)
 		want   int
 	}{
-		"steady":              {func(*ConsumerDemand) {}, 8},                                             // 600 ÷ 80 = 7.5 → 8, three partitions each
-		"spread":              {func(d *ConsumerDemand) { d.Partitions = 10 }, 10},                       // 8 would give two partitions to some: 120 > 95
-		"spread evenly":       {func(d *ConsumerDemand) { d.Partitions = 18 }, 9},                        // 8 of 18 → 3 partitions are 100 > 95; 9 → 2
+		// 600 ÷ 80 = 7.5 → 8, three partitions each
+		"steady": {func(*ConsumerDemand) {}, 8},
+		// 8 would give two partitions to some: 120 > 95
+		"spread": {func(d *ConsumerDemand) { d.Partitions = 10 }, 10},
+		// 8 of 18 → 3 partitions are 100 > 95; 9 → 2
+		"spread evenly":       {func(d *ConsumerDemand) { d.Partitions = 18 }, 9},
 		"capped":              {func(d *ConsumerDemand) { d.Arriving = 6000 }, 24},                       // no more than partitions
 		"maximum":             {func(d *ConsumerDemand) { d.Max = 5 }, 5},                                //
 		"minimum":             {func(d *ConsumerDemand) { d.Arriving, d.Min = 1, 3 }, 3},                 //
@@ -208,12 +221,14 @@ func FuzzSizeConsumers(f *testing.F) {
 		if !(lambda >= 0 && lambda < 1e12) || !(mu > 1e-6 && mu < 1e12) || partitions < 1 || partitions > 10000 || lag < 0 {
 			t.Skip()
 		}
-		r := SizeConsumers(ConsumerDemand{Arriving: cluster.MessagesPerSecond(lambda), PerReplica: cluster.MessagesPerSecond(mu), Partitions: partitions, Utilisation: 0.8, Backlog: lag, DrainIn: time.Minute})
+		r := SizeConsumers(ConsumerDemand{Arriving: cluster.MessagesPerSecond(lambda), PerReplica: cluster.MessagesPerSecond(mu),
+			Partitions: partitions, Utilisation: 0.8, Backlog: lag, DrainIn: time.Minute})
 		if r.Replicas < 1 || r.Replicas > partitions {
 			t.Fatalf("%d replicas of %d partitions", r.Replicas, partitions)
 		}
 		if most := (partitions + r.Replicas - 1) / r.Replicas; r.Replicas < partitions && float64(most)*lambda/float64(partitions) > mu {
-			t.Fatalf("with %d replicas one has %d of %d partitions: %g > %g", r.Replicas, most, partitions, float64(most)*lambda/float64(partitions), mu)
+			t.Fatalf("with %d replicas one has %d of %d partitions: %g > %g", r.Replicas, most, partitions,
+				float64(most)*lambda/float64(partitions), mu)
 		}
 	})
 }

@@ -125,7 +125,8 @@ func storage(s *sizing) Constraint {
 	if s.Facts.Brokers > 0 {
 		c.Utilisation = cluster.Ratio(c.Demand / (float64(s.Profile.DiskBytes) * float64(s.Facts.Brokers)))
 	}
-	c.Formula = fmt.Sprintf("stored = %.4g B ÷ (%.3g × %.4g B) = %d left of %d", c.Demand, limit(s.Limits.Disk), float64(s.Profile.DiskBytes), need, c.Brokers)
+	c.Formula = fmt.Sprintf("stored = %.4g B ÷ (%.3g × %.4g B) = %d left of %d", c.Demand, limit(s.Limits.Disk),
+		float64(s.Profile.DiskBytes), need, c.Brokers)
 	return c
 }
 
@@ -199,7 +200,8 @@ func pageCache(s *sizing) Constraint {
 		c.Demand = s.CacheSeconds
 		c.PerBroker = PageCacheShare * float64(s.Profile.MemoryBytes) / perBroker
 		c.Brokers = atLeast(s.CacheSeconds * float64(s.Replicated) / (PageCacheShare * float64(s.Profile.MemoryBytes)))
-		c.Formula = fmt.Sprintf("%.2g × %.4g B ÷ %.4g B/s = %.0f s of reads from memory", PageCacheShare, float64(s.Profile.MemoryBytes), perBroker, c.PerBroker)
+		c.Formula = fmt.Sprintf("%.2g × %.4g B ÷ %.4g B/s = %.0f s of reads from memory", PageCacheShare,
+			float64(s.Profile.MemoryBytes), perBroker, c.PerBroker)
 	}
 	return c
 }

@@ -35,7 +35,8 @@ const hottestReplica = 0.95
 // that a count that does not spread evenly is raised to one that does; and
 // drain time backlog/(nμ − λ) within the objective. It is at most P.
 func SizeConsumers(d ConsumerDemand) ConsumerRequirement {
-	r := ConsumerRequirement{Group: d.Group, Partitions: d.Partitions, Demand: float64(d.Arriving), PerReplica: float64(d.PerReplica), Lag: d.Backlog}
+	r := ConsumerRequirement{Group: d.Group, Partitions: d.Partitions, Demand: float64(d.Arriving),
+		PerReplica: float64(d.PerReplica), Lag: d.Backlog}
 	lambda, mu := float64(d.Arriving), float64(d.PerReplica)
 	switch {
 	case d.Partitions <= 0:

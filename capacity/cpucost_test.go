@@ -23,7 +23,8 @@ func measured(brokers int, truth [4]float64, uneven bool, noise float64) cluster
 		if uneven {
 			in, out = 10e6*rng.Float64(), 40e6*rng.Float64()*rng.Float64()
 		}
-		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p, Replicas: []int{p % brokers, (p + 1) % brokers, (p + 2) % brokers}, Leader: p % brokers,
+		t.Partitions = append(t.Partitions, cluster.Partition{Partition: p,
+			Replicas: []int{p % brokers, (p + 1) % brokers, (p + 2) % brokers}, Leader: p % brokers,
 			Load: cluster.Load{BytesInPerSecond: cluster.BytesPerSecond(in), BytesOutPerSecond: cluster.BytesPerSecond(out)}})
 	}
 	s.Topics = []cluster.Topic{t}

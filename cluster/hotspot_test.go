@@ -15,7 +15,8 @@ func twoSizes(large, small, otherSmall BytesPerSecond) Snapshot {
 			capacity = 200
 		}
 		s.Brokers = append(s.Brokers, Broker{ID: id, State: BrokerAlive, Capacity: Capacity{NetworkInBytesPerSecond: capacity}})
-		s.Topics[0].Partitions = append(s.Topics[0].Partitions, Partition{Partition: id, Replicas: []int{id}, Leader: id, Load: Load{BytesInPerSecond: in}})
+		s.Topics[0].Partitions = append(s.Topics[0].Partitions, Partition{Partition: id, Replicas: []int{id}, Leader: id,
+			Load: Load{BytesInPerSecond: in}})
 	}
 	return s
 }

@@ -238,7 +238,8 @@ func (v *validator) groups(groups []Group) {
 				v.add(fmt.Sprintf("%s.partitions[%d].topic", at, k), "is empty")
 			}
 			if p.Lag < 0 {
-				v.add(fmt.Sprintf("%s.partitions[%d].lag", at, k), "is %d; want zero or more records, or leave the partition out when its lag is unknown", p.Lag)
+				v.add(fmt.Sprintf("%s.partitions[%d].lag", at, k),
+					"is %d; want zero or more records, or leave the partition out when its lag is unknown", p.Lag)
 			}
 			v.quantity(fmt.Sprintf("%s.partitions[%d].consumedPerSecond", at, k), float64(p.ConsumedPerSecond))
 		}

@@ -28,7 +28,8 @@ func TestColumnNamesAreReadBack(t *testing.T) {
 func TestATraceIsReadBackAsItWasWritten(t *testing.T) {
 	w := metrics.Window{From: start, To: start.Add(10 * time.Minute), Step: 5 * time.Minute}
 	series := []metrics.Series{
-		{Signal: metrics.TopicBytesIn, Labels: metrics.Labels{"topic": `a,"b`}, Start: start, Step: w.Step, Values: []float64{1.5, math.NaN(), 1e-9}},
+		{Signal: metrics.TopicBytesIn, Labels: metrics.Labels{"topic": `a,"b`}, Start: start, Step: w.Step,
+			Values: []float64{1.5, math.NaN(), 1e-9}},
 		{Signal: metrics.TopicBytesIn, Labels: metrics.Labels{"topic": "c"}, Start: start, Step: w.Step, Values: []float64{4, 5, 6}},
 		{Labels: metrics.Labels{"column": "mine"}, Start: start, Step: w.Step, Values: []float64{7, 8, 9}},
 	}

@@ -14,7 +14,8 @@ import (
 
 const smallSnapshot = `{"version": 1, "takenAt": "2026-03-01T12:00:00Z", "clusterId": "c",
  "brokers": [
-  {"id": 1, "zone": "b", "state": "alive", "capacity": {"cpuCores": 8, "networkInBytesPerSecond": 1.25e9, "networkOutBytesPerSecond": 1.25e9, "diskBytes": 2e12, "diskBytesPerSecond": 5e8}},
+  {"id": 1, "zone": "b", "state": "alive", "capacity": {"cpuCores": 8, "networkInBytesPerSecond": 1.25e9, "networkOutBytesPerSecond": 1.25e9,
+   "diskBytes": 2e12, "diskBytesPerSecond": 5e8}},
   {"id": 0, "zone": "a", "state": "alive", "capacity": {"cpuCores": 0}}],
  "somethingNewer": {"a": [1, {"b": null}]},
  "topics": [{"name": "orders", "internal": false, "config": {"min.insync.replicas": "2"}, "partitions": [
@@ -78,18 +79,23 @@ func TestReadSnapshotSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"not a time", `"2026-03-01T12:00:00Z"`, `"noon"`, "takenAt: "},
 		{"broker twice", `{"id": 0,`, `{"id": 1,`, "brokers[1].id: broker 1 is listed twice"},
 		{"broker without id", `{"id": 0,`, `{`, "brokers[1].id: is missing or negative"},
-		{"unknown state", `"alive", "capacity": {"cpuCores": 0}`, `"asleep", "capacity": {"cpuCores": 0}`, `brokers[1].state: is "asleep"; want alive, fenced, draining or dead`},
+		{"unknown state", `"alive", "capacity": {"cpuCores": 0}`, `"asleep", "capacity": {"cpuCores": 0}`,
+			`brokers[1].state: is "asleep"; want alive, fenced, draining or dead`},
 		{"negative capacity", `"cpuCores": 0`, `"cpuCores": -1`, "brokers[1].capacity.cpuCores: is -1; want zero or more"},
-		{"unknown broker", `"replicas": [0, 1]`, `"replicas": [0, 9]`, "topics[0].partitions[1].replicas[1]: orders-0 is on broker 9, which is not in brokers"},
-		{"duplicate replica", `"replicas": [0, 1], "isr": [0, 1]`, `"replicas": [0, 0], "isr": [0]`, "topics[0].partitions[1].replicas[1]: orders-0 has two replicas on broker 0"},
+		{"unknown broker", `"replicas": [0, 1]`, `"replicas": [0, 9]`,
+			"topics[0].partitions[1].replicas[1]: orders-0 is on broker 9, which is not in brokers"},
+		{"duplicate replica", `"replicas": [0, 1], "isr": [0, 1]`, `"replicas": [0, 0], "isr": [0]`,
+			"topics[0].partitions[1].replicas[1]: orders-0 has two replicas on broker 0"},
 		{"no replica", `"replicas": [1, 0]`, `"replicas": []`, "topics[0].partitions[0].replicas: orders-1 has no replica"},
 		{"in sync elsewhere", `"isr": [0, 1]`, `"isr": [0, 5]`, "topics[0].partitions[1].isr[1]: broker 5 is in sync"},
 		{"leader elsewhere", `"leader": 0`, `"leader": 4`, "topics[0].partitions[1].leader: broker 4 leads orders-0"},
 		{"partition twice", `{"partition": 0,`, `{"partition": 1,`, `partition 1 of topic "orders" is listed twice`},
 		{"partition without number", `{"partition": 0,`, `{`, "topics[0].partitions[1].partition: is missing or negative"},
-		{"negative load", `"bytesInPerSecond": 10`, `"bytesInPerSecond": -10`, "topics[0].partitions[1].load.bytesInPerSecond: is -10; want zero or more"},
+		{"negative load", `"bytesInPerSecond": 10`, `"bytesInPerSecond": -10`,
+			"topics[0].partitions[1].load.bytesInPerSecond: is -10; want zero or more"},
 		{"NaN", `"bytesInPerSecond": 10`, `"bytesInPerSecond": NaN`, "topics[0]: not JSON near byte"},
-		{"too large a number", `"bytesInPerSecond": 10`, `"bytesInPerSecond": 1e999`, "topics[0].partitions.load.bytesInPerSecond: is a number 1e999; want a finite number"},
+		{"too large a number", `"bytesInPerSecond": 10`, `"bytesInPerSecond": 1e999`,
+			"topics[0].partitions.load.bytesInPerSecond: is a number 1e999; want a finite number"},
 		{"text for a number", `"leader": 0`, `"leader": "0"`, "topics[0].partitions.leader: is a string; want a whole number"},
 		{"negative lag", `"lag": 7`, `"lag": -7`, "groups[0].partitions[0].lag: is -7"},
 		{"topics not a list", `"topics": [`, `"topics": {"x": [`, "topics: is not a list"},
@@ -112,7 +118,8 @@ func TestReadSnapshotSaysWhatIsWrongAndWhere(t *testing.T) {
 }
 
 func TestReadSnapshotReportsEveryMistakeTogether(t *testing.T) {
-	text := strings.NewReplacer(`"version": 1`, `"version": 3`, `"replicas": [0, 1]`, `"replicas": [0, 9]`, `"lag": 7`, `"lag": -7`).Replace(smallSnapshot)
+	text := strings.NewReplacer(`"version": 1`, `"version": 3`, `"replicas": [0, 1]`, `"replicas": [0, 9]`, `"lag": 7`,
+		`"lag": -7`).Replace(smallSnapshot)
 	_, err := ReadSnapshot(strings.NewReader(text))
 	if err == nil {
 		t.Fatal("no error")

@@ -200,7 +200,8 @@ func (t *TSDB) part(ctx context.Context, q metrics.Query, expr string, w metrics
 
 func (t *TSDB) checkSeries(n int) error {
 	if n > t.opts.MaxSeries {
-		return fmt.Errorf("the query gives %d series, more than the limit max-series of %d allows; narrow the selector or raise the limit", n, t.opts.MaxSeries)
+		return fmt.Errorf("the query gives %d series, more than the limit max-series of %d allows; "+
+			"narrow the selector or raise the limit", n, t.opts.MaxSeries)
 	}
 	return nil
 }

@@ -85,7 +85,8 @@ func TestAFolderAnswersAsItsServerDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := metrics.Window{From: start.Add(10 * time.Minute), To: start.Add(3 * time.Hour), Step: 5 * time.Minute}
-	for _, signal := range []metrics.Signal{metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn, metrics.BrokerBytesIn, metrics.BrokerCPU, metrics.GroupLag} {
+	for _, signal := range []metrics.Signal{metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn,
+		metrics.BrokerBytesIn, metrics.BrokerCPU, metrics.GroupLag} {
 		fromServer, err1 := server.History(t.Context(), signal, w)
 		fromFolder, err2 := db.History(t.Context(), signal, w)
 		if (err1 == nil) != (err2 == nil) || fmt.Sprint(fromServer) != fmt.Sprint(fromFolder) {

@@ -170,7 +170,8 @@ func TestMembersAreCountedByTheirRack(t *testing.T) {
 	c := fake(t)
 	produce(t, c, 1)
 	for _, rack := range []string{"a", "a", "b"} {
-		client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup("billing"), kgo.ConsumeTopics("orders"), kgo.Rack(rack))
+		client, err := kgo.NewClient(kgo.SeedBrokers(c.ListenAddrs()...), kgo.ConsumerGroup("billing"), kgo.ConsumeTopics("orders"),
+			kgo.Rack(rack))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +226,8 @@ func TestReassignmentsAndFencedBrokersAreAskedFor(t *testing.T) {
 		return resp, nil, true
 	})
 	s := place(t, newReader(t, Config{Bootstrap: c.ListenAddrs()}))
-	if len(s.Reassignments) != 1 || fmt.Sprint(s.Reassignments[0].Replicas, s.Reassignments[0].Adding, s.Reassignments[0].Removing) != "[2 0] [2] [1]" {
+	if len(s.Reassignments) != 1 || fmt.Sprint(s.Reassignments[0].Replicas, s.Reassignments[0].Adding,
+		s.Reassignments[0].Removing) != "[2 0] [2] [1]" {
 		t.Errorf("reassignments %+v", s.Reassignments)
 	}
 	if b := s.Brokers[3]; b.ID != 9 || b.State != cluster.BrokerFenced || b.Zone != "z" {
@@ -266,7 +268,8 @@ func TestVolumes(t *testing.T) {
 		{"a volume of its own", kadm.DescribedLogDirs{"a": dir(1000, 590, 400, false)}, 400, 990, true, false},
 		{"a volume shared with others", kadm.DescribedLogDirs{"a": dir(1000, 200, 400, false)}, 400, 600, true, false},
 		{"two volumes", kadm.DescribedLogDirs{"a": dir(1000, 600, 400, false), "b": dir(1000, 900, 100, true)}, 500, 2000, true, false},
-		{"two directories on one volume", kadm.DescribedLogDirs{"a": dir(1000, 500, 400, true), "b": dir(1000, 500, 100, true)}, 500, 1000, true, true},
+		{"two directories on one volume", kadm.DescribedLogDirs{"a": dir(1000, 500, 400, true), "b": dir(1000, 500, 100, true)}, 500,
+			1000, true, true},
 		{"not told", kadm.DescribedLogDirs{"a": dir(-1, -1, 400, false)}, 400, 0, false, false},
 		{"no directory", nil, 0, 0, false, false},
 	} {
@@ -300,7 +303,8 @@ func TestABootstrapNobodyAnswersIsExplainedInTime(t *testing.T) {
 		began := time.Now()
 		_, err := r.Placement(t.Context())
 		t.Logf("%s: answered after %s", name, time.Since(began))
-		if err == nil || !strings.Contains(err.Error(), "nobody answers") || !strings.Contains(err.Error(), c.addr) || !strings.Contains(err.Error(), c.want) {
+		if err == nil || !strings.Contains(err.Error(), "nobody answers") || !strings.Contains(err.Error(), c.addr) ||
+			!strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -325,7 +329,8 @@ func TestTLSIsVerified(t *testing.T) {
 }
 
 func TestSASL(t *testing.T) {
-	c := fake(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "p"), kfake.Superuser("SCRAM-SHA-256", "u", "p"), kfake.Superuser("SCRAM-SHA-512", "u", "p"))
+	c := fake(t, kfake.EnableSASL(), kfake.Superuser("PLAIN", "u", "p"), kfake.Superuser("SCRAM-SHA-256", "u", "p"),
+		kfake.Superuser("SCRAM-SHA-512", "u", "p"))
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -379,8 +384,10 @@ func certificate(t *testing.T, host string) (tls.Certificate, string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, IPAddresses: []net.IP{net.ParseIP(host)},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
+		IsCA:     true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		IPAddresses: []net.IP{net.ParseIP(host)},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {

@@ -104,7 +104,8 @@ func (r *Reader) reassignments(ctx context.Context) ([]cluster.Reassignment, err
 	for _, t := range resp.Topics {
 		for _, x := range t.Partitions {
 			out = append(out, cluster.Reassignment{
-				Topic: t.Topic, Partition: int(x.Partition), Replicas: ints(x.Replicas), Adding: ints(x.AddingReplicas), Removing: ints(x.RemovingReplicas),
+				Topic: t.Topic, Partition: int(x.Partition), Replicas: ints(x.Replicas), Adding: ints(x.AddingReplicas),
+				Removing: ints(x.RemovingReplicas),
 			})
 		}
 	}

@@ -41,7 +41,8 @@ func derive(in Input) cluster.Snapshot {
 		}
 	}
 	addStale(&s, placed)
-	addStale(&s, cluster.StaleSignal{Signal: cluster.SignalISR, Cause: cluster.CauseInferred, Reason: "only Kafka knows it; every replica is taken to be in sync"})
+	addStale(&s, cluster.StaleSignal{Signal: cluster.SignalISR, Cause: cluster.CauseInferred,
+		Reason: "only Kafka knows it; every replica is taken to be in sync"})
 	addStale(&s, cluster.StaleSignal{Signal: cluster.SignalTopicConfigs, Cause: cluster.CauseNotRead, Reason: "only Kafka knows them"})
 	if why := in.why(metrics.BrokerZone); len(zones) == 0 && why != nil {
 		addStale(&s, *why)

@@ -404,7 +404,8 @@ func (m *merger) staleBrokers(signal metrics.Signal) {
 	}
 	if len(missing) > 0 {
 		slices.Sort(missing)
-		addStale(&m.s, cluster.StaleSignal{Signal: signal, Cause: cluster.CauseMissing, Brokers: missing, Reason: "no series for broker " + abridged(missing)})
+		addStale(&m.s, cluster.StaleSignal{Signal: signal, Cause: cluster.CauseMissing, Brokers: missing,
+			Reason: "no series for broker " + abridged(missing)})
 	}
 }
 
@@ -417,7 +418,8 @@ func (m *merger) staleSums() {
 		i := slices.IndexFunc(m.s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == pair.broker && x.Cause == cluster.CauseMissing })
 		if i >= 0 {
 			x := m.s.Stale[i]
-			addStale(&m.s, cluster.StaleSignal{Signal: pair.topic, Cause: cluster.CausePartial, Brokers: x.Brokers, Reason: "its sum lacks a share: " + x.Reason})
+			addStale(&m.s, cluster.StaleSignal{Signal: pair.topic, Cause: cluster.CausePartial, Brokers: x.Brokers,
+				Reason: "its sum lacks a share: " + x.Reason})
 		}
 	}
 	if points := m.in.Points[metrics.TopicBytesIn]; m.kafka && len(points) > 0 && len(m.s.Topics) > 0 {

@@ -58,21 +58,25 @@ func threeBrokers() cluster.Snapshot {
 		{Partition: 0, Replicas: []int{0, 1}, ISR: []int{0, 1}, Leader: 0, Load: cluster.Load{SizeBytes: 300}},
 		{Partition: 1, Replicas: []int{1, 2}, ISR: []int{1, 2}, Leader: 1, Load: cluster.Load{SizeBytes: 100}},
 	}}}
-	s.Groups = []cluster.Group{{Name: "billing", ZonesOfMembers: map[string]int{"a": 1}, Partitions: []cluster.GroupPartition{{Topic: "orders", Partition: 0, Lag: 5}, {Topic: "orders", Partition: 1, Lag: 6}}}}
+	s.Groups = []cluster.Group{{Name: "billing", ZonesOfMembers: map[string]int{"a": 1},
+		Partitions: []cluster.GroupPartition{{Topic: "orders", Partition: 0, Lag: 5}, {Topic: "orders", Partition: 1, Lag: 6}}}}
 	return s
 }
 
 func everything() lockedMetrics {
 	all := lockedMetrics{
-		metrics.TopicBytesIn:            {point(4000, "topic", "orders")},
-		metrics.TopicBytesOut:           {point(8000, "topic", "orders")},
-		metrics.TopicMessagesIn:         {point(40, "topic", "orders")},
-		metrics.GroupConsumed:           {point(30, "group", "billing", "topic", "orders", "partition", "0"), point(9, "group", "billing", "topic", "orders", "partition", "1")},
+		metrics.TopicBytesIn:    {point(4000, "topic", "orders")},
+		metrics.TopicBytesOut:   {point(8000, "topic", "orders")},
+		metrics.TopicMessagesIn: {point(40, "topic", "orders")},
+		metrics.GroupConsumed: {point(30, "group", "billing", "topic", "orders", "partition", "0"),
+			point(9, "group", "billing", "topic", "orders", "partition", "1")},
 		metrics.BrokerContainerCPULimit: {point(8, "broker", "0"), point(8, "broker", "1"), point(8, "broker", "2")},
 	}
 	for b := range 3 {
 		id := fmt.Sprint(b)
-		for signal, v := range map[metrics.Signal]float64{metrics.BrokerBytesIn: 1000, metrics.BrokerBytesOut: 2000, metrics.BrokerReplicationIn: 10, metrics.BrokerReplicationOut: 20, metrics.BrokerCPU: 1.5, metrics.BrokerRequestHandlerIdle: 0.9, metrics.BrokerUnderReplicated: 0} {
+		for signal, v := range map[metrics.Signal]float64{metrics.BrokerBytesIn: 1000, metrics.BrokerBytesOut: 2000,
+			metrics.BrokerReplicationIn: 10, metrics.BrokerReplicationOut: 20, metrics.BrokerCPU: 1.5,
+			metrics.BrokerRequestHandlerIdle: 0.9, metrics.BrokerUnderReplicated: 0} {
 			all[signal] = append(all[signal], point(v, "broker", id))
 		}
 	}
@@ -115,7 +119,8 @@ func TestNothingIsStaleWhenBothSourcesTellEverything(t *testing.T) {
 	if len(s.Stale) != 0 {
 		t.Errorf("stale: %+v", s.Stale)
 	}
-	if u := s.Brokers[0].Usage; u == nil || u.NetworkInBytesPerSecond != 1010 || u.NetworkOutBytesPerSecond != 2020 || u.RequestHandlerIdle != 0.9 {
+	if u := s.Brokers[0].Usage; u == nil || u.NetworkInBytesPerSecond != 1010 || u.NetworkOutBytesPerSecond != 2020 ||
+		u.RequestHandlerIdle != 0.9 {
 		t.Errorf("usage %+v", u)
 	}
 	if s.Brokers[2].Capacity.CPUCores != 8 || !s.TakenAt.Equal(noon) || s.Version != 1 {
@@ -135,7 +140,8 @@ func TestATopicsRateIsSharedByTheBestMeasureThereIs(t *testing.T) {
 	}{
 		{"by size when nothing else is known", nil, 0.75},
 		{"by records", lockedMetrics{metrics.PartitionMessagesIn: {partition(10, "0"), partition(30, "1")}}, 0.25},
-		{"by bytes", lockedMetrics{metrics.PartitionMessagesIn: {partition(10, "0"), partition(30, "1")}, metrics.PartitionBytesIn: {partition(9, "0"), partition(1, "1")}}, 0.9},
+		{"by bytes", lockedMetrics{metrics.PartitionMessagesIn: {partition(10, "0"), partition(30, "1")},
+			metrics.PartitionBytesIn: {partition(9, "0"), partition(1, "1")}}, 0.9},
 	} {
 		m := everything()
 		for signal, p := range c.extra {
@@ -175,7 +181,8 @@ func TestMeasuredCPUIsSharedOutInFull(t *testing.T) {
 
 func TestWithoutPrometheusEverySignalItTellsIsNamed(t *testing.T) {
 	s := observe(t, &Observer{Kafka: &fakeKafka{s: threeBrokers()}, Now: clock})
-	const want = "broker_bytes_in broker_bytes_out broker_cpu broker_replication_in broker_replication_out broker_request_handler_idle group_consumed topic_bytes_in topic_bytes_out topic_messages_in"
+	const want = "broker_bytes_in broker_bytes_out broker_cpu broker_replication_in broker_replication_out " +
+		"broker_request_handler_idle group_consumed topic_bytes_in topic_bytes_out topic_messages_in"
 	if got := staleNames(s); got != want {
 		t.Errorf("stale\n%s, want\n%s", got, want)
 	}
@@ -259,7 +266,8 @@ func TestAPlacementIsDerivedFromReplicaSizesWithoutKafka(t *testing.T) {
 	m[metrics.ReplicaSize] = []metrics.Point{replica(299, "0", "0"), replica(300, "1", "0"), replica(100, "1", "1"), replica(100, "2", "1")}
 	m[metrics.PartitionLeader] = []metrics.Point{replica(1, "1", "0")}
 	m[metrics.BrokerZone] = []metrics.Point{point(1, "broker", "0", "zone", "a"), point(1, "broker", "1", "zone", "b")}
-	m[metrics.PartitionSize] = []metrics.Point{point(300, "topic", "orders", "partition", "0"), point(100, "topic", "orders", "partition", "1")}
+	m[metrics.PartitionSize] = []metrics.Point{point(300, "topic", "orders", "partition", "0"),
+		point(100, "topic", "orders", "partition", "1")}
 	m[metrics.BrokerDiskUsed] = []metrics.Point{point(299, "broker", "0"), point(400, "broker", "1"), point(100, "broker", "2")}
 	m[metrics.GroupLag] = []metrics.Point{point(7, "group", "billing", "topic", "orders", "partition", "0")}
 	s := observe(t, &Observer{Metrics: m, Now: clock})
@@ -276,7 +284,8 @@ func TestAPlacementIsDerivedFromReplicaSizesWithoutKafka(t *testing.T) {
 }
 
 func TestObserveFailsOnlyWhenNobodySaysAnything(t *testing.T) {
-	o := &Observer{Kafka: &fakeKafka{err: errors.New("nobody answers at b:9092")}, Metrics: &fakeMetrics{err: fmt.Errorf("%w: 401", metrics.ErrSource)}, Now: clock}
+	o := &Observer{Kafka: &fakeKafka{err: errors.New("nobody answers at b:9092")},
+		Metrics: &fakeMetrics{err: fmt.Errorf("%w: 401", metrics.ErrSource)}, Now: clock}
 	_, err := o.Observe(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "nobody answers at b:9092") || !strings.Contains(err.Error(), "401") {
 		t.Errorf("error %v", err)

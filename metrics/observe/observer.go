@@ -192,7 +192,8 @@ func (o *Observer) remember(s *cluster.Snapshot, at time.Time) {
 			s.Stale[i].LastSeen = o.lastSeen[x.Signal]
 		}
 	}
-	names := []cluster.Signal{cluster.SignalPlacement, cluster.SignalISR, cluster.SignalTopicConfigs, cluster.SignalFencedBrokers, cluster.SignalReassignments}
+	names := []cluster.Signal{cluster.SignalPlacement, cluster.SignalISR, cluster.SignalTopicConfigs, cluster.SignalFencedBrokers,
+		cluster.SignalReassignments}
 	for _, name := range slices.AppendSeq(names, maps.Keys(metrics.Signals)) {
 		if !stale[name] {
 			o.lastSeen[name] = at

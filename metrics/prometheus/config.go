@@ -188,5 +188,6 @@ type limitError struct {
 }
 
 func (e limitError) Error() string {
-	return fmt.Sprintf("%s than the limit %s of %d allows; narrow the selector or raise the limit", strings.TrimSuffix(e.what, " than"), e.name, e.limit)
+	return fmt.Sprintf("%s than the limit %s of %d allows; narrow the selector or raise the limit",
+		strings.TrimSuffix(e.what, " than"), e.name, e.limit)
 }

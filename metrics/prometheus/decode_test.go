@@ -28,8 +28,10 @@ func generic(body []byte) (model.Matrix, error) {
 
 var answers = []string{
 	`{"status":"success","data":{"resultType":"matrix","result":[]}}`,
-	`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"topic":"a","b":"c\"\\\u00e4\\"},"values":[[1772323200,"1"],[1772323200.123,"1.5e-3"],[1772323201,"NaN"],[1772323202,"+Inf"],[1772323203,"-Inf"]]},{"metric":{},"values":[]}]}}`,
-	` { "status" : "success" , "warnings":["x, \"y\""], "infos":[], "data" : { "stats":{"a":[1,{"b":null}]}, "resultType" : "matrix" , "result" : [ { "values" : [ [ 1772323200 , "1" ] ] , "metric" : { "a" : "b" } } ] } } ` + "\n",
+	`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"topic":"a","b":"c\"\\\u00e4\\"},` +
+		`"values":[[1772323200,"1"],[1772323200.123,"1.5e-3"],[1772323201,"NaN"],[1772323202,"+Inf"],[1772323203,"-Inf"]]},{"metric":{},"values":[]}]}}`,
+	` { "status" : "success" , "warnings":["x, \"y\""], "infos":[], ` +
+		`"data" : { "stats":{"a":[1,{"b":null}]}, "resultType" : "matrix" , "result" : [ { "values" : [ [ 1772323200 , "1" ] ] , "metric" : { "a" : "b" } } ] } } ` + "\n",
 	`{"data":{"result":[{"metric":{"a":"b"},"values":[[0,"0"]]}],"resultType":"matrix"},"status":"success"}`,
 }
 
@@ -51,7 +53,8 @@ func TestTheDecoderLeavesWhatItDoesNotKnow(t *testing.T) {
 		"", "{", "[]", "null", `{"status":"error","error":"x"}`, `{"status":"success"}`,
 		`{"status":"success","data":{"resultType":"vector","result":[]}}`,
 		`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"histograms":[[1,{}]]}]}}`,
-		answers[1][:len(answers[1])-1], answers[1] + "x", `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,2]]}]}}`,
+		answers[1][:len(answers[1])-1], answers[1] + "x",
+		`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[[1,2]]}]}}`,
 		`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[["1","2"]]}]}}`,
 	} {
 		if m, err := decodeMatrix([]byte(body)); err == nil {

@@ -41,13 +41,16 @@ func TestAFailingServerIsExplained(t *testing.T) {
 			w.WriteHeader(502)
 			io.WriteString(w, "<html>bad gateway\n<p>more</p></html>")
 		}, "server error: 502 (<html>bad gateway)", true, 2},
-		{"a page instead of JSON", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>log in</html>") }, "cannot be read", true, 2},
+		{"a page instead of JSON", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>log in</html>") },
+			"cannot be read", true, 2},
 		{"half a response", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			io.WriteString(w, oneSeries[:60])
 		}, "unexpected EOF", true, 2},
-		{"half a response that says it is whole", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, oneSeries[:60]) }, "ends in the middle", true, 2},
-		{"a hanging server", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, "no answer within 150ms", true, 0},
+		{"half a response that says it is whole", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, oneSeries[:60]) },
+			"ends in the middle", true, 2},
+		{"a hanging server", func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() },
+			"no answer within 150ms", true, 0},
 		{"a server that hangs half way", func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			io.WriteString(w, oneSeries[:60])
@@ -55,7 +58,8 @@ func TestAFailingServerIsExplained(t *testing.T) {
 			<-r.Context().Done()
 		}, "no answer within 150ms", true, 0},
 		{"a bad query", answer(400, `{"status":"error","errorType":"bad_data","error":"parse error"}`), "parse error", false, 1},
-		{"a query that is too large", answer(422, `{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`), "too many samples", false, 1},
+		{"a query that is too large", answer(422,
+			`{"status":"error","errorType":"execution","error":"query processing would load too many samples"}`), "too many samples", false, 1},
 		{"a scalar", answer(200, `{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}`), "gives a scalar", false, 1},
 		{"100,000 series", manySeries(100_000), "max-series of 20000", false, 1},
 		{"an endless response", func(w http.ResponseWriter, r *http.Request) {
@@ -183,11 +187,13 @@ func TestAHistoryOf100000SeriesIsRefusedByTheLimitsName(t *testing.T) {
 
 func TestUnorderedAndRepeatedSamplesAreMended(t *testing.T) {
 	at := func(minute int) int64 { return start.Add(time.Duration(minute) * time.Minute).Unix() }
-	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"topic":"a"},"values":[[%d,"3"],[%d,"1"],[%d,"9"],[%d,"NaN"],[%d,"5"]]}]}}`,
+	body := fmt.Sprintf(`{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"topic":"a"},`+
+		`"values":[[%d,"3"],[%d,"1"],[%d,"9"],[%d,"NaN"],[%d,"5"]]}]}}`,
 		at(2), at(0), at(0), at(3), at(4))
 	web := httptest.NewServer(answer(200, body))
 	defer web.Close()
-	got, err := newReader(t, Config{URL: web.URL}).History(t.Context(), metrics.TopicBytesIn, metrics.Window{From: start, To: start.Add(4 * time.Minute), Step: time.Minute})
+	got, err := newReader(t, Config{URL: web.URL}).History(t.Context(), metrics.TopicBytesIn,
+		metrics.Window{From: start, To: start.Add(4 * time.Minute), Step: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,8 +225,10 @@ func TestHeadersAndCredentialsAreSentAndReadAgain(t *testing.T) {
 		}
 		return seen.Load()
 	}
-	bearer := newReader(t, Config{URL: web.URL, BearerTokenFile: file("token", "one\n"), Headers: map[string]string{"X-Scope-OrgID": "team-a"}})
-	if r := read(bearer); r.Header.Get("Authorization") != "Bearer one" || r.Header.Get("X-Scope-OrgID") != "team-a" || r.UserAgent() != "tidetable" {
+	bearer := newReader(t, Config{URL: web.URL, BearerTokenFile: file("token", "one\n"),
+		Headers: map[string]string{"X-Scope-OrgID": "team-a"}})
+	if r := read(bearer); r.Header.Get("Authorization") != "Bearer one" || r.Header.Get("X-Scope-OrgID") != "team-a" ||
+		r.UserAgent() != "tidetable" {
 		t.Errorf("headers %v", r.Header)
 	}
 	file("token", "two")
@@ -252,7 +260,8 @@ func TestTLSIsVerified(t *testing.T) {
 	}
 	for name, cfg := range map[string]Config{"unknown authority": {}, "elsewhere.test": {CAFile: ca, ServerName: "elsewhere.test"}} {
 		err := read(cfg)
-		if !errors.Is(err, metrics.ErrSource) || !strings.Contains(err.Error(), "its certificate is not accepted") || !strings.Contains(err.Error(), name) {
+		if !errors.Is(err, metrics.ErrSource) || !strings.Contains(err.Error(), "its certificate is not accepted") ||
+			!strings.Contains(err.Error(), name) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
@@ -262,7 +271,8 @@ func TestTLSIsVerified(t *testing.T) {
 	strict.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 	strict.StartTLS()
 	defer strict.Close()
-	if _, err := newReader(t, Config{URL: strict.URL, CAFile: ca, Limits: Limits{Tries: 1}}).Read(t.Context(), metrics.TopicBytesIn, start); !errors.Is(err, metrics.ErrSource) {
+	if _, err := newReader(t, Config{URL: strict.URL, CAFile: ca, Limits: Limits{Tries: 1}}).Read(t.Context(), metrics.TopicBytesIn,
+		start); !errors.Is(err, metrics.ErrSource) {
 		t.Errorf("without a client certificate: %v", err)
 	}
 }

@@ -101,10 +101,12 @@ func TestStrimziCountersBecomeRatesByTopicAndBroker(t *testing.T) {
 func TestGapsVanishedAndNewSeriesAreGaps(t *testing.T) {
 	s := promtest.New(t)
 	minute := time.Minute
-	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "steady"}, start, minute, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
+	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "steady"}, start, minute, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+		13, 14, 15, 16, 17, 18, 19, 20, 21)
 	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "vanished"}, start, minute, 1, 1, 1, 1, 1)
 	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "new"}, start.Add(18*minute), minute, 7, 7, 7)
-	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "infinite"}, start, minute, 1, math.Inf(1), 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)
+	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "infinite"}, start, minute, 1, math.Inf(1), 3, 3, 3, 3, 3, 3, 3,
+		3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3)
 	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "never"}, start.Add(-3*time.Hour), minute, 5)
 	r := newReader(t, Config{URL: s.URL})
 	got, err := r.History(t.Context(), metrics.TopicBytesIn, metrics.Window{From: start, To: start.Add(20 * minute), Step: minute})
@@ -152,7 +154,8 @@ func TestOnlyWhatIsNewIsReadAgain(t *testing.T) {
 	r := newReader(t, Config{URL: s.URL})
 	read := func(from, to int) metrics.Series {
 		t.Helper()
-		w := metrics.Window{From: start.Add(time.Duration(from) * 5 * time.Minute), To: start.Add(time.Duration(to) * 5 * time.Minute), Step: 5 * time.Minute}
+		w := metrics.Window{From: start.Add(time.Duration(from) * 5 * time.Minute), To: start.Add(time.Duration(to) * 5 * time.Minute),
+			Step: 5 * time.Minute}
 		got, err := r.History(t.Context(), metrics.TopicBytesIn, w)
 		if err != nil {
 			t.Fatal(err)
@@ -234,10 +237,12 @@ func TestASignalNobodyExportsIsAnEmptyAnswer(t *testing.T) {
 	if p, err := r.Read(t.Context(), metrics.GroupLag, start); err != nil || len(p) != 0 {
 		t.Errorf("read without a query: %v, %v", p, err)
 	}
-	if h, err := r.History(t.Context(), metrics.TopicBytesIn, metrics.Window{From: start, To: start.Add(time.Hour), Step: time.Minute}); err != nil || len(h) != 0 {
+	if h, err := r.History(t.Context(), metrics.TopicBytesIn, metrics.Window{From: start, To: start.Add(time.Hour),
+		Step: time.Minute}); err != nil || len(h) != 0 {
 		t.Errorf("history: %v, %v", h, err)
 	}
-	if _, err := r.History(t.Context(), metrics.GroupLag, metrics.Window{From: start, To: start.Add(time.Hour), Step: time.Minute}); err == nil || !strings.Contains(err.Error(), "has no query for it") {
+	if _, err := r.History(t.Context(), metrics.GroupLag, metrics.Window{From: start, To: start.Add(time.Hour),
+		Step: time.Minute}); err == nil || !strings.Contains(err.Error(), "has no query for it") {
 		t.Errorf("history without a query: %v", err)
 	}
 }
@@ -269,7 +274,8 @@ func TestConcurrencyIsBounded(t *testing.T) {
 	}))
 	defer web.Close()
 	r := newReader(t, Config{URL: web.URL, Limits: Limits{Concurrency: 2, Points: 100}})
-	if _, err := r.History(t.Context(), metrics.TopicBytesIn, metrics.Window{From: start, To: start.Add(100 * time.Hour), Step: 5 * time.Minute}); err != nil {
+	if _, err := r.History(t.Context(), metrics.TopicBytesIn, metrics.Window{From: start, To: start.Add(100 * time.Hour),
+		Step: 5 * time.Minute}); err != nil {
 		t.Fatal(err)
 	}
 	if most.Load() > 2 {

@@ -40,7 +40,9 @@ func Start(t *testing.T, flags ...string) *Browser {
 		t.Skip("no Chromium on this machine: apt-get install chromium")
 	}
 	opts := []chromedp.ExecAllocatorOption{chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900)}
-	for _, f := range append([]string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage", "no-default-browser-check"}, flags...) {
+	for _, f := range append([]string{"headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+		"disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage",
+		"no-default-browser-check"}, flags...) {
 		opts = append(opts, chromedp.Flag(f, true))
 	}
 	ctx, cancel := chromedp.NewExecAllocator(context.Background(), opts...)

@@ -76,7 +76,8 @@ func TestBrowserShowsHostileNamesAsText(t *testing.T) {
 	Eval[bool](
 		t,
 		b,
-		`[...document.querySelector('#signal').options].map((o) => { o.selected = true; o.parentElement.dispatchEvent(new Event('change', {bubbles: true})); }).length > 0`,
+		`[...document.querySelector('#signal').options].map((o) => { o.selected = true; `+
+			`o.parentElement.dispatchEvent(new Event('change', {bubbles: true})); }).length > 0`,
 	)
 	text := Eval[string](t, b, `document.body.textContent`)
 	if Eval[bool](t, b, `Boolean(window.pwned)`) {
@@ -97,7 +98,8 @@ func TestBrowserShowsHostileNamesAsText(t *testing.T) {
 			Eval[string](
 				t,
 				b,
-				`[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > 376 && !e.closest('.scroll, pre')).map((e) => e.tagName + '#' + e.id + '.' + e.className).slice(0, 8).join(' ')`,
+				`[...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > 376 && !e.closest('.scroll, pre'))`+
+					`.map((e) => e.tagName + '#' + e.id + '.' + e.className).slice(0, 8).join(' ')`,
 			),
 		)
 	}
@@ -115,7 +117,8 @@ func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
 		t.Errorf("the link opened %q, want %q", open, old.ID)
 	}
 	// Tab passes over every control that is enabled, none is out of reach.
-	const name = `((e) => e.tagName + '#' + (e.id || (e.closest('[id]') || {}).id) + ':' + [...document.querySelectorAll(e.tagName)].indexOf(e))`
+	const name = `((e) => e.tagName + '#' + (e.id || (e.closest('[id]') || {}).id) + ':' + ` +
+		`[...document.querySelectorAll(e.tagName)].indexOf(e))`
 	b.Visit(t, origin+"/?again")
 	want := Eval[[]string](
 		t,
@@ -207,7 +210,8 @@ func TestBrowserHoldsAndApprovesOnlyWithRights(t *testing.T) {
 	if by, ok, _ := desk.Policy("claims").Approved(t.Context(), last.Proposals[0]); !ok || by != "ann@example.org" {
 		t.Errorf("approved by %q, %v", by, ok)
 	}
-	if kept := Eval[string](t, b, `JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])`); kept != `[[],[],""]` {
+	if kept := Eval[string](t, b,
+		`JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage), document.cookie])`); kept != `[[],[],""]` {
 		t.Errorf("the browser keeps %s", kept)
 	}
 	b.Check(t, from(origin))
@@ -278,7 +282,8 @@ func TestBrowserMakesScreenshots(t *testing.T) {
 		file, theme   string
 		width, height int64
 		open          bool
-	}{{"page.png", "light", 1280, 1000, false}, {"page-dark.png", "dark", 1280, 1000, false}, {"page-phone.png", "light", 390, 844, false}, {"page-decision.png", "light", 1280, 1100, true}} {
+	}{{"page.png", "light", 1280, 1000, false}, {"page-dark.png", "dark", 1280, 1000, false},
+		{"page-phone.png", "light", 390, 844, false}, {"page-decision.png", "light", 1280, 1100, true}} {
 		b.See(t, shot.width, shot.height, shot.theme)
 		b.Visit(t, origin+"/?"+shot.file)
 		if shot.open {

@@ -113,7 +113,8 @@ func TestAFolderGivesWhatTheStorageGives(t *testing.T) {
 		"not a pattern":     {match(labels.MatchRegexp, "__name__", ".+"), match(labels.MatchNotRegexp, "topic", "o.*")},
 		"all":               {match(labels.MatchRegexp, "__name__", ".*")},
 	} {
-		for _, span := range [][2]time.Time{{start, end}, {start.Add(299 * time.Minute), start.Add(301 * time.Minute)}, {end, end.Add(time.Hour)}} {
+		for _, span := range [][2]time.Time{{start, end}, {start.Add(299 * time.Minute), start.Add(301 * time.Minute)},
+			{end, end.Add(time.Hour)}} {
 			want, got := told(t, s.DB, span[0], span[1], matchers...), told(t, d, span[0], span[1], matchers...)
 			if got != want {
 				t.Errorf("%s, %s to %s: the storage gives\n%.2000s\nthe folder\n%.2000s", name, span[0], span[1], want, got)
@@ -138,7 +139,8 @@ func writeLog(t *testing.T, dir string) *wlog.WL {
 		ref := chunks.HeadSeriesRef(1 + segment/2)
 		var samples []record.RefSample
 		for i := range 10 {
-			samples = append(samples, record.RefSample{Ref: ref, T: start.Add(time.Duration(10*segment+i) * time.Minute).UnixMilli(), V: float64(10*segment + i)})
+			samples = append(samples, record.RefSample{Ref: ref, T: start.Add(time.Duration(10*segment+i) * time.Minute).UnixMilli(),
+				V: float64(10*segment + i)})
 		}
 		series := []record.RefSeries{{Ref: ref, Labels: labels.FromStrings("__name__", "in")}}
 		if err := w.Log(encode.Series(series, nil), encode.Samples(samples, nil)); err != nil {
