@@ -132,7 +132,7 @@ func (s *placement) weigh(p *partition, sign float64) {
 	t := &s.topics[p.topic]
 	k := t.class
 	r := p.share * sign
-	followers := 0.0
+	load, followers := t.perByte(), 0
 	for i, id := range p.replicas {
 		b := &s.brokers[id]
 		b.size[k] += p.bytes * sign
@@ -141,8 +141,8 @@ func (s *placement) weigh(p *partition, sign float64) {
 			continue
 		}
 		followers++
-		b.in[k] += r
-		b.cpu[k] += r * t.followerCPU
+		b.in[k] += r * float64(load.Follower().NetworkIn)
+		b.cpu[k] += r * float64(load.Follower().CPU)
 	}
 	if p.leader < 0 || !p.writable {
 		s.nowhere[k] += r
@@ -156,9 +156,10 @@ func (s *placement) weigh(p *partition, sign float64) {
 		return
 	}
 	b.lead[k] += r
-	b.in[k] += r
-	b.out[k] += r * (float64(t.readers) + followers)
-	b.cpu[k] += r * (t.leaderCPU + float64(t.readers)*t.readerCPU)
+	leads := load.Leader(1 + followers)
+	b.in[k] += r * float64(leads.NetworkIn)
+	b.out[k] += r * float64(leads.NetworkOut)
+	b.cpu[k] += r * float64(leads.CPU)
 }
 
 // leaderAndISR makes a partition's ISR, leader and writability follow from

@@ -53,11 +53,10 @@ func (s *Sizing) unit(k int) Footprint {
 		s.units, s.unitsFor = make([]Footprint, len(s.load.classes)), readers
 		for i := range s.place.topics {
 			tp := &s.place.topics[i]
-			rf, r := float64(tp.spec.ReplicationFactor), float64(tp.readers)
-			u := &s.units[tp.class]
-			u.In += tp.spec.Scale * rf
-			u.Out += tp.spec.Scale * (rf - 1 + r)
-			u.CPU += tp.spec.Scale * (tp.leaderCPU + r*tp.readerCPU + (rf-1)*tp.followerCPU)
+			all, u := tp.perByte().Replicated(tp.spec.ReplicationFactor), &s.units[tp.class]
+			u.In += tp.spec.Scale * float64(all.NetworkIn)
+			u.Out += tp.spec.Scale * float64(all.NetworkOut)
+			u.CPU += tp.spec.Scale * float64(all.CPU)
 		}
 	}
 	return s.units[k]

@@ -126,6 +126,15 @@ func (s *placement) addTopics(specs []TopicSpec, profiles int) ([]class, error) 
 	return classes, nil
 }
 
+// perByte is the load of one produced byte per second, with those who read it.
+func (t *topic) perByte() cluster.Load {
+	return cluster.Load{
+		BytesInPerSecond: 1, BytesOutPerSecond: cluster.BytesPerSecond(t.readers),
+		LeaderCPUCores:   cluster.Cores(t.leaderCPU + float64(t.readers)*t.readerCPU),
+		FollowerCPUCores: cluster.Cores(t.followerCPU),
+	}
+}
+
 // oneByte is the load of one produced byte per second that nobody reads.
 var oneByte = cluster.Load{BytesInPerSecond: 1}
 
