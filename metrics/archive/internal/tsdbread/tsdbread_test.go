@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,5 +219,43 @@ func TestATornEndIsReadUpToWhereItIsWhole(t *testing.T) {
 		if err := os.WriteFile(name, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Whatever a log holds is read or refused, and what was read can be asked.
+func TestABrokenLogIsReadOrRefused(t *testing.T) {
+	dir := t.TempDir()
+	if err := writeLog(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(wlog.SegmentName(dir, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, asked := 0, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".*")
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		text := slices.Clone(whole)
+		for range rng.IntN(20) {
+			text[rng.IntN(400)] = byte(rng.IntN(256)) // the records are at the beginning of a page
+		}
+		if seed%3 == 0 {
+			text = text[:rng.IntN(len(text))]
+		}
+		dir := t.TempDir()
+		if err := os.WriteFile(wlog.SegmentName(dir, 0), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		h, err := readHead(dir, 0)
+		if err != nil || h.first > h.last {
+			continue
+		}
+		read++
+		if got, err := h.selected(t.Context(), h.first, h.last, []*labels.Matcher{asked}); err != nil || len(got) == 0 {
+			t.Errorf("seed %d: samples from %d to %d in %d series: %v", seed, h.first, h.last, len(got), err)
+		}
+	}
+	if read == 0 || read == 300 {
+		t.Errorf("%d of 300 broken logs were read; the test breaks none or all", read)
 	}
 }
