@@ -149,6 +149,17 @@ func (c *core) observe(raw float64) {
 	}
 }
 
+// amend puts what was measured in the place of the latest samples, which were
+// taken for missing when they came.
+func (c *core) amend(back []float64) {
+	for i, v := range back {
+		if at := c.h.n() - len(back) + i; at >= c.h.base && !math.IsNaN(v) {
+			c.h.setClean(at, v/c.scale)
+			c.h.missing.set(at-c.h.base, false)
+		}
+	}
+}
+
 // usable is a sample as a load, NaN when it cannot be one: not finite,
 // negative, or so large that sums of squares overflow.
 func usable(v float64) float64 {

@@ -19,13 +19,17 @@ type State struct {
 	n     int // samples taken
 
 	events *Calendar
-	early  []float64 // samples until there are enough for a core
+	screen *screen
+	early  []float64 // screened samples until there are enough for a core
 	core   *core
 }
 
 // NewState makes the state of a series that begins at start.
 func (e *Engine) NewState(start time.Time, step time.Duration) *State {
-	return &State{start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step)), events: e.opts.Events}
+	return &State{
+		start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step)), events: e.opts.Events,
+		screen: newScreen(int((day + step/2) / step)),
+	}
 }
 
 // Load takes all samples of a series at once: how the series is modelled is
@@ -33,8 +37,9 @@ func (e *Engine) NewState(start time.Time, step time.Duration) *State {
 func (s *State) Load(samples []float64) {
 	if s.core == nil && len(s.early) == 0 {
 		s.n = len(samples)
+		samples = s.screen.all(samples)
 		if s.begin(samples); s.core == nil {
-			s.early = slices.Clone(samples)
+			s.early = samples
 		}
 		return
 	}
@@ -52,13 +57,16 @@ func (s *State) End() time.Time { return s.start.Add(time.Duration(s.n-1) * s.st
 // Observe takes the next sample; NaN, infinite and negative ones are missing.
 func (s *State) Observe(v float64) {
 	s.n++
+	v, back := s.screen.take(v)
 	if s.core != nil {
+		s.core.amend(back)
 		s.core.observe(v)
 		if every := max(s.core.s.day, calendarDay(s.step)/reviewsPerDay); s.core.h.n()%every == 0 {
 			s.review()
 		}
 		return
 	}
+	copy(s.early[len(s.early)-len(back):], back)
 	s.early = append(s.early, v)
 	if s.due() {
 		s.begin(s.early)

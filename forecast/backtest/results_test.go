@@ -34,19 +34,11 @@ func TestResultsTable(t *testing.T) {
 	if *results == "" {
 		t.Skip("left out: it writes documentation; make docs-forecast runs it")
 	}
-	files, err := filepath.Glob(shareddata.Path(t, "data", "traces") + "/*.csv")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var b strings.Builder
 	b.WriteString("| trace | 15 min | 1 h | 6 h | 24 h |\n|---|---|---|---|---|\n")
 	logs, off, n := [4]float64{}, [4]float64{}, [4]int{}
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".csv")
-		if name == "baselines" || name == "mstl_ets" || name == "prophet" {
-			continue
-		}
-		s := readValues(t, filepath.Base(f))
+	for _, name := range sharedTraces(t) {
+		s := readValues(t, name+".csv")
 		r, err := Run(context.Background(), forecast.New(forecast.Options{}), s, Options{Every: *every, Candidates: true}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -76,6 +68,23 @@ func TestResultsTable(t *testing.T) {
 		fmt.Fprintf(&b, "%+.0f %% on %s\n", 100*(with/plain-1), name)
 	}
 	replaceBetween(t, *results, beginResults, endResults, b.String())
+}
+
+// sharedTraces are the names of all shared traces, sorted.
+func sharedTraces(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(shareddata.Path(t, "data", "traces") + "/*.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".csv")
+		if name != "baselines" && name != "mstl_ets" && name != "prophet" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // holidayError is the summed absolute error of the median on US holidays.
