@@ -137,7 +137,7 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 	cfg, closeAll, err := r.build(ctx, p)
 	if err != nil {
 		r.policies.Event(o, true, "NotStarted", err.Error())
-		return errors.Join(err, r.policies.WriteStatus(ctx, o, kube.InvalidStatus(err, o.Generation)))
+		return errors.Join(err, r.policies.WriteStatus(ctx, o, kube.NotStartedStatus(err, o.Generation)))
 	}
 	defer closeAll()
 	floors := r.equip(&cfg, p, o, fence)
@@ -165,7 +165,7 @@ func (r *kubernetesRun) equip(cfg *controller.Config, p policy.Policy, o kube.Ob
 	if p.Spec.Mode == policy.Observe {
 		return nil // an observer's rights do not reach the workloads
 	}
-	cfg.Store = kube.Store{Policies: r.policies, Object: o}
+	cfg.Store = &kube.Store{Policies: r.policies, Object: o}
 	annotated := kube.Approvals{Policies: r.policies, Object: o}
 	if cfg.Approvals != nil {
 		cfg.Approvals = anyApproval{cfg.Approvals, annotated}

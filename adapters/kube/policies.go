@@ -112,6 +112,7 @@ func readObjects(items []any) []Object {
 		}
 	}
 	slices.SortFunc(out, func(a, b Object) int { return cmp.Compare(a.Key(), b.Key()) })
+	refuseContested(out)
 	return out
 }
 

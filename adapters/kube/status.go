@@ -41,10 +41,19 @@ func StatusOf(d decision.Decision, generation int64) policy.Status {
 
 // InvalidStatus is the status of a policy that cannot be used.
 func InvalidStatus(err error, generation int64) policy.Status {
+	return notReady("the policy is not valid", "Invalid", err, generation)
+}
+
+// NotStartedStatus says that a policy's loop lacks something, and is tried again.
+func NotStartedStatus(err error, generation int64) policy.Status {
+	return notReady("the loop could not be started, and is tried again: "+bounded(err.Error()), "NotStarted", err, generation)
+}
+
+func notReady(why, reason string, err error, generation int64) policy.Status {
 	return policy.Status{
-		ObservedGeneration: int(generation), Why: "the policy is not valid",
+		ObservedGeneration: int(generation), Why: why,
 		Conditions: []policy.Condition{{
-			Type: policy.ConditionReady, Status: "False", Reason: "Invalid", Message: bounded(err.Error()), ObservedGeneration: int(generation),
+			Type: policy.ConditionReady, Status: "False", Reason: reason, Message: bounded(err.Error()), ObservedGeneration: int(generation),
 		}},
 	}
 }

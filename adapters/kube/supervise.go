@@ -4,12 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"time"
 )
 
 // Supervise runs one loop for each valid policy: started when the policy
 // appears, stopped when it goes, and stopped and started anew when its
 // generation changes. A loop has always returned before the next one of the
-// same policy starts. It returns when ctx ends and every loop has stopped.
+// same policy starts. One that ends with an error is started anew, after a while
+// that doubles each time: what it lacked, a folder or a broker, may be there
+// then. It returns when ctx ends and every loop has stopped.
 func Supervise(ctx context.Context, in <-chan []Object, logger *slog.Logger, run func(context.Context, Object) error) {
 	s := supervisor{run: run, logger: logger, loops: map[string]*loop{}}
 	defer s.stopAll()
@@ -35,6 +38,7 @@ type supervisor struct {
 type loop struct {
 	generation int64
 	uid        string
+	problem    string // why the policy cannot be used; it may depend on others
 	cancel     context.CancelFunc
 	done       sync.WaitGroup
 }
@@ -44,7 +48,7 @@ func (s *supervisor) apply(ctx context.Context, objects []Object) {
 	for _, o := range objects {
 		seen[o.Key()] = true
 		old := s.loops[o.Key()]
-		if old != nil && old.generation == o.Generation && old.uid == string(o.UID) {
+		if old != nil && old.generation == o.Generation && old.uid == string(o.UID) && old.problem == problem(o) {
 			continue
 		}
 		if old != nil {
@@ -62,13 +66,40 @@ func (s *supervisor) apply(ctx context.Context, objects []Object) {
 
 func (s *supervisor) start(ctx context.Context, o Object) *loop {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &loop{generation: o.Generation, uid: string(o.UID), cancel: cancel}
+	l := &loop{generation: o.Generation, uid: string(o.UID), problem: problem(o), cancel: cancel}
 	l.done.Go(func() {
-		if err := s.run(ctx, o); err != nil && ctx.Err() == nil {
-			s.logger.Error("the loop of a policy ended", "policy", o.Key(), "error", err)
+		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
+			began := time.Now()
+			err := s.run(ctx, o)
+			if err == nil || ctx.Err() != nil {
+				return
+			}
+			if time.Since(began) > lastRetry {
+				wait = firstRetry // it has run well for a while
+			}
+			s.logger.Error("the loop of a policy ended; it is started anew", "policy", o.Key(), "after", wait, "error", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(wait):
+			}
 		}
 	})
 	return l
+}
+
+// firstRetry and lastRetry bound the while after which a loop that ended with an
+// error is started anew.
+const (
+	firstRetry = 5 * time.Second
+	lastRetry  = 5 * time.Minute
+)
+
+func problem(o Object) string {
+	if o.Err == nil {
+		return ""
+	}
+	return o.Err.Error()
 }
 
 func (l *loop) stop() {
