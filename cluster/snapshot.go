@@ -39,10 +39,16 @@ const (
 
 // Broker is one Kafka broker.
 type Broker struct {
-	ID       int         `json:"id"`
-	Zone     string      `json:"zone"` // Kafka's broker.rack
-	State    BrokerState `json:"state"`
-	Capacity Capacity    `json:"capacity"`
+	ID    int         `json:"id"`
+	Zone  string      `json:"zone"` // Kafka's broker.rack
+	State BrokerState `json:"state"`
+	// Host is where the broker says that it is reached, by the listener that was
+	// asked; it tells which pod is which broker. Empty when it is not known.
+	Host string `json:"host,omitempty"`
+	// Voter is true of a broker that votes in the quorum of controllers: one
+	// that must never leave.
+	Voter    bool     `json:"voter,omitempty"`
+	Capacity Capacity `json:"capacity"`
 	// Usage is what was measured on the broker itself, where it was measured.
 	Usage *Usage `json:"usage,omitempty"`
 }

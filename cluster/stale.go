@@ -12,6 +12,7 @@ const (
 	SignalISR           Signal = "isr"
 	SignalTopicConfigs  Signal = "topic_configs"
 	SignalFencedBrokers Signal = "fenced_brokers"
+	SignalQuorum        Signal = "quorum" // who votes among the controllers
 	SignalReassignments Signal = "reassignments"
 	SignalSnapshot      Signal = "snapshot" // all of it, when it is too old
 	SignalAlerts        Signal = "alerts"   // what is said from outside

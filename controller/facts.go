@@ -12,6 +12,7 @@ import (
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
@@ -29,8 +30,11 @@ type Facts struct {
 	Unread map[string]string
 	// Groups is every group of the policy, in its order.
 	Groups []GroupFacts
-	// Asked is how many brokers are asked for now.
-	Asked int
+	// Asked is how many brokers are asked for now of the policy's workload, and
+	// Others how many the cluster has beside them. Unmapped says why that is not
+	// known; "" when it is.
+	Asked, Others int
+	Unmapped      string
 	// NotFresh says why nothing may scale in; "" when all is known.
 	NotFresh string
 }
@@ -73,6 +77,7 @@ func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) 
 	c.listen(ctx, &f)
 	f.Demand.LoadUnknown = loadUnknown(f.Demand, f.Snapshot.Stale)
 	f.Asked = askedBrokers(&f.Snapshot, f.Scales, c.spec.Brokers.Key())
+	f.share(c.spec.Brokers)
 	f.Groups = groupsOf(&f.Snapshot, c.spec.Consumers, f.Scales)
 	return f, nil
 }
@@ -212,6 +217,52 @@ func (f *Facts) frozenBy() string {
 		}
 	}
 	return ""
+}
+
+// share tells the brokers of the policy's workload from the cluster's others: a
+// pool among pools, or a StatefulSet of one zone.
+func (f *Facts) share(b policy.Brokers) {
+	scale, known := f.Scales[b.Key()]
+	alive := 0
+	for i := range f.Snapshot.Brokers {
+		if f.Snapshot.Brokers[i].State != cluster.BrokerDead {
+			alive++
+		}
+	}
+	if !known || scale.Members == nil {
+		if known && alive > scale.Replicas && scale.Unknown != "" {
+			f.Unmapped = fmt.Sprintf("which of the %d brokers are %s's is not known: %s", alive, b.Key(), scale.Unknown)
+		}
+		return
+	}
+	mine, err := identity.Identify(scale.Members, f.Snapshot.Brokers, b.IDOf)
+	if err != nil {
+		f.Unmapped = err.Error()
+		return
+	}
+	pods := make(map[int]string, len(mine))
+	for pod, l := range mine {
+		pods[l.Broker] = pod
+	}
+	for i := range f.Snapshot.Brokers {
+		if x := &f.Snapshot.Brokers[i]; x.State != cluster.BrokerDead && pods[x.ID] == "" {
+			f.Others++
+		}
+	}
+	for i := range f.Seen.BrokerLoads {
+		f.Seen.BrokerLoads[i].Pod = pods[f.Seen.BrokerLoads[i].ID]
+	}
+	if f.Others == 0 {
+		return
+	}
+	for i := range scale.Members {
+		if m := &scale.Members[i]; m.Started && mine[m.Pod].Pod == "" {
+			// One of the others may be this very pod.
+			f.Others, f.Unmapped = 0, fmt.Sprintf("which broker pod %s is is not known: no broker says that it is reached there; see brokers.idOf", m.Pod)
+			return
+		}
+	}
+	f.Seen.OtherBrokers = f.Others
 }
 
 // askedBrokers is how many brokers are asked for now: by their workload, or

@@ -48,6 +48,14 @@ type fakeWorld struct {
 	never   bool // new pods never start
 	stale   []cluster.StaleSignal
 	disk    cluster.Bytes // of a broker; 0: 1e12
+	firstID int           // of the broker in pod 0
+	hosts   string        // what a broker says that it is reached at; "": kafka-<ordinal>.brokers
+	others  int           // brokers of another workload, with the ids from 1,000 on
+	voter   int           // a broker that votes; 0: none
+	refuses string        // what the operator says of a scale-in that it does not carry out
+	denied  error         // what every write of a size ends with
+	lands   int           // minutes after the size was lowered a new topic lands on the brokers that go
+	going   []int         // brokers that were let go and are still there
 
 	crash    float64 // chance that a call is the last
 	dead     bool    // the process is
@@ -64,7 +72,13 @@ type fakeBroker struct {
 }
 
 func newFakeWorld(seed uint64, brokers, partitions int) *fakeWorld {
+	return newFakeWorldFrom(0, seed, brokers, partitions)
+}
+
+// newFakeWorldFrom has brokers whose ids begin with first.
+func newFakeWorldFrom(first int, seed uint64, brokers, partitions int) *fakeWorld {
 	w := &fakeWorld{
+		firstID:  first,
 		now:      time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC),
 		rng:      rand.New(rand.NewPCG(seed, 1)),
 		rate:     1e6,
@@ -73,10 +87,10 @@ func newFakeWorld(seed uint64, brokers, partitions int) *fakeWorld {
 		cordoned: map[int]bool{},
 	}
 	for i := range brokers {
-		w.brokers = append(w.brokers, fakeBroker{id: i, alive: true})
+		w.brokers = append(w.brokers, fakeBroker{id: first + i, alive: true})
 	}
 	for p := range partitions {
-		w.parts = append(w.parts, []int{p % brokers, (p + 1) % brokers, (p + 2) % brokers})
+		w.parts = append(w.parts, []int{first + p%brokers, first + (p+1)%brokers, first + (p+2)%brokers})
 	}
 	return w
 }
@@ -107,6 +121,10 @@ func (w *fakeWorld) advance() {
 		b := &w.brokers[i]
 		b.alive = b.alive || !b.upAt.After(w.now)
 	}
+	if w.lands > 0 && len(w.going) > 0 {
+		w.parts[0] = []int{w.firstID, w.firstID + 1, w.going[0]} // a new topic
+		w.lands--
+	}
 	w.cleanUp = max(0, w.cleanUp-1)
 	for range w.perTick {
 		if len(w.moves) == 0 {
@@ -130,9 +148,12 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 		if w.cordoned[b.id] {
 			state = cluster.BrokerDraining
 		}
-		s.Brokers = append(s.Brokers, cluster.Broker{ID: b.id, Zone: string(rune('a' + b.id%3)), State: state, Capacity: cluster.Capacity{
-			CPUCores: 64, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: cmp.Or(w.disk, 1e12), DiskBytesPerSecond: 400e6,
-		}})
+		x := w.broker(b.id, state)
+		x.Host = cmp.Or(w.hosts, fmt.Sprintf("kafka-%d.brokers", b.id-w.firstID))
+		s.Brokers = append(s.Brokers, x)
+	}
+	for i := range w.others {
+		s.Brokers = append(s.Brokers, w.broker(1000+i, cluster.BrokerAlive))
 	}
 	t := cluster.Topic{Name: "t", Config: map[string]string{}}
 	for p, replicas := range w.parts {
@@ -159,6 +180,12 @@ func (w *fakeWorld) Observe(context.Context) (cluster.Snapshot, error) {
 	}
 	s.Topics = []cluster.Topic{t}
 	return s, err
+}
+
+func (w *fakeWorld) broker(id int, state cluster.BrokerState) cluster.Broker {
+	return cluster.Broker{ID: id, Zone: string(rune('a' + id%3)), State: state, Voter: w.voter > 0 && id == w.voter, Capacity: cluster.Capacity{
+		CPUCores: 64, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 100e6, DiskBytes: cmp.Or(w.disk, 1e12), DiskBytesPerSecond: 400e6,
+	}}
 }
 
 func (w *fakeWorld) weigh(partition int) (load, bytes float64) {
@@ -204,7 +231,16 @@ func (w *fakeWorld) Current(context.Context) (actuators.Scale, error) {
 			ready++
 		}
 	}
-	return actuators.Scale{Replicas: w.want, Ready: ready}, w.call(func() error { return nil })
+	scale := actuators.Scale{Replicas: w.want, Ready: ready}
+	if len(w.going) > 0 {
+		scale.Refused = w.refuses
+	}
+	for ordinal := range w.want {
+		m := actuators.Member{Pod: fmt.Sprintf("kafka-%d", ordinal), Ordinal: ordinal, Hosts: []string{fmt.Sprintf("kafka-%d", ordinal)}}
+		m.Started = slices.ContainsFunc(w.brokers, func(b fakeBroker) bool { return b.id == w.firstID+ordinal && b.alive })
+		scale.Members = append(scale.Members, m)
+	}
+	return scale, w.call(func() error { return nil })
 }
 
 func (w *fakeWorld) Set(_ context.Context, want actuators.Scale) error {
@@ -212,17 +248,31 @@ func (w *fakeWorld) Set(_ context.Context, want actuators.Scale) error {
 		if want.Replicas < w.want && len(w.stale) > 0 {
 			w.fail("scaled in on stale signals")
 		}
+		if w.denied != nil {
+			return w.denied
+		}
+		if want.From > 0 && w.want != want.From && w.want != want.Replicas {
+			return fmt.Errorf("somebody else set it to %d", w.want)
+		}
+		for w.want < want.Replicas && len(w.going) > 0 { // their pods and volumes are still there
+			w.going = slices.DeleteFunc(w.going, func(id int) bool { return id == w.firstID+w.want })
+			w.want++
+		}
 		for w.want < want.Replicas {
 			start := time.Duration(1+w.rng.IntN(4)) * time.Minute
 			if w.never {
 				start = 365 * 24 * time.Hour
 			}
-			w.brokers = append(w.brokers, fakeBroker{id: w.want, upAt: w.now.Add(start)})
+			w.brokers = append(w.brokers, fakeBroker{id: w.firstID + w.want, upAt: w.now.Add(start)})
 			w.want++
 		}
 		for w.want > want.Replicas {
 			w.want--
-			w.remove(w.want)
+			if w.lands > 0 || w.refuses != "" {
+				w.going = append(w.going, w.firstID+w.want)
+				continue
+			}
+			w.remove(w.firstID + w.want)
 		}
 		return nil
 	})
@@ -324,8 +374,17 @@ func (w *fakeWorld) Empty(_ context.Context, ids []int) (bool, string, error) {
 }
 
 // Unregister forgets brokers; their configuration stays, as Kafka's does.
-func (w *fakeWorld) Unregister(context.Context, []int) error {
-	return w.call(func() error { return nil })
+func (w *fakeWorld) Unregister(_ context.Context, ids []int) error {
+	return w.call(func() error {
+		for p, replicas := range w.parts {
+			for _, id := range ids {
+				if slices.Contains(replicas, id) {
+					w.fail("broker %d was unregistered with partition %d on it", id, p)
+				}
+			}
+		}
+		return nil
+	})
 }
 
 // always is a forecaster that no policy changes.

@@ -103,11 +103,11 @@ func (r *Requirement) lately(group string) (consumed float64, lag int64) {
 func (c *Controller) view(id string, f *Facts, e *Expectations, r *Requirement) operation.View {
 	v := operation.View{
 		ID: id, Now: f.Now, Spec: &c.spec, Snapshot: &f.Snapshot, Scales: f.Scales, NotFresh: f.NotFresh, Frozen: c.frozen(f),
-		Brokers: f.Asked, Stored: f.Demand.Stored, Moves: c.parts.Moves, MoveRate: c.parts.Model.MoveRate,
+		Brokers: f.Asked, Others: f.Others, Stored: f.Demand.Stored, Moves: c.parts.Moves, MoveRate: c.parts.Model.MoveRate,
 		NeededAt: c.neededAt(f, e, r),
 	}
 	if f.Demand.LoadUnknown == "" {
-		v.LoadNeeds = r.Load
+		v.LoadNeeds = max(0, r.Load-f.Others)
 	}
 	return v
 }

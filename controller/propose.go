@@ -75,13 +75,18 @@ func (s *proposer) window(p *Proposed, target string, at time.Time, need int, sp
 
 func (s *proposer) brokers(r readings, p *Proposed) {
 	b, current := s.spec.Brokers, r.Asked
-	need := max(r.Requirement.Brokers, b.Min)
+	need := max(r.Requirement.Brokers-r.Others, b.Min)
 	if b.Max > 0 && need > b.Max {
 		p.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
 		need = b.Max
 	}
 	w := s.window(p, b.Key(), r.Now, need, b.Stabilisation.D())
 	p.Recommended = need
+	if r.Unmapped != "" && need != current {
+		p.Recommended, p.Kept = current, r.Unmapped
+		p.note("%d brokers are kept: %s", current, r.Unmapped)
+		return
+	}
 	if need < current {
 		if why := noScaleIn(r); why != "" {
 			p.Recommended, p.Kept = current, why
@@ -95,7 +100,7 @@ func (s *proposer) brokers(r readings, p *Proposed) {
 	}
 	to := min(max(p.Recommended, current-b.MaxStep), current+b.MaxStep)
 	change := decision.Proposal{Kind: decision.ScaleBrokers, Target: b.Key(), From: current, To: to, Why: r.Explain()}
-	if to > current && min(r.AsIs, need) > current {
+	if to > current && min(r.AsIs-r.Others, need) > current {
 		change.Reactive = true
 		change.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", r.AsIs, change.Why)
 	}

@@ -37,8 +37,8 @@ func Size(m capacity.Model, f *Facts, e *Expectations) Requirement {
 	}
 	asIs := m.Size(f.Demand, f.Brokers)
 	r.AsIs, r.Load = asIs.Brokers, loadNeeds(asIs.Constraints)
-	if !r.Complete && r.Brokers < f.Asked {
-		r.Brokers, r.Bottleneck = f.Asked, capacity.BottleneckUnknown
+	if have := f.Asked + f.Others; !r.Complete && r.Brokers < have {
+		r.Brokers, r.Bottleneck = have, capacity.BottleneckUnknown
 	}
 	for i := range e.Groups {
 		r.Groups = append(r.Groups, sizeGroup(&e.Groups[i]))
@@ -114,9 +114,10 @@ func sizeGroup(x *GroupExpectation) GroupRequirement {
 	return g
 }
 
-// neededAt is when the forecast load first needs more than so many brokers;
-// false when it does not within the horizon.
+// neededAt is when the forecast load first needs more than so many brokers of
+// the policy's workload; false when it does not within the horizon.
 func neededAt(m capacity.Model, f *Facts, e *Expectations, r *Requirement, brokers int) (time.Time, bool) {
+	brokers += f.Others
 	if r.AsIs > brokers {
 		return f.Now, true
 	}
@@ -164,6 +165,9 @@ func carries(constraints []capacity.Constraint, alive int) float64 {
 // them, and when they exceed what the policy's largest size would. It is for
 // people: nothing is decided by it.
 func carried(f *Facts, e *Expectations, r *Requirement, most int) []decision.ForecastSummary {
+	if most > 0 {
+		most += f.Others
+	}
 	out := slices.Clone(e.Summaries)
 	alive := f.Seen.AliveBrokers
 	times := carries(r.Constraints, alive)

@@ -35,12 +35,14 @@ const (
 	ForecastUntrusted   ConcernKind = "ForecastUntrusted"   // a forecast is not used, because it did badly or has too little to go by
 	HotSpot             ConcernKind = "HotSpot"             // a broker carries more than its fair share
 	DrainCannotFinish   ConcernKind = "DrainCannotFinish"   // a broker that should leave cannot be emptied
+	ScaleInTakenBack    ConcernKind = "ScaleInTakenBack"    // brokers that were let go are asked for again: data had landed on them
 	ZoneLossNotCovered  ConcernKind = "ZoneLossNotCovered"  // what the policy wants to survive would not be survived
 )
 
 // ConcernKinds is every kind, sorted.
 var ConcernKinds = []ConcernKind{
-	CapacityExhaustedIn, DrainCannotFinish, ForecastUntrusted, HotSpot, PeakExpected, RebalanceStalled, ScaleHeld, ZoneLossNotCovered,
+	CapacityExhaustedIn, DrainCannotFinish, ForecastUntrusted, HotSpot, PeakExpected, RebalanceStalled, ScaleHeld,
+	ScaleInTakenBack, ZoneLossNotCovered,
 }
 
 // Severity is how soon somebody should look.
@@ -91,6 +93,9 @@ func Concerns(d Decision) []Concern {
 func sizeConcerns(d Decision) []Concern {
 	var all []Concern
 	need, limit := d.Requirement.Brokers, d.Limits.MaxBrokers
+	if limit > 0 {
+		limit += d.Seen.OtherBrokers
+	}
 	if limit > 0 && need > limit {
 		all = append(
 			all,

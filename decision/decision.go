@@ -69,6 +69,7 @@ type Limits struct {
 // BrokerLoad is how full one broker is: a row of the heat map.
 type BrokerLoad struct {
 	ID    int                 `json:"id"`
+	Pod   string              `json:"pod,omitempty"` // where it is known which one the broker is
 	Zone  string              `json:"zone"`
 	State cluster.BrokerState `json:"state"`
 	// Utilisation of the broker's own capacity. A resource that is not known is
@@ -89,7 +90,9 @@ type Accuracy struct {
 
 // Seen is what the tick observed.
 type Seen struct {
-	Brokers      int                    `json:"brokers"`
+	Brokers int `json:"brokers"`
+	// OtherBrokers are those of other workloads than the policy's, in the same cluster.
+	OtherBrokers int                    `json:"otherBrokers,omitempty"`
 	AliveBrokers int                    `json:"aliveBrokers"`
 	Topics       int                    `json:"topics"`
 	Partitions   int                    `json:"partitions"`

@@ -36,6 +36,8 @@ type Operation struct {
 	// Brokers are those that join or leave; for a scale-out they are known
 	// once they have joined.
 	Brokers []int `json:"brokers,omitempty"`
+	// Leaving says of each pod that leaves which broker it is, and who says so.
+	Leaving []Leaving `json:"leaving,omitempty"`
 	// Before are the brokers there were, so that those who joined are told.
 	Before     []int     `json:"before,omitempty"`
 	Phase      Phase     `json:"phase"`
@@ -56,6 +58,13 @@ type Operation struct {
 	HotPlans int  `json:"hotPlans,omitempty"`
 }
 
+// Leaving is a pod that leaves, the broker that it is, and how that is known.
+type Leaving struct {
+	Pod    string `json:"pod"`
+	Broker int    `json:"broker"`
+	By     string `json:"by"`
+}
+
 // In tells whether the operation removes brokers.
 func (o *Operation) In() bool { return o.Kind == ScaleBrokers && o.To < o.From }
 
@@ -66,5 +75,6 @@ func (o *Operation) Out() bool { return o.Kind == ScaleBrokers && o.To > o.From 
 func (o Operation) Clone() Operation {
 	o.Brokers = slices.Clone(o.Brokers)
 	o.Before = slices.Clone(o.Before)
+	o.Leaving = slices.Clone(o.Leaving)
 	return o
 }

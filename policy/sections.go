@@ -5,8 +5,11 @@ import "github.com/tidetable/tidetable/cluster"
 // Brokers says how many brokers there may be, and what they may carry.
 type Brokers struct {
 	Target Target `json:"target,omitzero" yaml:"target,omitempty"`
-	Min    int    `json:"min,omitempty" yaml:"min,omitempty"`
-	Max    int    `json:"max,omitempty" yaml:"max,omitempty"` // 0: no bound, in Recommend only
+	// IDOf is the last word on which pod is which broker, where neither the
+	// operator nor Kafka's metadata tells; nothing shrinks unless that is known.
+	IDOf *IDOf `json:"idOf,omitempty" yaml:"idOf,omitempty"`
+	Min  int   `json:"min,omitempty" yaml:"min,omitempty"`
+	Max  int   `json:"max,omitempty" yaml:"max,omitempty"` // 0: no bound, in Recommend only
 	// Shape names a machine of the built-in catalogue, for what the snapshot
 	// does not know about the brokers' capacity.
 	Shape       string      `json:"shape,omitempty" yaml:"shape,omitempty"`
@@ -23,6 +26,13 @@ type Brokers struct {
 	CatchUp Duration `json:"catchUp,omitempty" yaml:"catchUp,omitempty"`
 	// DrainTimeout is when a drain is reported as stuck. It only ever holds.
 	DrainTimeout Duration `json:"drainTimeout,omitempty" yaml:"drainTimeout,omitempty"`
+}
+
+// IDOf says which broker a pod is: by a label or annotation of the pod that
+// holds the id, or by what is added to the pod's ordinal.
+type IDOf struct {
+	Label  string `json:"label,omitempty" yaml:"label,omitempty"`
+	Offset *int   `json:"offset,omitempty" yaml:"offset,omitempty"`
 }
 
 // Utilisation is how much of a resource may be used at the forecast's

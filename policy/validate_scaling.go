@@ -18,6 +18,16 @@ func (c *checker) brokers(path string, b Brokers, mode Mode) {
 		c.failf(path+".max", "is missing: mode %s needs a bound", mode)
 	}
 	c.target(path+".target", b.Target, false)
+	if id := b.IDOf; id != nil {
+		switch {
+		case id.Label == "" && id.Offset == nil:
+			c.failf(path+".idOf", "must have a label or an offset")
+		case id.Label != "" && id.Offset != nil:
+			c.failf(path+".idOf", "must have a label or an offset, not both")
+		case id.Offset != nil && *id.Offset < 0:
+			c.failf(path+".idOf.offset", "must not be negative, not %d", *id.Offset)
+		}
+	}
 	c.share(path+".utilisation.cpu", b.Utilisation.CPU)
 	c.share(path+".utilisation.networkIn", b.Utilisation.NetworkIn)
 	c.share(path+".utilisation.networkOut", b.Utilisation.NetworkOut)

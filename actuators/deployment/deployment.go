@@ -43,5 +43,5 @@ func (s Scaler) Set(ctx context.Context, want actuators.Scale) error {
 	if owner != nil {
 		return workload.OwnedError{Target: s.Target, By: *owner}
 	}
-	return s.Client.SetScale(ctx, s.Target, want.Replicas)
+	return s.Client.SetScale(ctx, s.Target, want.From, want.Replicas)
 }

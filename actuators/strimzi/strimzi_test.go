@@ -12,6 +12,8 @@ func TestNodeIDListsAreReadAsStrimziWritesThem(t *testing.T) {
 		bad  bool
 	}{
 		{in: "", want: nil},
+		{in: "[]", want: nil},
+		{in: "[ ]", want: nil},
 		{in: "[7]", want: []int{7}},
 		{in: "[7, 10-12]", want: []int{7, 10, 11, 12}},
 		{in: "[12-10]", want: []int{12, 11, 10}},
@@ -24,16 +26,6 @@ func TestNodeIDListsAreReadAsStrimziWritesThem(t *testing.T) {
 		if (err != nil) != tt.bad || !slices.Equal(got, tt.want) {
 			t.Errorf("parseIDs(%q) = %v, %v", tt.in, got, err)
 		}
-	}
-}
-
-func TestLowestFreeIDJoinsUnlessAnotherIsPreferred(t *testing.T) {
-	used := func() map[int]bool { return map[int]bool{0: true, 1: true, 3: true} }
-	if got := joining(used(), nil, 2); !slices.Equal(got, []int{2, 4}) {
-		t.Errorf("joining = %v", got)
-	}
-	if got := joining(used(), []int{3, 10}, 2); !slices.Equal(got, []int{10, 2}) {
-		t.Errorf("joining with a preference = %v", got)
 	}
 }
 

@@ -118,12 +118,16 @@ func (c Client) Scale(ctx context.Context, t Target) (replicas int, resourceVers
 const maxConflicts = 8
 
 // SetScale writes the target's scale subresource if it differs. The write
-// carries the resource version that was read: if somebody else changed the
+// is based on the size from, where that is given, and carries the resource
+// version that was read: if somebody else changed the
 // scale meanwhile it fails rather than undo that, and the next tick sees it.
-func (c Client) SetScale(ctx context.Context, t Target, replicas int) error {
+func (c Client) SetScale(ctx context.Context, t Target, from, replicas int) error {
 	first, version, err := c.Scale(ctx, t)
 	if err != nil || first == replicas {
 		return err
+	}
+	if from > 0 && first != from {
+		return fmt.Errorf("scaling %s from %d to %d: somebody else set it to %d meanwhile", t, from, replicas, first)
 	}
 	r, err := c.Resource(t)
 	if err != nil {

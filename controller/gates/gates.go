@@ -32,6 +32,7 @@ func All() []Gate {
 		StaleSignals{},
 		SurviveAfter{},
 		Windows{},
+		Workload{},
 		Zones{},
 	}
 }

@@ -3,6 +3,7 @@ package gates
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,15 @@ var now = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 const kafka = "StatefulSet/kafka"
 
 // calm is a situation in which every gate allows every proposal below.
+// sixPods are the pods of the brokers 0 to 5.
+func sixPods() []actuators.Member {
+	var out []actuators.Member
+	for id := range 6 {
+		out = append(out, actuators.Member{Pod: "kafka-" + strconv.Itoa(id), Ordinal: id, ID: &id, Started: true})
+	}
+	return out
+}
+
 func calm() Situation {
 	p := policy.Policy{}
 	p.Spec.Mode = policy.Act
@@ -51,7 +61,7 @@ func calm() Situation {
 	return Situation{
 		Now: now, Policy: &p, Snapshot: &s, Requirement: &capacity.Requirement{Brokers: 4, Complete: true},
 		Forecasts: []decision.ForecastSummary{{Subject: decision.ClusterSubject, Trusted: true}, {Subject: "billing", Trusted: true}},
-		Scales:    map[string]actuators.Scale{kafka: {Replicas: 6, Ready: 6}, "Deployment/billing": {Replicas: 4, Ready: 4}},
+		Scales:    map[string]actuators.Scale{kafka: {Replicas: 6, Ready: 6, Members: sixPods()}, "Deployment/billing": {Replicas: 4, Ready: 4}},
 		Needs:     map[string]NeedWindow{kafka: {Highest: 4, Since: long}, "Deployment/billing": {Highest: 2, Since: long}},
 	}
 }
@@ -248,6 +258,19 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{Windows{}, "unreadable", func(s *Situation) {
 			s.Windows = policy.CompileWindows([]policy.Window{{Schedule: "TZ=UTC"}})
 		}, rulings{"in": hold, "shrink": hold, "balance": hold}},
+		{Workload{}, "a scale-in takes volumes along", func(s *Situation) {
+			s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 6, NoIn: "whenScaled is Delete", Members: sixPods()}
+		}, rulings{"in": refuse}},
+		{Workload{}, "the operator would fail", func(s *Situation) {
+			s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 6, NoOut: "no mode add-brokers", Members: sixPods()}
+		}, rulings{"out": refuse, "surge": refuse}},
+		{Workload{}, "the operator has refused", func(s *Situation) {
+			s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 6, Refused: "Reverting scale-down", Members: sixPods()}
+		}, rulings{"in": hold}},
+		{Workload{}, "pods that cannot be told apart", func(s *Situation) {
+			s.Policy.Spec.Mode = policy.Act
+			s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 6, Unknown: "pods may not be listed"}
+		}, rulings{"in": refuse}},
 		{Zones{}, "too few", func(s *Situation) {
 			s.Policy.Spec.Gates.MinZones = 3
 			for i := range 5 {

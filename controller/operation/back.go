@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
 )
 
@@ -39,25 +40,44 @@ func phaseWhile(lasts bool, op *decision.Operation) decision.Phase {
 
 // overtaken says why an operation should be given up; "" when it should not.
 // Once the pods of empty brokers have been let go there is no way back.
-func (w *walk) overtaken(op *decision.Operation) string {
-	if op.Phase == decision.Cancelling || op.Phase == decision.Shrinking || op.Phase == decision.Unregistering {
+func (v *View) overtaken(op *decision.Operation) string {
+	if op.Phase == decision.Cancelling || op.Phase == decision.Unregistering || op.Phase == decision.Shrinking && v.letGone(op) {
 		return ""
 	}
+	if why := v.setByOthers(op); why != "" {
+		return why
+	}
 	switch {
-	case op.In() && op.To < w.Spec.Brokers.Min:
-		return fmt.Sprintf("the policy now asks for at least %d brokers", w.Spec.Brokers.Min)
-	case op.In() && w.allowed(w.LoadNeeds) > op.To:
-		return fmt.Sprintf("the load has come back: it needs %d brokers", w.LoadNeeds)
-	case op.Kind == decision.Rebalance && w.allowed(w.LoadNeeds) > w.Brokers:
-		return fmt.Sprintf("the load needs %d brokers, which comes first", w.LoadNeeds)
+	case op.In() && op.To < v.Spec.Brokers.Min:
+		return fmt.Sprintf("the policy now asks for at least %d brokers", v.Spec.Brokers.Min)
+	case op.In() && v.allowed(v.LoadNeeds) > op.To:
+		return fmt.Sprintf("the load has come back: it needs %d brokers", v.LoadNeeds)
+	case op.Kind == decision.Rebalance && v.allowed(v.LoadNeeds) > v.Brokers:
+		return fmt.Sprintf("the load needs %d brokers, which comes first", v.LoadNeeds)
 	default:
 		return ""
 	}
 }
 
+// letGone tells whether pods may already have been let go.
+func (v *View) letGone(op *decision.Operation) bool {
+	scale, known := v.Scales[op.Target]
+	return !known || scale.Replicas <= op.To
+}
+
+// setByOthers says that somebody else has changed the size meanwhile, by hand or
+// by another tool: what a person wants goes before what was planned on another size.
+func (v *View) setByOthers(op *decision.Operation) string {
+	scale, known := v.Scales[op.Target]
+	if !known || op.Kind != decision.ScaleBrokers || scale.Replicas == op.From || scale.Replicas == op.To {
+		return ""
+	}
+	return fmt.Sprintf("somebody else set %s to %d meanwhile, which goes before the change from %d to %d", op.Target, scale.Replicas, op.From, op.To)
+}
+
 // allowed is a need as far as the policy lets it be met.
-func (w *walk) allowed(need int) int {
-	if most := w.Spec.Brokers.Max; most > 0 {
+func (v *View) allowed(need int) int {
+	if most := v.Spec.Brokers.Max; most > 0 {
 		return min(need, most)
 	}
 	return need
@@ -66,8 +86,8 @@ func (w *walk) allowed(need int) int {
 // unwanted says why a scale-out whose brokers have not all come should go back;
 // "" when it should not. Once they have come, being filled is the safe way on,
 // and what the policy wants less is scaled in after it.
-func (w *walk) unwanted(op *decision.Operation) string {
-	most := w.Spec.Brokers.Max
+func (v *View) unwanted(op *decision.Operation) string {
+	most := v.Spec.Brokers.Max
 	if !op.Out() || op.Phase != decision.Scaling && op.Phase != decision.Joining || most == 0 || op.To <= most {
 		return ""
 	}
@@ -80,9 +100,9 @@ func (w *walk) unwanted(op *decision.Operation) string {
 func (w *walk) turnBack(ctx context.Context, op *decision.Operation) error {
 	before := op.Clone()
 	op.From, op.To, op.HotFirst = op.To, max(op.From, w.Spec.Brokers.Max), false
-	leaving, err := w.leaving(ctx, op)
+	leaving, err := w.leaving(op)
 	if err == nil {
-		op.Brokers = leaving
+		op.Brokers, op.Leaving = identity.Brokers(leaving), leaving
 		err = w.enter(ctx, op, decision.Cordoning)
 	}
 	if err != nil {

@@ -9,14 +9,12 @@ import (
 
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
 
 func (w *walk) cordoning(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
-	if w.Scales[op.Target].Delegated {
-		return decision.Shrinking, nil // the operator drains, and refuses while it has not
-	}
 	if w.cfg.Planner == nil || w.cfg.Mover == nil {
 		return op.Phase, fmt.Errorf("brokers %v cannot be drained: no mover is set up", op.Brokers)
 	}
@@ -29,6 +27,7 @@ func (w *walk) cordoning(ctx context.Context, op *decision.Operation) (decision.
 }
 
 func (w *walk) draining(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
+	w.recordon(ctx, op)
 	busy, err := w.poll(ctx, op)
 	if err != nil {
 		return op.Phase, err
@@ -40,16 +39,8 @@ func (w *walk) draining(ctx context.Context, op *decision.Operation) (decision.P
 			op.Brokers,
 			decision.Rounded(late),
 		)
-		w.Concerns = append(
-			w.Concerns,
-			decision.Concern{Kind: decision.DrainCannotFinish, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: decision.Warning,
-				Detail: fmt.Sprintf(
-					"the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s",
-					decision.Rounded(late),
-					w.Spec.Brokers.DrainTimeout,
-					cmp.Or(op.Blocked, op.Note),
-				)},
-		)
+		w.concern(op, decision.DrainCannotFinish, decision.Warning, "the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s",
+			decision.Rounded(late), w.Spec.Brokers.DrainTimeout, cmp.Or(op.Blocked, op.Note))
 	}
 	if busy {
 		return op.Phase, nil
@@ -136,6 +127,29 @@ func (w *walk) proving(ctx context.Context, op *decision.Operation) (decision.Ph
 	return op.Phase, nil
 }
 
+// recordon sets the cordon again where somebody took it away: Strimzi's operator
+// does at every reconciliation. A cordon that cannot be set keeps nothing from
+// going on: what lands on a broker that leaves is moved off it, too.
+func (w *walk) recordon(ctx context.Context, op *decision.Operation) {
+	if w.cfg.Admin == nil || w.lacksCordon(op) == 0 {
+		return
+	}
+	if err := w.cfg.Admin.Cordon(ctx, op.Brokers); err != nil {
+		w.note("the cordon of brokers %v is gone, and could not be set again: %v", op.Brokers, err)
+	}
+}
+
+// lacksCordon counts the brokers that leave and take new replicas.
+func (v *View) lacksCordon(op *decision.Operation) int {
+	n := 0
+	for _, id := range op.Brokers {
+		if b := v.broker(id); b != nil && b.State == cluster.BrokerAlive {
+			n++
+		}
+	}
+	return n
+}
+
 func (w *walk) shrinking(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
 	scale, known := w.Scales[op.Target]
 	if !known {
@@ -143,10 +157,13 @@ func (w *walk) shrinking(ctx context.Context, op *decision.Operation) (decision.
 		return op.Phase, nil
 	}
 	if scale.Replicas > op.To {
-		return w.letGo(ctx, op, scale)
+		return w.letGo(ctx, op)
+	}
+	if why := w.takenBack(op, scale); why != "" {
+		return w.takeBack(ctx, op, why)
 	}
 	for _, id := range op.Brokers {
-		if slices.Contains(w.alive(), id) {
+		if b := w.broker(id); b != nil && b.State != cluster.BrokerDead && b.State != cluster.BrokerFenced {
 			op.Note = fmt.Sprintf("waiting until broker %d is gone", id)
 			return op.Phase, nil
 		}
@@ -158,79 +175,87 @@ func (w *walk) shrinking(ctx context.Context, op *decision.Operation) (decision.
 	return decision.Unregistering, nil
 }
 
-// letGo lowers the replicas: only here, and only after the proof has been
-// given again in this very tick, for the very brokers that the workload will
-// let go.
-func (w *walk) letGo(ctx context.Context, op *decision.Operation, scale actuators.Scale) (decision.Phase, error) {
-	if !scale.Delegated {
-		leaving, err := w.leaving(ctx, op)
-		if err != nil {
-			return op.Phase, err
-		}
-		if !slices.Equal(leaving, op.Brokers) {
-			op.Brokers = leaving
-			return decision.Cordoning, nil
-		}
-		why, err := w.proven(ctx, op)
-		if err != nil {
-			return op.Phase, err
-		}
-		if why != "" {
-			op.Note = "not proven empty: " + why
-			return decision.Proving, nil
-		}
-	} else if w.NotFresh != "" {
-		op.Note = w.NotFresh
-		return op.Phase, nil
+// letGo lowers the replicas: only here, and only after the proof has been given
+// again in this very round, for the very brokers that the workload will let go.
+func (w *walk) letGo(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
+	leaving, err := w.leaving(op)
+	if err != nil {
+		return op.Phase, w.cannotShrink(op, err)
 	}
-	if err := w.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To}); err != nil {
-		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
+	if !slices.Equal(identity.Brokers(leaving), op.Brokers) {
+		op.Brokers, op.Leaving = identity.Brokers(leaving), leaving
+		return decision.Cordoning, nil
+	}
+	why, err := w.proven(ctx, op)
+	if err != nil {
+		return op.Phase, err
+	}
+	if why != "" {
+		op.Note = "not proven empty: " + why
+		return decision.Proving, nil
+	}
+	if err := w.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To, From: op.From}); err != nil {
+		return op.Phase, w.cannotShrink(op, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err))
 	}
 	op.Note = fmt.Sprintf("waiting until brokers %v are gone", op.Brokers)
 	return op.Phase, nil
 }
 
+// cannotShrink tells people that empty brokers cannot be let go: until somebody
+// mends it they cost money, and the operation stands in the way of others.
+func (w *walk) cannotShrink(op *decision.Operation, err error) error {
+	op.Blocked = err.Error()
+	w.concern(op, decision.DrainCannotFinish, decision.Critical, "brokers %v are empty and cannot be let go: %v", op.Brokers, err)
+	return err
+}
+
+// takenBack says why a scale-in that was asked for has to be taken back: the
+// operator refuses it, or a replica has landed on a broker that goes, as of a
+// topic that was made after the proof.
+func (v *View) takenBack(op *decision.Operation, scale actuators.Scale) string {
+	if v.NotFresh == "" {
+		if n := v.replicasOn(op.Brokers...); n > 0 {
+			return fmt.Sprintf("%d replicas have landed on brokers %v since they were proven empty", n, op.Brokers)
+		}
+	}
+	if scale.Refused != "" {
+		return "the operator refuses: " + scale.Refused
+	}
+	return ""
+}
+
+// takeBack asks for the replicas again that were let go: their volumes are still
+// there. Then the brokers are drained anew.
+func (w *walk) takeBack(ctx context.Context, op *decision.Operation, why string) (decision.Phase, error) {
+	w.concern(op, decision.ScaleInTakenBack, decision.Critical, "the scale-in from %d to %d is taken back: %s", op.From, op.To, why)
+	if err := w.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.From, From: op.To}); err != nil {
+		return op.Phase, fmt.Errorf("scaling %s back to %d: %w", op.Target, op.From, err)
+	}
+	w.note("%s is scaled back to %d: %s", op.Target, op.From, why)
+	// What was seen of the workload is of the past now: go on at the next look.
+	return decision.Cordoning, w.enter(ctx, op, decision.Cordoning)
+}
+
+// concern tells people about the brokers that leave.
+func (w *walk) concern(op *decision.Operation, kind decision.ConcernKind, severity decision.Severity, format string, args ...any) {
+	w.Concerns = append(w.Concerns, decision.Concern{
+		Kind: kind, Subject: fmt.Sprintf("brokers %v", op.Brokers), Severity: severity, Detail: fmt.Sprintf(format, args...),
+	})
+}
+
 func (w *walk) unregistering(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
-	if w.cfg.Admin == nil || w.Scales[op.Target].Delegated {
+	if w.NotFresh != "" {
+		op.Note = w.NotFresh // a broker with replicas is never forgotten
+		return op.Phase, nil
+	}
+	if n := w.replicasOn(op.Brokers...); n > 0 {
+		return w.takeBack(ctx, op, fmt.Sprintf("%d replicas are on brokers %v, which are gone", n, op.Brokers))
+	}
+	if w.cfg.Admin == nil {
 		return done, nil
 	}
 	if err := w.cfg.Admin.Unregister(ctx, op.Brokers); err != nil {
 		return op.Phase, fmt.Errorf("unregistering brokers %v: %w", op.Brokers, err)
 	}
 	return done, nil
-}
-
-// leaving is which brokers go when the workload shrinks to op.To.
-func (w *walk) leaving(ctx context.Context, op *decision.Operation) ([]int, error) {
-	s := w.cfg.Scalers[op.Target]
-	for s != nil {
-		if l, ok := s.(actuators.Leaver); ok {
-			ids, err := l.Leaving(ctx, op.To)
-			if err != nil {
-				return nil, fmt.Errorf("asking which brokers would leave %s: %w", op.Target, err)
-			}
-			slices.Sort(ids)
-			return ids, nil
-		}
-		u, ok := s.(actuators.Unwrapper)
-		if !ok {
-			break
-		}
-		s = u.Unwrap()
-	}
-	// A dead broker without replicas is one that has left already; one with
-	// replicas still has its pod, and its turn.
-	ids := make([]int, 0, len(w.Snapshot.Brokers))
-	for i := range w.Snapshot.Brokers {
-		if b := &w.Snapshot.Brokers[i]; b.State != cluster.BrokerDead || w.replicasOn(b.ID) > 0 {
-			ids = append(ids, b.ID)
-		}
-	}
-	slices.Sort(ids)
-	// Pods that never became brokers are the newest, and leave first.
-	n := max(0, op.From-op.To-max(0, op.From-len(ids)))
-	if len(ids) <= n {
-		return nil, fmt.Errorf("choosing %d brokers to leave: there are only %d", n, len(ids))
-	}
-	return ids[len(ids)-n:], nil
 }

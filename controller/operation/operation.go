@@ -29,6 +29,7 @@ import (
 
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
@@ -93,8 +94,9 @@ type View struct {
 	NotFresh string
 	// Frozen says why an operation may not take another step; "" when it may.
 	Frozen string
-	// Brokers is how many brokers are asked for now.
-	Brokers int
+	// Brokers is how many brokers are asked for now of the policy's workload, and
+	// Others how many the cluster has beside them.
+	Brokers, Others int
 	// Stored is what is on all disks, in bytes; not positive when unknown.
 	Stored cluster.Bytes
 	// LoadNeeds is the brokers that the load itself needs; 0 while it is not known.
@@ -349,6 +351,26 @@ func (v *View) alive() []int {
 	}
 	slices.Sort(ids)
 	return ids
+}
+
+// leaving is which brokers go when an operation shrinks its workload.
+func (v *View) leaving(op *decision.Operation) ([]decision.Leaving, error) {
+	scale, known := v.Scales[op.Target]
+	if !known {
+		return nil, fmt.Errorf("telling which brokers leave %s: its size could not be read", op.Target)
+	}
+	return identity.Leaving(identity.Question{
+		Target: op.Target, From: op.From, To: op.To, Scale: scale, Brokers: v.Snapshot.Brokers, Last: v.Spec.Brokers.IDOf,
+	})
+}
+
+// broker is one of the snapshot; nil when it is not there.
+func (v *View) broker(id int) *cluster.Broker {
+	i := slices.IndexFunc(v.Snapshot.Brokers, func(b cluster.Broker) bool { return b.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &v.Snapshot.Brokers[i]
 }
 
 // replicasOn counts the replicas on brokers, internal topics' too.

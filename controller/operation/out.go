@@ -14,7 +14,7 @@ import (
 )
 
 func (w *walk) scaling(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
-	if err := w.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To}); err != nil {
+	if err := w.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To, From: op.From}); err != nil {
 		return op.Phase, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err)
 	}
 	return decision.Joining, nil
@@ -45,9 +45,9 @@ func (w *walk) joining(ctx context.Context, op *decision.Operation) (decision.Ph
 }
 
 // cordonedAmong is the brokers that joined and are cordoned.
-func (w *walk) cordonedAmong(op *decision.Operation) []int {
+func (v *View) cordonedAmong(op *decision.Operation) []int {
 	var ids []int
-	for _, b := range w.Snapshot.Brokers {
+	for _, b := range v.Snapshot.Brokers {
 		if b.State == cluster.BrokerDraining && !slices.Contains(op.Before, b.ID) {
 			ids = append(ids, b.ID)
 		}
@@ -101,7 +101,7 @@ const hotShare = 0.1
 // at least hotShare; whole is what fills them.
 func (w *walk) hotBytes(op *decision.Operation) (most, whole cluster.Bytes) {
 	n := cluster.Bytes(len(op.Brokers))
-	whole = n * capacity.DataToFill(w.Stored, op.From, op.To)
+	whole = n * capacity.DataToFill(w.Stored, w.Others+op.From, w.Others+op.To)
 	most = whole * hotShare
 	if at, ok := w.NeededAt(op.From); ok {
 		most = max(most, n*cluster.Bytes(float64(w.fillRate())*at.Sub(w.Now).Seconds()))
@@ -139,9 +139,9 @@ func (w *walk) fillHot(ctx context.Context, op *decision.Operation) (started boo
 // hotFirst begins the note of an operation while its first plan runs.
 const hotFirst = "leaders and hot partitions first: "
 
-func (w *walk) anyEmpty(ids []int) bool {
+func (v *View) anyEmpty(ids []int) bool {
 	for _, id := range ids {
-		if w.replicasOn(id) == 0 {
+		if v.replicasOn(id) == 0 {
 			return true
 		}
 	}
@@ -155,7 +155,7 @@ const shortFill = 2 * time.Minute
 
 // longFill tells whether filling the brokers that join takes longer than that.
 func (w *walk) longFill(from, to int) bool {
-	return capacity.LeadTime(0, 0, capacity.DataToFill(w.Stored, from, to), w.fillRate()) > shortFill
+	return capacity.LeadTime(0, 0, capacity.DataToFill(w.Stored, w.Others+from, w.Others+to), w.fillRate()) > shortFill
 }
 
 // LongFill tells whether filling brokers that join takes so long that leaders

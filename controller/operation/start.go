@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance"
 )
@@ -45,11 +46,11 @@ func (w *walk) startOperation(ctx context.Context, p decision.Proposal, b *Begun
 	case p.To > p.From:
 		op.Phase, op.HotFirst = decision.Scaling, p.Late
 	default:
-		leaving, err := w.leaving(ctx, op)
+		leaving, err := w.leaving(op)
 		if err != nil {
 			return err
 		}
-		op.Brokers, op.Phase = leaving, decision.Cordoning
+		op.Brokers, op.Leaving, op.Phase = identity.Brokers(leaving), leaving, decision.Cordoning
 	}
 	past := len(w.state.Past)
 	w.remember(p, 0, 0)

@@ -13,6 +13,7 @@ import (
 type fencedBroker struct {
 	id   int
 	rack string
+	host string
 }
 
 // fenced asks for the brokers that are registered but fenced, which metadata
@@ -30,7 +31,7 @@ func (r *Reader) fenced(ctx context.Context) ([]fencedBroker, error) {
 	var out []fencedBroker
 	for _, b := range resp.Brokers {
 		if b.IsFenced {
-			out = append(out, fencedBroker{id: int(b.NodeID), rack: text(b.Rack)})
+			out = append(out, fencedBroker{id: int(b.NodeID), rack: text(b.Rack), host: b.Host})
 		}
 	}
 	return out, nil
@@ -43,26 +44,76 @@ func text(s *string) string {
 	return *s
 }
 
+// metadataTopic is the log that KRaft's controllers agree on (KIP-595).
+const metadataTopic = "__cluster_metadata"
+
+// voters asks which nodes vote in the quorum of controllers. A cluster that
+// ZooKeeper leads has none, and does not know the question.
+func (r *Reader) voters(ctx context.Context) (map[int]bool, error) {
+	req := kmsg.NewPtrDescribeQuorumRequest()
+	t := kmsg.NewDescribeQuorumRequestTopic()
+	t.Topic = metadataTopic
+	t.Partitions = []kmsg.DescribeQuorumRequestTopicPartition{kmsg.NewDescribeQuorumRequestTopicPartition()}
+	req.Topics = append(req.Topics, t)
+	resp, err := req.RequestWith(ctx, r.client)
+	if err == nil {
+		err = kerr.ErrorForCode(resp.ErrorCode)
+	}
+	if err != nil {
+		if r.withoutQuorum(ctx) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	out := map[int]bool{}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return nil, err
+			}
+			for _, v := range p.CurrentVoters {
+				out[int(v.ReplicaID)] = true
+			}
+		}
+	}
+	return out, nil
+}
+
+// withoutQuorum tells whether no broker knows the question: ZooKeeper leads.
+func (r *Reader) withoutQuorum(ctx context.Context) bool {
+	versions, err := r.admin.ApiVersions(ctx)
+	if err != nil || len(versions) == 0 {
+		return false
+	}
+	key := kmsg.NewPtrDescribeQuorumRequest().Key()
+	for _, v := range versions {
+		if _, _, known := v.KeyVersions(key); known || v.Err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // brokers lists the alive, the fenced, and those that only replica lists still
 // know: the dead.
-func (p *placement) brokers(fenced []fencedBroker) {
+func (p *placement) brokers(fenced []fencedBroker, voters map[int]bool) {
 	seen := map[int]bool{}
-	add := func(id int, rack string, state cluster.BrokerState) {
+	add := func(id int, rack, host string, state cluster.BrokerState) {
 		if !seen[id] {
 			seen[id] = true
-			p.Brokers = append(p.Brokers, cluster.Broker{ID: id, Zone: rack, State: state})
+			p.Brokers = append(p.Brokers, cluster.Broker{ID: id, Zone: rack, Host: host, State: state, Voter: voters[id]})
 		}
 	}
 	for _, b := range fenced {
-		add(b.id, b.rack, cluster.BrokerFenced)
+		add(b.id, b.rack, b.host, cluster.BrokerFenced)
 	}
 	for _, b := range p.meta.Brokers {
-		add(int(b.NodeID), text(b.Rack), cluster.BrokerAlive)
+		add(int(b.NodeID), text(b.Rack), b.Host, cluster.BrokerAlive)
 	}
 	for _, t := range p.meta.Topics {
 		for _, part := range t.Partitions {
 			for _, id := range part.Replicas {
-				add(int(id), "", cluster.BrokerDead)
+				add(int(id), "", "", cluster.BrokerDead)
 			}
 		}
 	}

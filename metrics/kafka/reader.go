@@ -43,13 +43,14 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	// The rest does not depend on each other; each part notes its own failure.
 	var (
 		fenced  []fencedBroker
+		voters  map[int]bool
 		dirs    kadm.DescribedAllLogDirs
 		configs map[string]map[string]string
 		now     *offsets
 		groups  []cluster.Group
 		moves   []cluster.Reassignment
 	)
-	fail := make([]error, 6)
+	fail := make([]error, 7)
 	var g errgroup.Group
 	g.Go(func() error { fenced, fail[0] = r.fenced(ctx); return nil })
 	g.Go(func() error { dirs, fail[1] = r.admin.DescribeAllLogDirs(ctx, nil); return nil })
@@ -60,8 +61,9 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 		groups, fail[5] = r.groups(ctx, now)
 		return nil
 	})
+	g.Go(func() error { voters, fail[6] = r.voters(ctx); return nil })
 	_ = g.Wait() // failures are kept by part
-	p.brokers(fenced)
+	p.brokers(fenced, voters)
 	p.topics(configs)
 	p.logDirs(dirs)
 	p.Groups, p.Reassignments = groups, withEarlier(moves, earlier, p.Topics)
@@ -69,6 +71,7 @@ func (r *Reader) Placement(ctx context.Context) (cluster.Snapshot, error) {
 	for i, part := range [][]cluster.Signal{
 		{cluster.SignalFencedBrokers}, {metrics.PartitionSize, metrics.BrokerDiskUsed, metrics.BrokerDiskCapacity},
 		{cluster.SignalTopicConfigs}, {cluster.SignalReassignments}, {metrics.TopicMessagesIn, metrics.GroupLag}, {metrics.GroupLag},
+		{cluster.SignalQuorum},
 	} {
 		if fail[i] == nil {
 			continue

@@ -193,7 +193,7 @@ func (o *Observer) remember(s *cluster.Snapshot, at time.Time) {
 		}
 	}
 	names := []cluster.Signal{cluster.SignalPlacement, cluster.SignalISR, cluster.SignalTopicConfigs, cluster.SignalFencedBrokers,
-		cluster.SignalReassignments}
+		cluster.SignalQuorum, cluster.SignalReassignments}
 	for _, name := range slices.AppendSeq(names, maps.Keys(metrics.Signals)) {
 		if !stale[name] {
 			o.lastSeen[name] = at

@@ -21,10 +21,14 @@ var (
 // BrokerScaler sizes the brokers' StatefulSet.
 type BrokerScaler struct{ World *World }
 
-// Current is its size.
+// Current is its size; a broker's id is its pod's ordinal, as in the world.
 func (s BrokerScaler) Current(context.Context) (actuators.Scale, error) {
 	have, alive := s.World.Brokers()
-	return actuators.Scale{Replicas: have, Ready: alive}, nil
+	scale := actuators.Scale{Replicas: have, Ready: alive, Members: []actuators.Member{}}
+	for id := range have {
+		scale.Members = append(scale.Members, actuators.Member{Pod: fmt.Sprintf("kafka-%d", id), Ordinal: id, ID: &id, Started: true})
+	}
+	return scale, nil
 }
 
 // Set asks for a size.

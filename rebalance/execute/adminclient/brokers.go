@@ -112,9 +112,9 @@ func (a *BrokerAdmin) setCordon(ctx context.Context, id int, op kmsg.Incremental
 }
 
 // Empty proves from metadata, moves in flight and the brokers' own log
-// directories that nothing is left on them. A broker that cannot be asked is
-// not proven, unless Kafka has never heard of it: a pod that never became a
-// broker holds nothing.
+// directories that nothing is left on them. A broker that cannot be asked, that
+// is not registered, or one of whose log directories is offline, is not proven:
+// what Kafka has never heard of may be called by a wrong name.
 func (a *BrokerAdmin) Empty(ctx context.Context, ids []int) (empty bool, why string, err error) {
 	view, err := a.client.View(ctx, nil)
 	if err != nil {
@@ -128,12 +128,12 @@ func (a *BrokerAdmin) Empty(ctx context.Context, ids []int) (empty bool, why str
 		if n := view.ReplicasOn(id); n > 0 {
 			return false, fmt.Sprintf("%d replicas are on broker %d or on their way to or from it", n, id), nil
 		}
-		if _, registered := view.Brokers[id]; !registered && view.FencedKnown {
-			continue
+		if _, registered := view.Brokers[id]; !registered {
+			return false, fmt.Sprintf("broker %d is not registered: Kafka does not know a broker of that id", id), nil
 		}
 		held, answers := sizes.Brokers[id]
 		if !answers {
-			return false, fmt.Sprintf("broker %d does not answer, so its log dirs cannot be read", id), nil
+			return false, fmt.Sprintf("the log dirs of broker %d cannot be read: it does not answer, or one of them is offline", id), nil
 		}
 		if len(held.Replicas) > 0 {
 			return false, fmt.Sprintf("broker %d still holds %s in its log dirs", id, held.Few()), nil

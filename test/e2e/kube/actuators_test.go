@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,11 +47,7 @@ func TestWorkloadsAreScaledOnARealAPI(t *testing.T) {
 
 func testStatefulSet(ctx context.Context, t *testing.T, f *fixture) {
 	f.mustApply(ctx, t, newWorkload("StatefulSet", "kafka", ", serviceName: kafka, replicas: 3"))
-	s := statefulset.Scaler{Client: f.client(), Target: f.target("StatefulSet", "kafka"), IDOffset: 10}
-	joining, err := s.Joining(ctx, 5)
-	if err != nil || !slices.Equal(joining, []int{13, 14}) {
-		t.Errorf("joining = %v, %v", joining, err)
-	}
+	s := statefulset.Scaler{Client: f.client(), Target: f.target("StatefulSet", "kafka")}
 	if err := s.Set(ctx, actuators.Scale{Replicas: 5}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +55,11 @@ func testStatefulSet(ctx context.Context, t *testing.T, f *fixture) {
 	if err != nil || now.Replicas != 5 || now.Ready != 0 {
 		t.Errorf("current = %+v, %v; want 5 wanted and none ready, as no node runs pods here", now, err)
 	}
-	leaving, err := s.Leaving(ctx, 4)
-	if err != nil || !slices.Equal(leaving, []int{14}) {
-		t.Errorf("leaving = %v, %v", leaving, err)
+	if n := len(now.Members); n != 5 || now.Members[4].Pod != "kafka-4" || now.Members[4].Started {
+		t.Errorf("members = %+v; want five pods that never started, the highest ordinal last", now.Members)
+	}
+	if err := s.Set(ctx, actuators.Scale{Replicas: 6, From: 4}); err == nil || !strings.Contains(err.Error(), "somebody else set it to 5") {
+		t.Errorf("a wish based on another size: %v", err)
 	}
 	before := f.get(ctx, t, "StatefulSet", "kafka").GetGeneration()
 	if err := s.Set(ctx, actuators.Scale{Replicas: 5}); err != nil {
@@ -76,6 +73,9 @@ func testStatefulSet(ctx context.Context, t *testing.T, f *fixture) {
 func testVolumesStay(ctx context.Context, t *testing.T, f *fixture) {
 	f.mustApply(ctx, t, newWorkload("StatefulSet", "careless", ", serviceName: kafka, replicas: 3, persistentVolumeClaimRetentionPolicy: {whenScaled: Delete, whenDeleted: Retain}"))
 	s := statefulset.Scaler{Client: f.client(), Target: f.target("StatefulSet", "careless")}
+	if now, err := s.Current(ctx); err != nil || !strings.Contains(now.NoIn, "whenScaled") {
+		t.Errorf("before anything is drained: %+v, %v", now, err)
+	}
 	err := s.Set(ctx, actuators.Scale{Replicas: 2})
 	if err == nil || !strings.Contains(err.Error(), "whenScaled") {
 		t.Errorf("scaling in = %v", err)
@@ -185,11 +185,16 @@ func testStrimzi(ctx context.Context, t *testing.T, f *fixture) {
 	f.setStatus(ctx, t, "KafkaNodePool", "controllers", `{"nodeIds":[0,1,2]}`)
 	f.setStatus(ctx, t, "KafkaNodePool", "brokers", `{"nodeIds":[3,4,7]}`)
 	s := strimzi.Scaler{Client: f.client(), Target: f.target("KafkaNodePool", "brokers")}
-	if ids, err := s.Joining(ctx, 5); err != nil || !slices.Equal(ids, []int{5, 6}) {
-		t.Errorf("joining = %v, %v; want the lowest free ids of the whole cluster", ids, err)
+	now := func() actuators.Scale {
+		t.Helper()
+		scale, err := s.Current(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return scale
 	}
-	if ids, err := s.Leaving(ctx, 2); err != nil || !slices.Equal(ids, []int{7}) {
-		t.Errorf("leaving = %v, %v; want the highest of the pool", ids, err)
+	if m := now().Members; len(m) != 3 || *m[2].ID != 7 || m[2].Pod != "claims-brokers-7" {
+		t.Errorf("members = %+v; want the highest id of the pool last", m)
 	}
 	if err := s.Set(ctx, actuators.Scale{Replicas: 4}); err != nil {
 		t.Fatal(err)
@@ -200,17 +205,27 @@ func testStrimzi(ctx context.Context, t *testing.T, f *fixture) {
 	if err := (strimzi.Scaler{Client: f.client(), Target: f.target("KafkaNodePool", "controllers")}).Set(ctx, actuators.Scale{Replicas: 5}); err == nil {
 		t.Error("a pool of controllers was scaled")
 	}
-	if on, err := s.Delegated(ctx); err != nil || on {
-		t.Errorf("delegated = %v, %v without autoRebalance", on, err)
+	if x := now(); x.Delegated || x.NoIn != "" || x.NoOut != "" {
+		t.Errorf("without autoRebalance: %+v", x)
 	}
 	if on, err := s.RevertsThrottles(ctx); err != nil || !on {
 		t.Errorf("reverts throttles = %v, %v with a topic operator and no Cruise Control", on, err)
 	}
 	f.mustApply(ctx, t, "apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {name: claims, namespace: kafka}\nspec: {entityOperator: {topicOperator: {watchedNamespace: kafka}}, cruiseControl: {autoRebalance: [{mode: add-brokers}]}}")
-	if on, err := s.Delegated(ctx); err != nil || !on {
-		t.Errorf("delegated = %v, %v with autoRebalance", on, err)
+	// With one mode alone the operator fails when it should rebalance the other way.
+	if x := now(); !x.Delegated || x.NoOut != "" || !strings.Contains(x.NoIn, "add-brokers and not remove-brokers") {
+		t.Errorf("with add-brokers alone: %+v", x)
+	}
+	if err := s.Set(ctx, actuators.Scale{Replicas: 3}); err == nil {
+		t.Error("a scale-in was asked for that the operator fails at")
 	}
 	if on, err := s.RevertsThrottles(ctx); err != nil || on {
 		t.Errorf("reverts throttles = %v, %v with Cruise Control on", on, err)
+	}
+	f.mustApply(ctx, t, "apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {name: claims, namespace: kafka, annotations: "+
+		"{strimzi.io/skip-broker-scaledown-check: \"true\", strimzi.io/pause-reconciliation: \"true\"}}\nspec: {}")
+	f.setStatus(ctx, t, "Kafka", "claims", `{"conditions":[{"type":"Warning","reason":"ScaleDownPreventionCheck","message":"Reverting scale-down of Kafka claims"}]}`)
+	if x := now(); !strings.Contains(x.NoIn, "skip-broker-scaledown-check") || !strings.Contains(x.Held, "pause-reconciliation") || !strings.Contains(x.Refused, "Reverting") {
+		t.Errorf("annotations and conditions of the Kafka resource: %+v", x)
 	}
 }
