@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
@@ -157,6 +158,27 @@ func TestAScaleInThatTheOperatorRefusesIsTakenBack(t *testing.T) {
 	w.check(t)
 	if !took {
 		t.Errorf("%d brokers, operation %+v: nobody was told that the operator refuses", w.want, w.stored.Operation)
+	}
+}
+
+// Hours pass between a proposal and the proof. What people want then counts.
+func TestGatesAreAskedAgainBeforeBrokersAreLetGo(t *testing.T) {
+	w := newFakeWorld(9, 4, 12)
+	w.perTick = 0
+	p := actPolicy()
+	w.run(t, p, 60, nil)
+	if w.stored.Operation == nil || w.stored.Operation.Phase != decision.Draining {
+		t.Fatalf("no drain: %+v", w.stored.Operation)
+	}
+	w.perTick = 10
+	p.Spec.Gates.Windows = []policy.Window{{Schedule: "0 23 * * *", Duration: policy.Duration(time.Hour)}} // it is early
+	waits := false
+	w.run(t, p, 60, func(_ int, d decision.Decision) {
+		waits = waits || said(d, "proven empty, and not let go: windows: gates.windows opens at")
+	})
+	w.check(t)
+	if w.want != 4 || !waits {
+		t.Errorf("%d brokers of 4, told %v: %+v", w.want, waits, w.stored.Operation)
 	}
 }
 

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -104,12 +105,28 @@ func (c *Controller) view(id string, f *Facts, e *Expectations, r *Requirement) 
 	v := operation.View{
 		ID: id, Now: f.Now, Spec: &c.spec, Snapshot: &f.Snapshot, Scales: f.Scales, NotFresh: f.NotFresh, Frozen: c.frozen(f),
 		Brokers: f.Asked, Others: f.Others, Stored: f.Demand.Stored, Moves: c.parts.Moves, MoveRate: c.parts.Model.MoveRate,
-		NeededAt: c.neededAt(f, e, r),
+		NeededAt: c.neededAt(f, e, r), Again: c.again(f, e, r),
 	}
 	if f.Demand.LoadUnknown == "" {
 		v.LoadNeeds = max(0, r.Load-f.Others)
 	}
 	return v
+}
+
+// again asks the gates that judge what would be left once more.
+func (c *Controller) again(f *Facts, e *Expectations, r *Requirement) func(context.Context, decision.Proposal) string {
+	return func(ctx context.Context, p decision.Proposal) string {
+		if len(c.cfg.Gates) == 0 {
+			return ""
+		}
+		d := decision.Decision{Forecasts: e.Summaries, Requirement: r.Requirement}
+		verdicts := gates.Check(ctx, gates.Lasting(), []decision.Proposal{p}, c.situation(f, &d, &Proposed{}))
+		ok, against := decision.Allowed(verdicts, 0)
+		if ok {
+			return ""
+		}
+		return against.Gate + ": " + cmp.Or(against.Why, "could not tell")
+	}
 }
 
 // frozen says why an operation in flight may not take another step; "" when it may.

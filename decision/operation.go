@@ -56,6 +56,8 @@ type Operation struct {
 	// has yet to be carried out, and HotPlans counts those among Plans.
 	HotFirst bool `json:"hotFirst,omitempty"`
 	HotPlans int  `json:"hotPlans,omitempty"`
+	// TurnedBack is true of a scale-in that undoes a scale-out that never came.
+	TurnedBack bool `json:"turnedBack,omitempty"`
 }
 
 // Leaving is a pod that leaves, the broker that it is, and how that is known.

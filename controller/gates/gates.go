@@ -37,6 +37,13 @@ func All() []Gate {
 	}
 }
 
+// Lasting is the gates that are asked again right before brokers are let go,
+// hours after the proposal: those that judge what the cluster would be, and what
+// people want now. The rest judge whether something may begin.
+func Lasting() []Gate {
+	return []Gate{Alerts{}, DiskAfter{}, HoldByHand{}, PartitionHealth{}, SurviveAfter{}, Windows{}, Workload{}, Zones{}}
+}
+
 func allow() decision.Verdict { return decision.Verdict{Ruling: decision.Allow} }
 
 func hold(format string, args ...any) decision.Verdict {

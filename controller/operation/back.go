@@ -99,7 +99,7 @@ func (v *View) unwanted(op *decision.Operation) string {
 // broker does: cordoned, drained and proven empty.
 func (w *walk) turnBack(ctx context.Context, op *decision.Operation) error {
 	before := op.Clone()
-	op.From, op.To, op.HotFirst = op.To, max(op.From, w.Spec.Brokers.Max), false
+	op.From, op.To, op.HotFirst, op.TurnedBack = op.To, max(op.From, w.Spec.Brokers.Max), false, true
 	leaving, err := w.leaving(op)
 	if err == nil {
 		op.Brokers, op.Leaving = identity.Brokers(leaving), leaving

@@ -194,6 +194,13 @@ func (w *walk) letGo(ctx context.Context, op *decision.Operation) (decision.Phas
 		op.Note = "not proven empty: " + why
 		return decision.Proving, nil
 	}
+	if w.Again != nil && !op.TurnedBack { // what it undoes, the cluster never had
+		p := decision.Proposal{Kind: op.Kind, Target: op.Target, From: op.From, To: op.To, Reactive: op.Reactive}
+		if why := w.Again(ctx, p); why != "" {
+			op.Note = "proven empty, and not let go: " + why
+			return op.Phase, nil
+		}
+	}
 	if err := w.cfg.Scalers[op.Target].Set(ctx, actuators.Scale{Replicas: op.To, From: op.From}); err != nil {
 		return op.Phase, w.cannotShrink(op, fmt.Errorf("scaling %s to %d: %w", op.Target, op.To, err))
 	}

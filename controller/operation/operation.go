@@ -104,6 +104,9 @@ type View struct {
 	// NeededAt is when the load first needs more than so many brokers; false
 	// when it does not within the horizon.
 	NeededAt func(brokers int) (time.Time, bool)
+	// Again says what speaks against a change that was allowed once; "" when
+	// nothing does. It is asked right before brokers are let go.
+	Again func(ctx context.Context, p decision.Proposal) string
 	// Moves are what the policy says about any plan, and MoveRate is how fast a
 	// broker that joins is filled until that has been seen, in bytes a second.
 	Moves    rebalance.Options
