@@ -37,6 +37,9 @@ const boundBand = 0.09
 func (p *problem) bounds(before []float64) Bounds {
 	out := Bounds{Band: boundBand}
 	for i := 0; i < p.np; i++ {
+		if p.held[i] == inFlight || p.held[i] == lost {
+			continue // nothing that a plan could do
+		}
 		reps := p.replicas(p.orig, i)
 		kept := 0
 		for _, b := range reps {
@@ -45,7 +48,7 @@ func (p *problem) bounds(before []float64) Bounds {
 			}
 		}
 		gone := len(reps) - kept
-		must := max(gone, int(p.need[i])-p.distinctZones(reps, -1, -1))
+		must := max(gone+p.crowding(i, reps), int(p.rules[i].need)-p.distinctZones(reps, -1, -1))
 		out.EvacuationBytes += cluster.Bytes(float64(gone) * p.size[i])
 		out.ZoneRepairBytes += cluster.Bytes(float64(must-gone) * p.size[i])
 	}
@@ -91,11 +94,13 @@ func (p *problem) zoneTotalFixed(r int) bool {
 	if p.nzAlive == 1 {
 		return true
 	}
-	save := p.total[r]
-	p.total[r] = 0
-	lo, hi, _ := p.zoneRange(r)
-	p.total[r] = save
-	return math.Abs(hi-lo) <= 1e-9*max(1, save)
+	lo, hi, total, _ := p.zoneRange(r)
+	for z := range lo {
+		if math.Abs(hi[z]-lo[z]) > 1e-9*max(1, total) {
+			return false
+		}
+	}
+	return true
 }
 
 // networkInBand is a fractional knapsack per broker: the cheapest bytes per

@@ -42,36 +42,27 @@ func checkSnapshot(s cluster.Snapshot) error {
 	return m.err()
 }
 
-// checkBrokers asks for somewhere to put a replica, and for the capacity of
-// whoever may get one. Who only gives replicas away may have none left.
+// checkBrokers asks for somewhere to put a replica.
 func checkBrokers(brokers []cluster.Broker, m *mistakes) {
-	unknown := unknownCapacities(brokers)
-	alive := 0
-	for i, b := range brokers {
-		if b.State != cluster.BrokerAlive {
-			continue
-		}
-		alive++
-		for r, g := range goals {
-			if c := g.capacity(b.Capacity); !unknown[r] && !(c > 0) {
-				m.add(fmt.Sprintf("brokers[%d].capacity", i), "broker %d has %v %s for %s; it must be above zero", b.ID, c, g.unit, g.name)
-				break
-			}
+	for _, b := range brokers {
+		if b.State == cluster.BrokerAlive {
+			return
 		}
 	}
-	if len(brokers) > 0 && alive == 0 {
+	if len(brokers) > 0 {
 		m.add("brokers", "none is alive, so there is nowhere to put a replica")
 	}
 }
 
-// unknownCapacities tells, per goal, that no broker's capacity is known. Such a
-// goal is left out; one that only some brokers lack is a mistake.
+// unknownCapacities tells, per goal, that no capacity is known of any broker that
+// may hold replicas. Such a goal is left out; where only some brokers lack it, see
+// assumeCapacities.
 func unknownCapacities(bs []cluster.Broker) []bool {
 	out := make([]bool, len(goals))
 	for r, g := range goals {
 		out[r] = len(bs) > 0
 		for _, b := range bs {
-			out[r] = out[r] && g.capacity(b.Capacity) == 0
+			out[r] = out[r] && (g.capacity(b.Capacity) == 0 || b.State != cluster.BrokerAlive)
 		}
 	}
 	return out

@@ -51,54 +51,66 @@ func (w *sweeper) broken(i int) bool {
 			return true
 		}
 	}
-	return w.p.distinctZones(reps, -1, -1) < int(w.p.need[i])
+	return !w.p.keepsZones(i, reps)
 }
 
 // mend moves one replica of partition i that must go: first one on a broker
-// that may not keep it, else one whose zone has another.
+// that may not keep it, else one of a zone that holds too many, else one whose
+// zone has another. What must go finds a place even where the zones have none
+// by the rule.
 func (w *sweeper) mend(i int) bool {
 	reps := w.p.replicas(w.st.slots, i)
-	var slots []int
-	for k, b := range reps {
-		if !w.p.alive[b] {
-			slots = append(slots, k)
-		}
-	}
-	if len(slots) == 0 {
-		for k, b := range reps {
-			if !w.p.frozen[b] && w.p.distinctZones(reps, k, -1) == w.p.distinctZones(reps, -1, -1) {
-				slots = append(slots, k)
-			}
-		}
-	}
+	slots, homeless := w.toMend(i, reps)
 	// A new zone is needed when the replicas still to be placed are only just
 	// enough to reach the distinct zones that are missing.
-	homeless := 0
-	for _, b := range reps {
-		if !w.p.alive[b] {
-			homeless++
-		}
-	}
-	missing := int(w.p.need[i]) - w.p.distinctZones(reps, -1, -1)
+	missing := int(w.p.rules[i].need) - w.p.distinctZones(reps, -1, -1)
 	mustWiden := missing > 0 && missing >= homeless
-	for _, roomy := range []bool{true, false} {
-		if c, ok := w.cheapest(i, slots, mustWiden, roomy); ok {
-			w.g.commit(c)
-			return true
+	for _, strict := range []bool{true, false} {
+		if !strict && homeless == 0 {
+			break
+		}
+		for _, roomy := range []bool{true, false} {
+			if c, ok := w.cheapest(i, slots, mustWiden, strict, roomy); ok {
+				w.g.commit(c)
+				return true
+			}
 		}
 	}
 	return false
 }
 
-// cheapest finds the cheapest place for one of the slots; without roomy it may
-// overload a broker.
-func (w *sweeper) cheapest(i int, slots []int, mustWiden, roomy bool) (found change, ok bool) {
+// toMend lists the slots that mend chooses from; homeless of the partition's
+// replicas are on brokers that may not keep them.
+func (w *sweeper) toMend(i int, reps []int32) (slots []int, homeless int) {
+	for k, b := range reps {
+		if !w.p.alive[b] {
+			slots = append(slots, k)
+		}
+	}
+	if len(slots) > 0 {
+		return slots, len(slots)
+	}
+	crowded := w.p.crowding(i, reps) > 0
+	for k, b := range reps {
+		switch {
+		case w.p.frozen[b]:
+		case crowded && w.p.inZone(reps, -1, w.p.zone[b]) > int(w.p.limit(i, w.p.zone[b])),
+			!crowded && w.p.distinctZones(reps, k, -1) == w.p.distinctZones(reps, -1, -1):
+			slots = append(slots, k)
+		}
+	}
+	return slots, 0
+}
+
+// cheapest finds the cheapest place for one of the slots; without strict a zone
+// may hold more than its share, without roomy a broker may be overloaded.
+func (w *sweeper) cheapest(i int, slots []int, mustWiden, strict, roomy bool) (found change, ok bool) {
 	reps := w.p.replicas(w.st.slots, i)
 	now := w.p.distinctZones(reps, -1, -1)
 	best := inf
 	for _, k := range slots {
 		for z, to := range w.all {
-			if mustWiden && w.p.distinctZones(reps, k, int32(z)) <= now {
+			if mustWiden && w.p.distinctZones(reps, k, int32(z)) <= now || strict && !w.p.roomInZone(i, reps, k, int32(z)) {
 				continue
 			}
 			for _, d := range to {

@@ -52,7 +52,9 @@ type Rule string
 // The rules.
 const (
 	RuleEvacuation    Rule = "evacuation"        // brokers that must be empty are
-	RuleZones         Rule = "zoneRule"          // a partition is in as many zones as it can be
+	RuleInFlight      Rule = "inFlight"          // what is being moved already is left alone
+	RuleLive          Rule = "noLiveReplica"     // a partition has a replica to copy from
+	RuleZones         Rule = "zoneRule"          // a partition is in as many zones as it can be, and evenly
 	RuleCapacity      Rule = "capacity"          // no broker goes over what it has
 	RulePartitionFits Rule = "partitionTooLarge" // every partition fits on some broker
 )

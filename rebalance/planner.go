@@ -25,6 +25,8 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	if err != nil {
 		return Plan{}, err
 	}
+	now := s
+	s = settle(s)
 	sized, changed, err := resize(s, o)
 	if err != nil {
 		return Plan{}, err
@@ -40,7 +42,9 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	if err := sr.run(ctx); err != nil {
 		return Plan{}, fmt.Errorf("searching for a plan: %w", err)
 	}
-	return sr.newPlan(s, before, o), nil
+	plan := sr.newPlan(s, before, o)
+	plan.Warnings = p.warnings(s, now)
+	return plan, nil
 }
 
 // prepare checks the snapshot and gives brokers the states that the options
@@ -76,24 +80,15 @@ func setState(bs []cluster.Broker, id int, to cluster.BrokerState) bool {
 }
 
 // likeMost fills in what is not said of a new broker: the most common
-// capacity, and the zone that has the least CPU.
+// capacity, and the zone that has the least CPU; the fewest brokers, where that
+// is not known of all. A zone is one that somebody names, if anybody does.
 func likeMost(bs []cluster.Broker, n NewBroker) cluster.Broker {
 	b := cluster.Broker{ID: n.ID, Zone: n.Zone, State: cluster.BrokerAlive, Capacity: n.Capacity}
-	count := map[cluster.Capacity]int{}
-	cores := map[string]cluster.Cores{}
-	var zones []string
-	for _, x := range bs {
-		count[x.Capacity]++
-		if _, ok := cores[x.Zone]; !ok {
-			zones = append(zones, x.Zone)
-		}
-		if x.State == cluster.BrokerAlive {
-			cores[x.Zone] += x.Capacity.CPUCores
-		} else {
-			cores[x.Zone] += 0
-		}
-	}
 	if b.Capacity == (cluster.Capacity{}) {
+		count := map[cluster.Capacity]int{}
+		for _, x := range bs {
+			count[x.Capacity]++
+		}
 		for _, x := range bs {
 			if count[x.Capacity] > count[b.Capacity] {
 				b.Capacity = x.Capacity
@@ -101,14 +96,35 @@ func likeMost(bs []cluster.Broker, n NewBroker) cluster.Broker {
 		}
 	}
 	if b.Zone == "" {
-		b.Zone = zones[0]
-		for _, z := range zones[1:] {
-			if cores[z] < cores[b.Zone] {
-				b.Zone = z
+		b.Zone = smallestZone(bs)
+	}
+	return b
+}
+
+func smallestZone(bs []cluster.Broker) string {
+	var zones []string
+	cores, brokers := map[string]float64{}, map[string]float64{}
+	size := cores
+	for _, x := range bs {
+		if _, ok := cores[x.Zone]; !ok && x.Zone != "" {
+			zones = append(zones, x.Zone)
+			cores[x.Zone] = 0
+		}
+		if x.State == cluster.BrokerAlive {
+			cores[x.Zone] += float64(x.Capacity.CPUCores)
+			brokers[x.Zone]++
+			if x.Capacity.CPUCores <= 0 {
+				size = brokers
 			}
 		}
 	}
-	return b
+	least := ""
+	for n, z := range zones {
+		if n == 0 || size[z] < size[least] {
+			least = z
+		}
+	}
+	return least
 }
 
 // currentLoad is what brokers carry now, with the leaders they have now.

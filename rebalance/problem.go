@@ -15,6 +15,8 @@ type problem struct {
 	ids      []int   // broker -> id
 	zone     []int32 // broker -> zone; zones of brokers that are alive come first
 	nzAlive  int
+	unzoned  int32  // the zone of brokers that say none while others do; -1: there are none
+	assumed  []bool // nb*nd: a capacity that is not known; nil: all are
 	alive    []bool // may hold replicas
 	frozen   []bool // alive but excluded: neither gives nor receives
 	capacity []float64
@@ -27,7 +29,8 @@ type problem struct {
 	led   []float64
 	size  []float64
 	fixed []bool // excluded topics and partitions that nobody can serve
-	need  []int8 // distinct zones a partition must be in
+	held  []held // why, where the partition itself is the reason
+	rules []zoneRule
 
 	topic []int32 // partition -> index in the snapshot
 	part  []int32 // partition -> index in its topic
@@ -35,6 +38,7 @@ type problem struct {
 	weight []float64 // per dimension
 	total  []float64 // load of each dimension after any legal plan
 	ideal  []float64 // nz*nd: utilisation of each zone in the best legal placement
+	least  []float64 // nz*nd: what a zone must hold, wherever its brokers put it
 	floor  []float64 // largest replica over largest broker
 	bytes  float64   // all replicas
 
@@ -48,31 +52,6 @@ func (p *problem) replicas(of []int32, i int) []int32 { return of[p.off[i]:p.off
 
 func (p *problem) folRow(i int) []float64 { return p.fol[i*p.nd : i*p.nd+p.nd : i*p.nd+p.nd] }
 func (p *problem) ledRow(i int) []float64 { return p.led[i*p.nd : i*p.nd+p.nd : i*p.nd+p.nd] }
-
-// distinctZones counts the zones that alive replicas are in, leaving out slot
-// skip (-1: none) and adding zone extra (-1: none).
-func (p *problem) distinctZones(reps []int32, skip int, extra int32) int {
-	n := 0
-	for k, b := range reps {
-		if k == skip || !p.alive[b] {
-			continue
-		}
-		z, seen := p.zone[b], false
-		if z == extra {
-			continue
-		}
-		for j := 0; j < k && !seen; j++ {
-			seen = j != skip && p.alive[reps[j]] && p.zone[reps[j]] == z
-		}
-		if !seen {
-			n++
-		}
-	}
-	if extra >= 0 {
-		n++
-	}
-	return n
-}
 
 func contains(reps []int32, b int32) bool {
 	for _, x := range reps {
@@ -90,6 +69,8 @@ func newProblem(s cluster.Snapshot, o Options) *problem {
 	p.unknown = unknownCapacities(s.Brokers)
 	p.layBrokers(s, o)
 	p.layPartitions(s, o)
+	p.findZoneRules()
+	p.assumeCapacities(shareOf(o))
 	p.weight = make([]float64, p.nd)
 	for r, d := range p.dims {
 		if !p.unknown[d.base] || d.count {
@@ -155,10 +136,8 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 		}
 	}
 	p.numberZones(s.Brokers)
-	share := float64(o.CapacityThreshold)
-	if share <= 0 {
-		share = 1
-	}
+	p.findUnzoned(s.Brokers)
+	share := shareOf(o)
 	for i, b := range s.Brokers {
 		for r, g := range p.dims {
 			c := g.capacity(b.Capacity)
@@ -180,6 +159,14 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 			}
 		}
 	}
+}
+
+// shareOf is the part of a capacity that may be used.
+func shareOf(o Options) float64 {
+	if o.CapacityThreshold <= 0 {
+		return 1
+	}
+	return float64(o.CapacityThreshold)
 }
 
 // numberZones gives the zones that have an alive broker the numbers below
@@ -221,13 +208,14 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 	p.led = make([]float64, 0, p.np*p.nd)
 	p.size = make([]float64, 0, p.np)
 	p.fixed = make([]bool, 0, p.np)
-	p.need = make([]int8, 0, p.np)
+	p.held = make([]held, 0, p.np)
+	moving := flying(s)
 	p.topic = make([]int32, 0, p.np)
 	p.part = make([]int32, 0, p.np)
 	for ti, t := range s.Topics {
-		excluded := false
+		excludes := false
 		for _, re := range o.ExcludeTopics {
-			excluded = excluded || re.MatchString(t.Name)
+			excludes = excludes || re.MatchString(t.Name)
 		}
 		perBlock, mean := multipliers(o.Forecast, t.Name)
 		for qi, q := range t.Partitions {
@@ -255,10 +243,39 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 			}
 			p.size = append(p.size, float64(q.Load.SizeBytes))
 			p.bytes += float64(float64(rf) * float64(q.Load.SizeBytes))
-			p.fixed = append(p.fixed, excluded)
-			p.need = append(p.need, int8(min(rf, p.nzAlive)))
+			why := p.whyHeld(s, t.Name, q, excludes, moving, index)
+			p.held = append(p.held, why)
+			p.fixed = append(p.fixed, why != notHeld)
 			p.topic = append(p.topic, int32(ti))
 			p.part = append(p.part, int32(qi))
 		}
 	}
+}
+
+// whyHeld says why a partition stays as it is.
+func (p *problem) whyHeld(s cluster.Snapshot, topic string, q cluster.Partition, excludes bool, moving map[partitionKey]bool,
+	index map[int]int32) held {
+	switch {
+	case len(moving) > 0 && moving[partitionKey{topic, q.Partition}]:
+		return inFlight
+	case nobodyLives(s, q, index):
+		return lost
+	case excludes:
+		return excluded
+	}
+	return notHeld
+}
+
+// nobodyLives tells whether there is no replica to copy the partition from: it
+// has no leader, or all its brokers are dead.
+func nobodyLives(s cluster.Snapshot, q cluster.Partition, index map[int]int32) bool {
+	if q.Leader == cluster.NoLeader {
+		return true
+	}
+	for _, id := range q.Replicas {
+		if b, ok := index[id]; ok && s.Brokers[b].State != cluster.BrokerDead {
+			return false
+		}
+	}
+	return true
 }

@@ -36,7 +36,11 @@ func resize(s cluster.Snapshot, o Options) (cluster.Snapshot, map[int]bool, erro
 			alive[b.ID] = true
 		}
 	}
-	grown := 0
+	grown, moving := 0, flying(s)
+	index := make(map[int]int32, len(s.Brokers))
+	for b, x := range s.Brokers {
+		index[x.ID] = int32(b)
+	}
 	s.Topics = slices.Clone(s.Topics)
 	for ti := range s.Topics {
 		factor := 0
@@ -57,7 +61,7 @@ func resize(s cluster.Snapshot, o Options) (cluster.Snapshot, map[int]bool, erro
 			q := &parts[i]
 			missing := factor - len(q.Replicas)
 			switch {
-			case missing == 0:
+			case missing == 0, moving[partitionKey{s.Topics[ti].Name, q.Partition}], nobodyLives(s, *q, index):
 				continue
 			case missing < 0:
 				q.Replicas = keepReplicas(*q, factor, alive, zone)
@@ -79,13 +83,28 @@ func resize(s cluster.Snapshot, o Options) (cluster.Snapshot, map[int]bool, erro
 	return s, changed, nil
 }
 
-// keepReplicas chooses factor replicas to keep: alive ones before others, a
-// zone not seen yet before one seen, and otherwise in the order they have, so
-// that the leader stays.
+// fewest tells whether no zone has fewer replicas than z.
+func fewest(replicas map[string]int, z string) bool {
+	for _, n := range replicas {
+		if n < replicas[z] {
+			return false
+		}
+	}
+	return true
+}
+
+// keepReplicas chooses factor replicas to keep: alive ones before others, one of
+// the zone that keeps fewest before another, and otherwise in the order they have,
+// so that the leader stays.
 func keepReplicas(q cluster.Partition, factor int, alive map[int]bool, zone map[int]string) []int {
 	rest := slices.Clone(q.Replicas)
 	var kept []int
-	seen := map[string]bool{}
+	seen := map[string]int{}
+	for _, b := range q.Replicas {
+		if alive[b] {
+			seen[zone[b]] = 0
+		}
+	}
 	for len(kept) < factor {
 		best, bestWorth := 0, -1
 		for k, b := range rest {
@@ -93,7 +112,7 @@ func keepReplicas(q cluster.Partition, factor int, alive map[int]bool, zone map[
 			if alive[b] {
 				worth += 4
 			}
-			if !seen[zone[b]] {
+			if fewest(seen, zone[b]) {
 				worth += 2
 			}
 			if b == q.Leader {
@@ -104,7 +123,7 @@ func keepReplicas(q cluster.Partition, factor int, alive map[int]bool, zone map[
 			}
 		}
 		kept = append(kept, rest[best])
-		seen[zone[rest[best]]] = true
+		seen[zone[rest[best]]]++
 		rest = slices.Delete(rest, best, best+1)
 	}
 	slices.SortFunc(kept, func(a, b int) int { return slices.Index(q.Replicas, a) - slices.Index(q.Replicas, b) })

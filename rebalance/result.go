@@ -37,7 +37,6 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 		plan.PartitionAdvice = advisePartitions(s, o.Forecast, *o.PartitionLimits)
 	}
 	plan.Violations = sr.violations(s)
-	plan.Warnings = p.warnings(s)
 	return plan
 }
 
@@ -46,6 +45,9 @@ func (sr *search) newPlan(s cluster.Snapshot, before []float64, o Options) Plan 
 func (sr *search) listMoves(s cluster.Snapshot, plan *Plan) float64 {
 	st := sr.st
 	for i := 0; i < st.np; i++ {
+		if st.held[i] == inFlight || st.held[i] == lost {
+			continue
+		}
 		to, listed := st.target(i)
 		if st.leader[i] != st.lead0[i] {
 			plan.LeaderMoves++
@@ -127,15 +129,22 @@ func (p *problem) balance(load []float64) Balance {
 		}
 		m := p.measure(load, r)
 		b := ResourceBalance{Min: cluster.Ratio(inf), OverIdeal: m.over, UnderIdeal: m.under, Spread: m.spread}
-		var capacity float64
+		var carried, capacity float64
 		for i := 0; i < p.nb; i++ {
-			if p.alive[i] {
+			if p.alive[i] && !p.isAssumed(i, r) {
 				u := cluster.Ratio(load[i*p.nd+r] / p.capacity[i*p.nd+r])
 				b.Max, b.Min = max(b.Max, u), min(b.Min, u)
 				capacity += p.capacity[i*p.nd+r]
+				carried += load[i*p.nd+r]
 			}
 		}
-		b.Average = cluster.Ratio(p.total[r] / capacity)
+		if capacity <= 0 {
+			continue
+		}
+		if p.assumed == nil {
+			carried = p.total[r] // with what is still on brokers that must end up empty
+		}
+		b.Average = cluster.Ratio(carried / capacity)
 		b.MaxOverAvg = 1
 		if b.Average > 0 {
 			b.MaxOverAvg = float64(b.Max / b.Average)
@@ -154,7 +163,7 @@ func (p *problem) brokerChanges(s cluster.Snapshot, before, after []float64) []B
 		out[b] = BrokerChange{ID: x.ID, Zone: x.Zone, State: string(x.State),
 			UsedBefore: make(map[string]float64, p.nd), UsedAfter: make(map[string]float64, p.nd)}
 		for r, g := range p.dims {
-			if p.unknown[g.base] && !g.count {
+			if (p.unknown[g.base] || p.isAssumed(b, r)) && !g.count {
 				continue
 			}
 			at := b*p.nd + r

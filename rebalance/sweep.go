@@ -310,9 +310,9 @@ func (w *sweeper) mayEnter(i, k int, z int32) bool {
 	if w.p.zone[reps[k]] == z && w.p.alive[reps[k]] {
 		return true
 	}
-	need := int(w.p.need[i])
+	need := int(w.p.rules[i].need)
 	d := w.p.distinctZones(reps, k, z)
-	return d >= need || d > w.p.distinctZones(reps, -1, -1)
+	return (d >= need || d > w.p.distinctZones(reps, -1, -1)) && w.p.roomInZone(i, reps, k, z)
 }
 
 // offer is what is known of a replica's move before its destination is.

@@ -120,7 +120,7 @@ func placements(p *problem, i int) [][]int32 {
 	var pick func(from int32, have []int32)
 	pick = func(from int32, have []int32) {
 		if len(have) == rf {
-			if p.distinctZones(have, -1, -1) < int(p.need[i]) {
+			if !p.keepsZones(i, have) {
 				return
 			}
 			for k := range have {

@@ -3,6 +3,7 @@ package rebalance
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/tidetable/tidetable/cluster"
 )
@@ -27,27 +28,52 @@ func (p *problem) names(s cluster.Snapshot, list []int) []string {
 // violations says which rules the placement still breaks, and what would do.
 func (sr *search) violations(s cluster.Snapshot) []Violation {
 	out := []Violation{}
-	var left, zones []int
+	var left, zones, moving, gone []int
 	for _, i := range sr.stuck {
-		gone := false
-		for _, b := range sr.st.replicas(sr.st.slots, i) {
-			gone = gone || !sr.st.alive[b]
-		}
-		if gone {
+		switch {
+		case sr.st.held[i] == lost:
+			gone = append(gone, i)
+		case sr.st.held[i] == inFlight:
+			moving = append(moving, i)
+		case sr.leavesBehind(i):
 			left = append(left, i)
-		} else if sr.w.broken(i) {
+		case sr.w.broken(i):
 			zones = append(zones, i)
 		}
+	}
+	if len(gone) > 0 {
+		out = append(out, Violation{Constraint: RuleLive,
+			Detail: fmt.Sprintf("%d partitions have no live replica to copy from, and stay on brokers that are dead or must be empty",
+				len(gone)),
+			Partitions: sr.st.names(s, gone), Count: len(gone),
+			Remedy: "bring a broker that holds them back; what no broker brings back is lost"})
 	}
 	if len(left) > 0 {
 		out = append(out, sr.leftBehind(s, left))
 	}
+	if len(moving) > 0 {
+		out = append(out, Violation{Constraint: RuleInFlight,
+			Detail:     fmt.Sprintf("%d partitions that break a rule are being moved already and are left alone", len(moving)),
+			Partitions: sr.st.names(s, moving), Count: len(moving), Remedy: "plan again once those moves are done or cancelled"})
+	}
 	if len(zones) > 0 {
 		out = append(out, Violation{Constraint: RuleZones,
-			Detail:     fmt.Sprintf("%d partitions are in fewer zones than the rule asks for and cannot be moved", len(zones)),
+			Detail: fmt.Sprintf("%d partitions are in fewer zones than the rule asks for, or have too many replicas in one, "+
+				"and cannot be moved", len(zones)),
 			Partitions: sr.st.names(s, zones), Count: len(zones), Remedy: sr.whyFixed()})
 	}
 	return append(out, sr.overloads(s)...)
+}
+
+// leavesBehind tells whether partition i keeps a replica on a broker that must
+// end up empty.
+func (sr *search) leavesBehind(i int) bool {
+	for _, b := range sr.st.replicas(sr.st.slots, i) {
+		if !sr.st.alive[b] {
+			return true
+		}
+	}
+	return false
 }
 
 func (sr *search) whyFixed() string {
@@ -95,7 +121,7 @@ func (sr *search) overloads(s cluster.Snapshot) []Violation {
 			on := st.heaviest(int32(b), r)
 			v := Violation{Constraint: RuleCapacity, Partitions: st.names(s, on), Count: len(on),
 				Detail: fmt.Sprintf("broker %d needs %.4g %s of %s and may use %.4g", st.ids[b], st.load[at], g.unit, g.name, st.hard[at]),
-				Remedy: st.moreBrokers(r)}
+				Remedy: st.moreBrokers(s, r)}
 			if len(on) > 0 {
 				i := on[0]
 				one := st.folRow(i)[r]
@@ -158,14 +184,37 @@ func (p *problem) largestBroker(r int) float64 {
 	return most
 }
 
-// moreBrokers says how many brokers of the average size would carry the load.
-func (p *problem) moreBrokers(r int) string {
+// moreBrokers says which brokers would carry the load of a dimension: in the
+// zones that must hold more than their brokers have, or of the average size
+// anywhere.
+func (p *problem) moreBrokers(s cluster.Snapshot, r int) string {
 	n, capacity := 0, 0.0
-	for b := 0; b < p.nb; b++ {
-		if p.alive[b] {
-			n++
-			capacity += p.hard[b*p.nd+r]
+	inZone, zoneCapacity, name := make([]int, p.nzAlive), make([]float64, p.nzAlive), make([]string, p.nzAlive)
+	for b := range p.alive {
+		if !p.alive[b] {
+			continue
 		}
+		z := p.zone[b]
+		n++
+		capacity += p.hard[b*p.nd+r]
+		inZone[z]++
+		zoneCapacity[z] += p.hard[b*p.nd+r]
+		name[z] = s.Brokers[b].Zone
+	}
+	var zones []string
+	all := 0
+	for z := range inZone {
+		must := p.least[z*p.nd+r]
+		if p.nzAlive == 1 || must <= zoneCapacity[z] {
+			continue
+		}
+		more := int(math.Ceil(must/(zoneCapacity[z]/float64(inZone[z])))) - inZone[z]
+		all += more
+		zones = append(zones, fmt.Sprintf("zone %s needs %s (whatever the placement, it holds %.4g %s of %s and may use %.4g)",
+			name[z], countOf(more, "broker"), must, p.dims[r].unit, p.dims[r].name, zoneCapacity[z]))
+	}
+	if all > 0 {
+		return fmt.Sprintf("add %d brokers: %s", all, strings.Join(zones, ", "))
 	}
 	want := int(math.Ceil(p.total[r] / (capacity / float64(n))))
 	if want > n {
@@ -174,23 +223,10 @@ func (p *problem) moreBrokers(r int) string {
 	return "together the brokers have room: allow more bytes, lift exclusions, or add a broker"
 }
 
-// warnings tells what is not forbidden and yet needs somebody's attention.
-func (p *problem) warnings(s cluster.Snapshot) []string {
-	var out []string
-	for r, g := range goals {
-		if p.unknown[r] && !g.count {
-			out = append(out, fmt.Sprintf("no broker's capacity for %s is known, so it is neither evened out nor kept within bounds", g.name))
-		}
+// countOf is a few things in words.
+func countOf(n int, what string) string {
+	if n == 1 {
+		return "a " + what
 	}
-	var leaderless []int
-	for i := 0; i < p.np; i++ {
-		if p.lead0[i] < 0 {
-			leaderless = append(leaderless, i)
-		}
-	}
-	if len(leaderless) > 0 {
-		out = append(out, fmt.Sprintf("%d partitions have no leader; nothing can be copied from them until a replica is back, such as %v",
-			len(leaderless), p.names(s, leaderless)))
-	}
-	return out
+	return fmt.Sprintf("%d %ss", n, what)
 }

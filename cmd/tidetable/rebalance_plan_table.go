@@ -159,7 +159,7 @@ func brokerTable(p rebalance.Plan) string {
 		}
 		row := table.Row{name, b.Zone}
 		for _, r := range []cluster.Resource{cluster.Disk, cluster.CPU, cluster.NetworkOut} {
-			row = append(row, bar(b.UsedBefore[string(r)]), bar(b.UsedAfter[string(r)]))
+			row = append(row, used(b.UsedBefore, r), used(b.UsedAfter, r))
 		}
 		for _, counted := range []string{"replicas", "leaders"} {
 			row = append(row, fmt.Sprintf("%.0f → %.0f", b.UsedBefore[counted], b.UsedAfter[counted]))
@@ -185,6 +185,15 @@ func newPlanTable() table.Writer {
 	style.Format.Header, style.Format.Footer = text.FormatDefault, text.FormatDefault
 	t.SetStyle(style)
 	return t
+}
+
+// used is a bar, or that it is not known of how much.
+func used(of map[string]float64, r cluster.Resource) string {
+	u, known := of[string(r)]
+	if !known {
+		return "unknown"
+	}
+	return bar(u)
 }
 
 // bar draws a utilisation in eighths of a block, ten blocks being 100 %.
