@@ -93,7 +93,7 @@ func New(cfg Config) (*Controller, error) {
 	}
 	c := &Controller{cfg: cfg, spec: cfg.Policy.Spec, parts: ready}
 	c.forecasts = c.newForecasts()
-	c.proposer = proposer{spec: c.spec, planned: cfg.Planner != nil, needs: map[string]*needs{}}
+	c.proposer = proposer{spec: c.spec, policy: cfg.Policy.Metadata.Name, planned: cfg.Planner != nil, needs: map[string]*needs{}}
 	c.machine = operation.New(operation.Config{
 		Scalers: cfg.Scalers, Mover: cfg.Mover, Admin: cfg.Admin, Planner: cfg.Planner, Store: cfg.Store, Fence: cfg.Fence, Now: cfg.Clock.Now, Logger: cfg.Logger,
 	})
@@ -158,12 +158,18 @@ func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decisio
 	view := c.view(d.ID, &facts, &expected, &required)
 	tell(&d, c.machine.Proceed(ctx, view))
 
+	c.proposer.remembered(c.machine.State().Standing)
 	proposed := c.proposer.propose(readings{
 		Facts: &facts, Expectations: &expected, Requirement: &required,
 		inFlight: c.machine.InFlight() != nil, neededAt: view.NeededAt, longFill: c.machine.LongFill(view),
 	})
 	d.Proposals, d.Recommended, d.Notes = proposed.Proposals, proposed.Recommended, append(d.Notes, proposed.Notes...)
 
+	if c.spec.Mode == policy.Approve {
+		if err := c.machine.Stand(ctx, d.Proposals); err != nil {
+			d.Notes = append(d.Notes, "the names of the proposals could not be saved: "+err.Error())
+		}
+	}
 	if v := gates.Check(ctx, c.cfg.Gates, d.Proposals, c.situation(&facts, &d, &proposed)); v != nil {
 		d.Verdicts = v
 	}

@@ -59,6 +59,9 @@ func (c *Controller) mayAct(ctx context.Context, p decision.Proposal, o *Operate
 		if c.cfg.Approvals == nil {
 			return "mode Approve, and nobody can approve"
 		}
+		if c.machine.Used(p.ID) {
+			return "its approval has been used"
+		}
 		by, ok, err := c.cfg.Approvals.Approved(ctx, p)
 		switch {
 		case err != nil:
@@ -66,7 +69,10 @@ func (c *Controller) mayAct(ctx context.Context, p decision.Proposal, o *Operate
 		case !ok:
 			return "waits for approval"
 		}
-		o.Notes = append(o.Notes, fmt.Sprintf("approved by %s: %s", by, p.Words()))
+		if err := c.machine.Use(ctx, p.ID, by); err != nil {
+			return "that its approval is used could not be saved: " + err.Error()
+		}
+		o.Notes = append(o.Notes, fmt.Sprintf("approved by %s: %s (%s)", by, p.Words(), p.ID))
 		return ""
 	default:
 		return "mode " + string(c.spec.Mode)

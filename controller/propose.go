@@ -30,8 +30,10 @@ func (p *Proposed) note(format string, args ...any) {
 // proposer is what the stage remembers between rounds.
 type proposer struct {
 	spec    policy.Spec
-	planned bool              // there is a planner
+	planned bool // there is a planner
+	policy  string
 	needs   map[string]*needs // by target
+	since   map[decision.Proposal]time.Time
 	balance balance
 }
 
@@ -58,7 +60,38 @@ func (s *proposer) propose(r readings) Proposed {
 		}
 	}
 	s.rebalance(r, &p)
+	s.name(r.Now, p.Proposals)
 	return p
+}
+
+// remembered takes up the proposals that stood when the last process ended.
+func (s *proposer) remembered(standing []decision.Proposal) {
+	if s.since != nil {
+		return
+	}
+	s.since = make(map[decision.Proposal]time.Time, len(standing))
+	for _, p := range standing {
+		s.since[p.Change()] = p.Since
+	}
+}
+
+// proposalAge is how long a proposal keeps its name: an approval that was given
+// for it is worth nothing after that.
+const proposalAge = 4 * time.Hour
+
+// name gives every proposal its ID. One that stands keeps it from round to
+// round; one that went away and comes back is another.
+func (s *proposer) name(now time.Time, proposals []decision.Proposal) {
+	stand := make(map[decision.Proposal]time.Time, len(proposals))
+	for i, p := range proposals {
+		since, stands := s.since[p.Change()]
+		if !stands || now.Sub(since) >= proposalAge {
+			since = now
+		}
+		stand[p.Change()] = since
+		proposals[i] = p.Named(s.policy, since)
+	}
+	s.since = stand
 }
 
 // window notes a need and gives the highest of the stabilisation window.

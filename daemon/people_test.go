@@ -32,7 +32,7 @@ func TestWhatPeopleAskForIsOnRecordAndOutlivesARestart(t *testing.T) {
 		return f, j
 	}
 	ann := web.User{Name: "ann@example.org", Groups: []string{"oncall"}}
-	proposal := decision.Proposal{Kind: decision.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "a peak"}
+	proposal := decision.Proposal{Kind: decision.ScaleBrokers, Target: "kafka", From: 6, To: 7, Why: "a peak"}.Named("claims", time.Now())
 	f, j := start()
 	for _, op := range []web.Operation{
 		{Name: web.Hold, Policy: "claims", ForSeconds: 2 * 3600, Reason: "quarter close", User: ann, Via: "page"},

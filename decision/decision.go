@@ -170,6 +170,11 @@ const (
 
 // Proposal is one change that the loop would like to make.
 type Proposal struct {
+	// ID is a hash of the change and of when it was first proposed: what an
+	// approval is given for. Nobody can approve what has not been proposed yet.
+	ID string `json:"id,omitempty"`
+	// Since is when the change was first proposed, and has been ever since.
+	Since  time.Time    `json:"since,omitzero"`
 	Kind   ProposalKind `json:"kind"`
 	Target string       `json:"target"` // the workload, or the group
 	From   int          `json:"from"`

@@ -10,22 +10,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Annotations by which a person approves one proposal on its policy. The page
-// writes both in the name of whoever it has checked; by hand, only the first
-// is needed, and the API server's audit log knows the name.
+// Annotations by which a person approves one proposal on its policy: its ID, as
+// the decision shows it. The page writes both in the name of whoever it has
+// checked; by hand, only the first is needed, and the API server's audit log
+// knows the name. Whoever may change the policy may approve.
 const (
 	ApproveAnnotation    = "tidetable.io/approve"
 	ApprovedByAnnotation = "tidetable.io/approved-by"
 )
 
-// ApprovalKey is what the approve annotation holds: the proposal itself, so
-// that yesterday's approval never covers today's proposal.
-func ApprovalKey(p decision.Proposal) string {
-	return fmt.Sprintf("%s/%s/%d-%d", p.Kind, p.Target, p.From, p.To)
-}
-
 // Approvals reads approvals from a policy's annotations. Several are separated
-// by commas.
+// by commas. An ID holds for one proposal while it stands, and for four hours at
+// most; the loop takes each approval once, so that none need be taken away.
 type Approvals struct {
 	Policies *Policies
 	Object   Object
@@ -44,7 +40,7 @@ func (a Approvals) Approved(ctx context.Context, p decision.Proposal) (by string
 
 func approved(annotations map[string]string, p decision.Proposal) (by string, ok bool) {
 	for key := range strings.SplitSeq(annotations[ApproveAnnotation], ",") {
-		if strings.TrimSpace(key) == ApprovalKey(p) {
+		if p.ID != "" && strings.TrimSpace(key) == p.ID {
 			by = annotations[ApprovedByAnnotation]
 			if by == "" {
 				by = "whoever set " + ApproveAnnotation

@@ -71,15 +71,25 @@ func TestAConditionThatDidNotChangeKeepsItsTime(t *testing.T) {
 	}
 }
 
-func TestYesterdaysApprovalDoesNotCoverTodaysProposal(t *testing.T) {
-	p := decision.Proposal{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 3, To: 4}
-	notes := map[string]string{ApproveAnnotation: "other, " + ApprovalKey(p), ApprovedByAnnotation: "ada"}
+func TestAnApprovalCoversOneProposalAlone(t *testing.T) {
+	now := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	p := decision.Proposal{Kind: decision.ScaleBrokers, Target: "StatefulSet/kafka", From: 3, To: 4}.Named("claims", now)
+	notes := map[string]string{ApproveAnnotation: "other, " + p.ID, ApprovedByAnnotation: "ada"}
 	if by, ok := approved(notes, p); !ok || by != "ada" {
 		t.Errorf("approved = %q, %v", by, ok)
 	}
-	p.To = 5
-	if _, ok := approved(notes, p); ok {
-		t.Error("an approval of 3-4 covers 3-5")
+	larger := p
+	larger.To = 5
+	for name, other := range map[string]decision.Proposal{
+		"a larger change":              larger.Named("claims", now),
+		"the same change, later":       p.Named("claims", now.Add(time.Minute)),
+		"the same change, of another":  p.Named("orders", now),
+		"a proposal that has no name":  {Kind: p.Kind, Target: p.Target, From: 3, To: 4},
+		"what nobody has proposed yet": {},
+	} {
+		if _, ok := approved(notes, other); ok {
+			t.Errorf("the approval covers %s", name)
+		}
 	}
 	if _, ok := approved(nil, p); ok {
 		t.Error("nothing approves")

@@ -32,14 +32,13 @@ type Desk struct {
 	approvals map[approvalKey]approval
 }
 
-type approvalKey struct {
-	policy   string
-	proposal decision.Proposal
-}
+// approvalKey names a proposal by its ID: the change, and when it was proposed.
+type approvalKey struct{ policy, proposal string }
 
 type approval struct {
-	by    string
-	until time.Time
+	by     string
+	until  time.Time
+	change decision.Proposal // without its wording
 }
 
 // NewDesk makes a desk. record writes an operation into the journal before it
@@ -86,15 +85,11 @@ func (k *Desk) Restore(op Operation, at time.Time) {
 	case Resume:
 		delete(k.holds, op.Policy)
 	case Approve:
-		k.approvals[approvalKey{op.Policy, essence(op.Proposed)}] = approval{by: op.User.Name, until: at.Add(ApprovalAge)}
+		if op.Proposed.ID == "" {
+			return // of a controller that named none: it approves nothing now
+		}
+		k.approvals[approvalKey{op.Policy, op.Proposed.ID}] = approval{by: op.User.Name, until: at.Add(ApprovalAge), change: op.Proposed.Change()}
 	}
-}
-
-// essence is what of a proposal was approved: the change, not its wording.
-func essence(p decision.Proposal) decision.Proposal {
-	p.Why = ""
-	p.Reactive = false
-	return p
 }
 
 // Policy gives what is on the desk for one policy.
@@ -124,8 +119,11 @@ func (k DeskOf) Approved(_ context.Context, p decision.Proposal) (by string, ok 
 	k.desk.mu.Lock()
 	defer k.desk.mu.Unlock()
 	maps.DeleteFunc(k.desk.approvals, func(_ approvalKey, a approval) bool { return !now.Before(a.until) })
-	a, ok := k.desk.approvals[approvalKey{k.policy, essence(p)}]
-	return a.by, ok, nil
+	a, ok := k.desk.approvals[approvalKey{k.policy, p.ID}]
+	if !ok || p.ID == "" || a.change != p.Change() {
+		return "", false, nil
+	}
+	return a.by, true, nil
 }
 
 // Holders names who holds which policy, sorted, for metrics and tests.

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,6 +22,11 @@ type State struct {
 	Operation *decision.Operation  `json:"operation,omitempty"`
 	Past      []decision.PastScale `json:"past,omitempty"` // oldest first, of the last day
 	Learned   Learned              `json:"learned,omitzero"`
+	// Standing are the proposals that wait for approval, so that a restart does
+	// not make others of them.
+	Standing []decision.Proposal `json:"standing,omitempty"`
+	// Used are the approvals of the last day that have been used, oldest first.
+	Used []Approval `json:"used,omitempty"`
 }
 
 // Learned is what operations have taught about the lead time. A zero means
@@ -73,6 +79,11 @@ func (s *State) prune(now time.Time) {
 		cut++
 	}
 	s.Past = s.Past[cut:]
+	cut = 0
+	for cut < len(s.Used) && (now.Sub(s.Used[cut].At) > 24*time.Hour || len(s.Used)-cut > mostUsed) {
+		cut++
+	}
+	s.Used = s.Used[cut:]
 }
 
 // MemoryStore keeps the state in the process: right for a simulation, and for
@@ -103,5 +114,66 @@ func (s State) Clone() State {
 		s.Operation = &op
 	}
 	s.Past = append([]decision.PastScale(nil), s.Past...)
+	s.Used = append([]Approval(nil), s.Used...)
+	s.Standing = append([]decision.Proposal(nil), s.Standing...)
 	return s
+}
+
+// mostUsed bounds the approvals that are remembered: many more than people give.
+const mostUsed = 100
+
+// Approval is one that was used.
+type Approval struct {
+	ID string    `json:"id"` // of the proposal
+	By string    `json:"by"`
+	At time.Time `json:"at"`
+}
+
+// Used tells whether a proposal's approval has been used.
+func (m *Machine) Used(id string) bool {
+	for _, a := range m.state.Used {
+		if a.ID == id {
+			return true
+		}
+	}
+	return false
+}
+
+// Stand remembers the proposals that wait for approval, where they are others
+// than before.
+func (m *Machine) Stand(ctx context.Context, proposals []decision.Proposal) error {
+	same := slices.EqualFunc(m.state.Standing, proposals, func(a, b decision.Proposal) bool { return a.ID == b.ID })
+	if same {
+		return nil
+	}
+	if err := m.fence(ctx); err != nil {
+		return err
+	}
+	before := m.state.Standing
+	m.state.Standing = nil
+	for _, p := range proposals {
+		c := p.Change()
+		c.ID, c.Since = p.ID, p.Since
+		m.state.Standing = append(m.state.Standing, c)
+	}
+	if err := m.save(ctx); err != nil {
+		m.state.Standing = before
+		return err
+	}
+	return nil
+}
+
+// Use takes a proposal's approval, before anything is done by it: it is worth
+// nothing from then on, whatever comes of the deed.
+func (m *Machine) Use(ctx context.Context, id, by string) error {
+	if err := m.fence(ctx); err != nil {
+		return err
+	}
+	before := m.state.Used
+	m.state.Used = append(m.state.Used, Approval{ID: id, By: by, At: m.cfg.Now()})
+	if err := m.save(ctx); err != nil {
+		m.state.Used = before
+		return err
+	}
+	return nil
 }

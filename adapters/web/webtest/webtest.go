@@ -97,6 +97,7 @@ func Decisions(hostile bool) []decision.Decision {
 	last.Proposals = []decision.Proposal{
 		{Kind: decision.ScaleConsumers, Target: "Deployment/" + group, From: 6, To: 9, Why: "the backlog would take 40 min to drain"},
 	}
+	last.Proposals[0] = last.Proposals[0].Named(last.Policy, last.Time)
 	last.Verdicts = []decision.Verdict{
 		{Gate: "approval", Ruling: decision.Hold, Why: "nobody has approved it"},
 		{Gate: "cooldown", Ruling: decision.Allow},
@@ -116,7 +117,7 @@ func Decisions(hostile bool) []decision.Decision {
 	}
 	if hostile {
 		for i, n := range HostileNames {
-			last.Proposals = append(last.Proposals, decision.Proposal{Kind: decision.Rebalance, Target: n, Why: n})
+			last.Proposals = append(last.Proposals, decision.Proposal{Kind: decision.Rebalance, Target: n, Why: n}.Named("claims", last.Time))
 			last.Seen.Stale = append(last.Seen.Stale, cluster.StaleSignal{Signal: cluster.Signal(n), Reason: n})
 			last.Forecasts = append(last.Forecasts, forecastOf(last.Time, fmt.Sprintf("s%d", i), n, n, 1, 0))
 			last.Concerns = append(
