@@ -115,7 +115,7 @@ func (c *Controller) newForecasts() forecasts {
 		pace: pace{
 			interval: s.Interval.D(), cooldown: s.Gates.Cooldown.D(), horizon: s.Forecast.Horizon.D(), refresh: s.Forecast.Refresh.D(), step: s.Forecast.Step.D(),
 		},
-		rates: map[string]*groupRate{}, surges: map[string]int{}, tracks: map[string]*track{},
+		rates: map[string]*groupRate{}, surges: map[string]int{}, seen: map[string]float64{}, tracks: map[string]*track{},
 	}
 }
 

@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -29,23 +30,42 @@ type Expectations struct {
 	Trusted bool
 	Why     string
 
+	// Doubted is set when a reading of this round is not believed: then nothing
+	// gets smaller.
+	Doubted bool
+
 	Summaries []decision.ForecastSummary
 	Notes     []string
+}
+
+func (e *Expectations) note(format string, args ...any) {
+	e.Notes = append(e.Notes, fmt.Sprintf(format, args...))
 }
 
 // Load is what one total of the cluster is expected to be within the horizon.
 type Load struct {
 	*prediction
 	Peak float64 // the highest, in the signal's unit
-	// Factor is the peak over the load now; at least 1, since the load now has
-	// to be carried too.
+	// Factor is the peak over the reading now; at least Believed, since the load
+	// now has to be carried too.
 	Factor float64
+	// Believed is the part of the reading now that is believed; 0 stands for all.
+	Believed float64
+}
+
+// believed is the part of the reading now that is sized by.
+func (l *Load) believed() float64 {
+	if l.Believed == 0 {
+		return 1
+	}
+	return l.Believed
 }
 
 // GroupExpectation is what is expected of a group, in records a second.
 type GroupExpectation struct {
 	GroupFacts
 	Arriving   float64 // now; derived where it is not measured
+	Doubted    bool    // that is not what was read: the reading is not believed
 	PerReplica float64 // what one replica can do
 	AtLeast    bool    // PerReplica is only known to be at least that
 	// Peak is the most that arrives until replicas asked for now are up, and
@@ -64,7 +84,8 @@ type forecasts struct {
 	parts  parts.Parts
 	pace   pace
 	rates  map[string]*groupRate // by group
-	surges map[string]int        // rounds in a row a subject was above its forecast
+	surges map[string]int        // rounds in a row a subject was above what was expected
+	seen   map[string]float64    // by subject: the last load that was believed
 	tracks map[string]*track
 	stored storedCache
 }
@@ -81,15 +102,15 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 	// one after it is done, which is two lead times and a cooldown away.
 	e.Horizon = min(max(fs.pace.horizon, 2*e.LeadTime+fs.pace.cooldown), longestHorizon)
 	if e.LeadTime > longestHorizon {
-		e.Notes = append(
-			e.Notes,
-			fmt.Sprintf("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; "+
-				"leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(e.LeadTime), decision.Rounded(longestHorizon)),
-		)
+		e.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; "+
+			"leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(e.LeadTime), decision.Rounded(longestHorizon))
 	}
 	written, read := float64(f.Demand.Produced), float64(f.Demand.Consumed)
-	e.In = fs.load(ctx, f, "in", fs.clusterSeries(metrics.TopicBytesIn, metrics.BrokerBytesIn), e.Horizon, written)
-	e.Out = fs.load(ctx, f, "out", fs.clusterSeries(metrics.TopicBytesOut, metrics.BrokerBytesOut), e.Horizon, read)
+	profile, alive := f.Brokers.Profile, f.Brokers.Brokers
+	e.In = fs.load(ctx, f, &e, "in", fs.clusterSeries(metrics.TopicBytesIn, metrics.BrokerBytesIn), written,
+		linksOf(profile.NetworkInBytesPerSecond, alive))
+	e.Out = fs.load(ctx, f, &e, "out", fs.clusterSeries(metrics.TopicBytesOut, metrics.BrokerBytesOut), read,
+		linksOf(profile.NetworkOutBytesPerSecond, alive))
 	if e.Out.err != nil {
 		e.Out.Factor = max(e.Out.Factor, e.In.Factor) // what is written is read
 	}
@@ -100,7 +121,7 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 	if e.Out.err == nil || read > 0 {
 		e.Summaries = append(e.Summaries, e.Out.summary(decision.ClusterSubject, f.Now, e.Horizon, read, fs.curves))
 	}
-	e.Stored = fs.storedAt(f, e.In.mean, e.Horizon)
+	e.Stored = fs.storedAt(f, e.In.mean, written*e.In.believed(), e.Horizon)
 	for i := range f.Groups {
 		fs.expectGroup(ctx, f, &f.Groups[i], &e)
 	}
@@ -108,19 +129,29 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 }
 
 // load is the highest a total gets within the horizon, and its ratio to now. A
-// load above its forecast raises the whole forecast: the reactive guard trusts
-// what it sees over what was said.
-func (fs *forecasts) load(ctx context.Context, f *Facts, key string, read readSeries, horizon time.Duration, now float64) Load {
-	p := fs.predict(ctx, f.Now, key, horizon, read)
-	l := Load{prediction: p, Peak: now, Factor: 1}
-	if high, _, ok := p.peak(f.Now, horizon); ok {
-		l.Peak = high * fs.surge(key, p, f.Now, now)
+// load above its forecast raises the whole forecast by as much: the reactive
+// guard trusts what it sees over what was said.
+func (fs *forecasts) load(
+	ctx context.Context, f *Facts, e *Expectations, key string, read readSeries, now, links float64,
+) Load {
+	p := fs.predict(ctx, f.Now, key, e.Horizon, read)
+	b := fs.believe(key, p, f.Now, now, 0, links)
+	if b.why != "" {
+		e.Doubted = true
+		e.note("%s", b.doubt("a reading of "+string(p.signal), now, "B/s"))
 	}
-	l.Peak = max(l.Peak, now) * f.Uplift(decision.ClusterSubject)
+	l := Load{prediction: p, Peak: b.now, Factor: 1}
+	if high, _, ok := p.peak(f.Now, e.Horizon); ok {
+		l.Peak = high + b.excess
+	}
+	l.Peak = max(l.Peak, b.now) * f.Uplift(decision.ClusterSubject)
 	if now > 0 {
-		l.Factor = l.Peak / now
+		l.Factor, l.Believed = l.Peak/now, b.now/now
 	}
-	fs.watch(f, key, decision.ClusterSubject, p, horizon, now)
+	if why := p.reactive(); why != "" {
+		e.note("%s is sized by the load seen and the margin that its own recent errors ask for, %.4g B/s: %s", p.signal, l.Peak, why)
+	}
+	fs.watch(f, key, decision.ClusterSubject, p, e.Horizon, b.now)
 	return l
 }
 
@@ -138,8 +169,10 @@ func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e
 		rate = &groupRate{}
 		fs.rates[name] = rate
 	}
+	// What Kafka's own offsets say beside what exporters measure.
+	byOffsets := rate.arriving(f.Now, g.consumed, g.lag)
 	if !g.measured {
-		x.Arriving = rate.arriving(f.Now, g.consumed, g.lag)
+		x.Arriving = byOffsets
 	}
 	rate.learn(f.Now, g.Ready, g.consumed, g.lag)
 	x.PerReplica, x.AtLeast = rate.perReplica(g.Policy.PerReplica)
@@ -148,42 +181,25 @@ func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e
 	on := within + g.Policy.Stabilisation.D()
 	key := "group/" + name
 	p := fs.predict(ctx, f.Now, key, on, fs.groupSeries(name, g.topics))
+	b := fs.believe(key, p, f.Now, x.Arriving, byOffsets, 0)
+	if b.why != "" {
+		e.note("%s", b.doubt("a reading of what arrives for group "+name, x.Arriving, "records/s"))
+		x.Arriving, x.Doubted = b.now, true
+	}
 	e.Summaries = append(e.Summaries, p.summary(name, f.Now, within, x.Arriving, fs.curves))
 	fs.watch(f, key, name, p, within, x.Arriving)
 	if high, _, ok := p.peak(f.Now, within); ok {
-		surge := fs.surge(key, p, f.Now, x.Arriving)
-		x.Peak = high * surge
+		x.Peak = high + b.excess
 		x.Later, _, _ = p.peak(f.Now, on)
-		x.Later *= surge
+		x.Later += b.excess
+	}
+	if why := p.reactive(); why != "" {
+		e.note("group %s is sized by the load seen and the margin that its own recent errors ask for, %.4g records/s: %s", name, max(x.Peak, x.Arriving), why)
 	}
 	uplift := max(f.Uplift(name), f.Uplift(decision.ClusterSubject))
 	x.Peak = max(x.Peak, x.Arriving) * uplift
 	x.Later = max(x.Peak, x.Later*uplift)
 	e.Groups = append(e.Groups, x)
-}
-
-// surgeRounds is how many rounds in a row the load must be above its forecast
-// before the forecast is raised by that much; surgeAtOnce is the ratio that is
-// believed at once, and surgeMost the most that is believed.
-const (
-	surgeRounds = 2
-	surgeAtOnce = 1.2
-	surgeMost   = 10.0
-)
-
-// surge is by how much a forecast is raised because the load is above it.
-func (fs *forecasts) surge(key string, p *prediction, at time.Time, now float64) float64 {
-	upper, ok := p.upperNow(at)
-	if !ok || !(upper > 0) || now <= upper {
-		delete(fs.surges, key)
-		return 1
-	}
-	fs.surges[key]++
-	ratio := min(now/upper, surgeMost)
-	if fs.surges[key] < surgeRounds && ratio < surgeAtOnce {
-		return 1
-	}
-	return ratio
 }
 
 // leadTime is what one more broker takes until it carries its share.
@@ -211,13 +227,13 @@ type storedCache struct {
 }
 
 // storedAt is what the topics will hold; mean is that of what was written in
-// the last day, in bytes a second.
-func (fs *forecasts) storedAt(f *Facts, mean float64, horizon time.Duration) cluster.Bytes {
+// the last day, and now what is written, in bytes a second.
+func (fs *forecasts) storedAt(f *Facts, mean, now float64, horizon time.Duration) cluster.Bytes {
 	s := &fs.stored
 	if s.partitions != f.Demand.Partitions || f.Now.Sub(s.at) >= fs.pace.refresh {
 		share := 1.0
-		if !math.IsNaN(mean) && f.Demand.Produced > 0 {
-			share = mean / float64(f.Demand.Produced)
+		if !math.IsNaN(mean) && now > 0 {
+			share = mean / now
 		}
 		*s = storedCache{at: f.Now, partitions: f.Demand.Partitions, value: capacity.StoredAt(f.Snapshot, share, 1, horizon)}
 	}
@@ -242,6 +258,15 @@ func (p *prediction) trusted() (bool, string) {
 	default:
 		return true, ""
 	}
+}
+
+// reactive says why the load seen and its margin stand in for the forecast; ""
+// when they do not.
+func (p *prediction) reactive() string {
+	if p.err != nil || p.p.Trusted {
+		return ""
+	}
+	return cmp.Or(p.p.Why, "the forecast is not trusted")
 }
 
 // Forecaster makes the forecaster that a policy's calendar and reach ask for.

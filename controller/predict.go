@@ -85,7 +85,7 @@ func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead t
 	// Sums of different subjects must not be taken for one series by a
 	// forecaster that remembers what it has seen.
 	series.Labels = metrics.Labels{"subject": key}
-	p.summarise(series)
+	p.summarise(forecast.Believable(series))
 	reach := ahead
 	if c.curves {
 		// Only the page looks this far. A step's quantiles do not depend on how
@@ -117,15 +117,27 @@ func (p *prediction) summarise(s metrics.Series) {
 	}
 }
 
+// lastValueModel names what stands in for a forecast that is not trusted.
+const lastValueModel = "last value with a margin"
+
+// points are what sizes are decided by: the forecast, or what needs no model
+// while the forecast is not trusted.
+func (p *prediction) points() []forecast.Point {
+	if !p.p.Trusted {
+		return p.p.Reactive
+	}
+	return p.p.Points
+}
+
 // peak is the highest the sized-for quantile gets in (now, now+within], and
 // when; ok is false when there is no forecast that covers it.
 func (p *prediction) peak(now time.Time, within time.Duration) (high float64, at time.Time, ok bool) {
-	if p == nil || p.err != nil || len(p.p.Points) == 0 {
+	if p == nil || p.err != nil || len(p.points()) == 0 {
 		return 0, time.Time{}, false
 	}
 	until := now.Add(within)
 	k := len(p.p.Quantiles) - 1
-	for _, pt := range p.p.Points {
+	for _, pt := range p.points() {
 		if pt.Time.Before(now.Add(-p.p.Step)) {
 			continue
 		}
@@ -146,7 +158,7 @@ func (p *prediction) upperNow(now time.Time) (float64, bool) {
 		return 0, false
 	}
 	k := len(p.p.Quantiles) - 1
-	for _, pt := range p.p.Points {
+	for _, pt := range p.points() {
 		if !pt.Time.Before(now) {
 			return pt.Values[k], true
 		}
@@ -169,10 +181,13 @@ func (p *prediction) summary(subject string, now time.Time, within time.Duration
 		return f
 	}
 	f.Model, f.Trusted, f.Why = p.p.Model, p.p.Trusted, p.p.Why
+	if !f.Trusted {
+		f.Model = lastValueModel
+	}
 	_, f.PeakAt, _ = p.peak(now, within)
 	until := now.Add(within)
 	highest := make([]float64, len(p.p.Quantiles))
-	for _, pt := range p.p.Points {
+	for _, pt := range p.points() {
 		if pt.Time.Before(now.Add(-p.p.Step)) || pt.Time.After(until) {
 			continue
 		}

@@ -149,6 +149,8 @@ func noScaleIn(r readings) string {
 	switch {
 	case r.NotFresh != "":
 		return r.NotFresh
+	case r.Doubted:
+		return "a reading is not believed"
 	case !r.Complete:
 		return "not every constraint could be computed"
 	case !r.Trusted:

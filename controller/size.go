@@ -32,10 +32,10 @@ type GroupRequirement struct {
 func Size(m capacity.Model, f *Facts, e *Expectations) Requirement {
 	r := Requirement{Requirement: m.Size(peakDemand(f, e), f.Brokers)}
 	r.LeadTimeSeconds = e.LeadTime.Seconds()
-	if f.LoadPartlyUnknown() {
+	if f.LoadPartlyUnknown() || e.Doubted {
 		r.Complete = false
 	}
-	asIs := m.Size(f.Demand, f.Brokers)
+	asIs := m.Size(f.Demand.Scale(e.In.believed(), e.Out.believed()), f.Brokers)
 	r.AsIs, r.Load = asIs.Brokers, loadNeeds(asIs.Constraints)
 	if have := f.Asked + f.Others; !r.Complete && r.Brokers < have {
 		r.Brokers, r.Bottleneck = have, capacity.BottleneckUnknown
@@ -129,7 +129,7 @@ func neededAt(m capacity.Model, f *Facts, e *Expectations, r *Requirement, broke
 	// read follows what is written as it does at the peak.
 	scale, reads := e.In.Peak/high/float64(f.Demand.Produced), e.Out.Factor/e.In.Factor
 	k := len(e.In.p.Quantiles) - 1
-	for _, pt := range e.In.p.Points {
+	for _, pt := range e.In.points() {
 		if pt.Time.After(f.Now.Add(e.Horizon)) {
 			break
 		}
@@ -197,7 +197,7 @@ func carried(f *Facts, e *Expectations, r *Requirement, most int) []decision.For
 // exceeds is when the sized-for quantile first exceeds a load; zero when it
 // does not as far as the forecast reaches.
 func exceeds(p *prediction, now time.Time, load float64) time.Time {
-	for _, pt := range p.p.Points {
+	for _, pt := range p.points() {
 		if n := len(pt.Values); pt.Time.After(now) && n > 0 && pt.Values[n-1] > load {
 			return pt.Time
 		}

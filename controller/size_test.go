@@ -30,7 +30,7 @@ func TestWhatIsCarriedIsBoundByTheFirstConstraintThatGrows(t *testing.T) {
 
 func TestExhaustionIsTheFirstTimeTheQuantileExceeds(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	p := &prediction{}
+	p := &prediction{p: forecast.Prediction{Trusted: true}}
 	for i, v := range []float64{90, 40, 60, 80} {
 		p.p.Points = append(p.p.Points, forecast.Point{Time: now.Add(time.Duration(i) * time.Hour), Values: []float64{1, v}})
 	}

@@ -34,10 +34,14 @@ type Prediction struct {
 	Model     string    // the model, or the ensemble, that made it
 	Quantiles []float64 // sorted; the columns of Points' Values
 	Points    []Point
+	// Reactive is, at the same steps, the last value with the margin that its own
+	// recent errors ask for: what to size by while Trusted is false. It is empty
+	// when Trusted is true.
+	Reactive []Point
 	// Trusted is false when the predictive part has switched itself off because
-	// it is no better than what needs no model; Why then says so. The numbers
-	// are the ensemble's still, for show and for judging when to switch on
-	// again: whoever acts must not act on them.
+	// it is no better than what needs no model, or was not judged yet; Why then
+	// says so. Points are the ensemble's still, for show and for judging when to
+	// switch on again: whoever acts must not act on them.
 	Trusted bool
 	Why     string
 }

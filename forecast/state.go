@@ -168,27 +168,36 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 	}
 	mix := make([]float64, n)
 	c.path(ahead, mix, nil)
-	cols := make([][]float64, len(h.Quantiles))
-	factors := c.factors(ahead)
-	for j, q := range h.Quantiles {
-		cols[j] = make([]float64, n)
-		c.quantile(q, ahead, mix, cols[j])
+	p.Points = s.points(h.Quantiles, ahead, func(q float64, dst []float64) { c.quantile(q, ahead, mix, dst) })
+	if !p.Trusted {
+		p.Reactive = s.points(h.Quantiles, ahead, func(q float64, dst []float64) { c.reactive(q, ahead, dst) })
+	}
+	return p, nil
+}
+
+// points are the quantiles at each of ahead, in order and in the series' unit.
+func (s *State) points(quantiles []float64, ahead []int, read func(q float64, dst []float64)) []Point {
+	factors := s.core.factors(ahead)
+	cols := make([][]float64, len(quantiles))
+	for j, q := range quantiles {
+		cols[j] = make([]float64, len(ahead))
+		read(q, cols[j])
 		for i, f := range factors {
 			cols[j][i] *= f
 		}
 	}
-	p.Points = make([]Point, n)
-	values := make([]float64, n*len(cols))
-	for i := range p.Points {
+	out := make([]Point, len(ahead))
+	values := make([]float64, len(ahead)*len(cols))
+	for i := range out {
 		v := values[i*len(cols) : (i+1)*len(cols) : (i+1)*len(cols)]
 		low := 0.0
 		for j := range cols {
 			low = max(low, cols[j][i])
-			v[j] = low * c.scale
+			v[j] = low * s.core.scale
 		}
-		p.Points[i] = Point{Time: p.Origin.Add(time.Duration(i+1) * s.step), Values: v}
+		out[i] = Point{Time: s.End().Add(time.Duration(i+1) * s.step), Values: v}
 	}
-	return p, nil
+	return out
 }
 
 func (s *State) tooShort() error {

@@ -43,9 +43,13 @@ const (
 	trustDays = 7
 	// leastJudged is how many outcomes, discounted, it takes.
 	leastJudged = 20
-	// trialDays pass before anything is switched off.
-	trialDays = 4
+	// trialDays pass before anything is judged, and believed: then a whole day was
+	// forecast and has come.
+	trialDays = 3
 )
+
+// unjudged is why nothing is trusted at first.
+const unjudged = "not judged yet: less than a whole day of forecasts has come, since they began after two"
 
 // reactiveWords name what the quantile is held against.
 const reactiveWords = "the last value with a margin, which needs no model (pinball loss)"
@@ -54,7 +58,7 @@ const reactiveWords = "the last value with a margin, which needs no model (pinba
 var reactiveScores = [2]int{4, 5}
 
 func newTrust(c *core) trust {
-	t := trust{}
+	t := trust{off: true, why: unjudged}
 	hour := max(1, c.s.day/hoursPerDay)
 	for k, a := range c.knots.at {
 		if a >= hour && a <= c.s.day {

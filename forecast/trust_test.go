@@ -32,6 +32,37 @@ func TestAperiodicLoadSwitchesThePredictivePartOffAndARhythmOnAgain(t *testing.T
 	}
 }
 
+// Of two days nothing was forecast that has come: how wide the band has to be is
+// a guess.
+func TestNothingIsTrustedBeforeItWasJudged(t *testing.T) {
+	s := fourWeeks(1)
+	for hours, want := range map[int]bool{49: false, 60: false, 100: true} {
+		short := s
+		short.Values = s.Values[:hours*12]
+		p := mustForecast(t, short)
+		if p.Trusted != want || !want && (!strings.HasPrefix(p.Why, "not judged yet") || len(p.Reactive) != len(p.Points)) {
+			t.Errorf("%d h: trusted is %v, why is %q, %d reactive points", hours, p.Trusted, p.Why, len(p.Reactive))
+		}
+	}
+}
+
+func TestTheStandInForADistrustedForecastIsTheLastValueAndItsMargin(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	s := daily(14, 15*time.Minute)
+	x := 0.0
+	for i := range s.Values {
+		x += 0.05 * r.NormFloat64()
+		s.Values[i] = 100 * math.Exp(x)
+	}
+	last := s.Values[len(s.Values)-1]
+	p := mustForecast(t, s)
+	near, far := p.Reactive[0].Values[3]/last, p.Reactive[23].Values[3]/last
+	// A random walk of 5 % a step: 1.645·0.05 after one, √24 times that after 24.
+	if near < 1.04 || near > 1.2 || far < 1.25 || far > 1.9 {
+		t.Errorf("the 0.95 quantile is %.2f of the last value a step ahead, %.2f six hours ahead", near, far)
+	}
+}
+
 func TestRhythmIsTrusted(t *testing.T) {
 	for seed := range uint64(3) {
 		if p := mustForecast(t, fourWeeks(seed)); !p.Trusted {

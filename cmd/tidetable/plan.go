@@ -12,6 +12,7 @@ import (
 	"github.com/tidetable/tidetable/capacity/outlook"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive"
@@ -186,6 +187,7 @@ func (f *outlookFlags) readTrend(cmd *cobra.Command, in *outlook.Input) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.trace, err)
 	}
+	s = forecast.Believable(s)
 	in.PeakNow, in.MeanNow = metrics.Lately(s, lately)
 	trend, err := outlook.FitTrend(s)
 	switch {

@@ -7,8 +7,8 @@ import (
 )
 
 // ForecastTrust keeps a forecast that has not earned trust from making
-// anything smaller. To make something larger it need not be trusted: a forecast
-// that did badly is a wide one, and the bounds bound what it can cost.
+// anything smaller. What makes something larger then is no forecast, but the load
+// seen and the margin that its own errors ask for.
 type ForecastTrust struct{}
 
 // Name is the gate's name.
