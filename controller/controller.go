@@ -141,6 +141,9 @@ func (c *Controller) Tick(ctx context.Context) (decision.Decision, error) {
 // carry on what is in flight, propose, ask the gates, operate, conclude.
 func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decision, error) {
 	d := c.blank(now)
+	if !c.spec.Mode.Acts() {
+		c.machine.Reload()
+	}
 	if err := c.machine.Load(ctx); err != nil {
 		return d, err
 	}

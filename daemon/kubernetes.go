@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/rebalance/execute"
 
@@ -53,6 +54,7 @@ type kubernetesRun struct {
 	policies *kube.Policies
 	maxMode  policy.Mode
 	build    buildLoop
+	release  func(context.Context, policy.Policy, operation.Store, func(string)) error
 	serving  func(*controller.Controller) (stop func()) // told of each loop, for liveness and the page
 	logger   *slog.Logger
 }
@@ -74,7 +76,7 @@ func (k Kubernetes) Connect(logger *slog.Logger) (*kube.Clients, error) {
 // The builder's front shows them.
 func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) error {
 	r := &kubernetesRun{
-		clients: clients, maxMode: k.MaxMode, build: b.Build, serving: b.Front.Serving, logger: b.Logger,
+		clients: clients, maxMode: k.MaxMode, build: b.Build, release: b.leaveActing, serving: b.Front.Serving, logger: b.Logger,
 		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: b.Logger, Now: time.Now},
 	}
 	b.topicOperator = r.topicOperator
@@ -148,7 +150,27 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 		return err
 	}
 	defer r.serving(loop)()
+	left := r.leave(ctx, p, o)
+	defer left()
 	return loop.Run(ctx)
+}
+
+// leave releases what an acting mode has left, beside the loop; the returned
+// function waits until that has ended.
+func (r *kubernetesRun) leave(ctx context.Context, p policy.Policy, o kube.Object) (wait func()) {
+	done := make(chan struct{})
+	say := func(line string) {
+		r.logger.InfoContext(ctx, "leaving the acting mode", "policy", o.Key(), "text", line)
+		r.policies.Event(o, false, "Released", line)
+	}
+	go func() {
+		defer close(done)
+		if err := r.release(ctx, p, &kube.Store{Policies: r.policies, Object: o}, say); err != nil && ctx.Err() == nil {
+			r.policies.Event(o, true, "NotReleased", err.Error())
+			r.logger.ErrorContext(ctx, "leaving the acting mode failed; tidetable release takes back what is left", "policy", o.Key(), "error", err)
+		}
+	}()
+	return func() { <-done }
 }
 
 // equip gives the loop what only Kubernetes has: where its state lives, who may

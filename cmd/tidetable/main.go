@@ -79,6 +79,7 @@ func newRootCmd() *cobra.Command {
 		newJournalCmd(),
 		newPlanCmd(),
 		newRebalanceCmd(),
+		newReleaseCmd(),
 		newSimulateCmd(),
 		newSnapshotCmd(),
 		newVersionCmd(),

@@ -153,6 +153,10 @@ func (m *Machine) Load(ctx context.Context) error {
 	return nil
 }
 
+// Reload makes the next Load read the state anew: who does not act may not be
+// the only one to write it.
+func (m *Machine) Reload() { m.loaded = false }
+
 // State is what the machine knows; it may be read, and not written.
 func (m *Machine) State() *State { return &m.state }
 

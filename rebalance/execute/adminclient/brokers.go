@@ -65,6 +65,30 @@ func (a *BrokerAdmin) Uncordon(ctx context.Context, ids []int) error {
 	return nil
 }
 
+// Cordoned are the brokers that Cordon has set, sorted; those that are down are
+// left out.
+func (a *BrokerAdmin) Cordoned(ctx context.Context) ([]int, error) {
+	view, err := a.client.View(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("looking for cordons: %w", err)
+	}
+	var out []int
+	for id, b := range view.Brokers {
+		if !b.Alive {
+			continue
+		}
+		value, source, known, err := a.cordoned(ctx, id)
+		if err != nil {
+			return nil, fmt.Errorf("looking for the cordon of broker %d: %w", id, err)
+		}
+		if known && value == allDirs && source == kmsg.ConfigSourceDynamicBrokerConfig {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
 // cordoned reads what is cordoned on one broker; known is false where the
 // broker has no such configuration, and where it does not answer.
 func (a *BrokerAdmin) cordoned(ctx context.Context, id int) (value string, source kmsg.ConfigSource, known bool, err error) {
