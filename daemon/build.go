@@ -48,7 +48,7 @@ type Builder struct {
 
 // Build makes the loop's configuration; the returned function closes what was
 // opened, in the reverse order.
-func (b *Builder) Build(ctx context.Context, p policy.Policy) (controller.Config, func(), error) {
+func (b *Builder) Build(ctx context.Context, p policy.Policy, known journal.Anchor) (controller.Config, func(), error) {
 	var closers []func()
 	closeAll := func() {
 		for _, c := range slices.Backward(closers) {
@@ -59,7 +59,7 @@ func (b *Builder) Build(ctx context.Context, p policy.Policy) (controller.Config
 		Policy: p, Gates: gates.All(), Logger: b.Logger.With("policy", p.Metadata.Name), Planner: rebalance.Planner{},
 		Forecaster: controller.NewForecaster,
 	}
-	steps := []func(context.Context, *controller.Config) (func(), error){b.sources, b.mover, b.journal, b.publish}
+	steps := []func(context.Context, *controller.Config) (func(), error){b.sources, b.mover, b.journal(known), b.publish}
 	for _, step := range steps {
 		done, err := step(ctx, &cfg)
 		if done != nil {
@@ -222,13 +222,20 @@ func (b *Builder) kafkaOptions(k policy.Kafka) ([]kgo.Opt, error) {
 	return cfg.Connection()
 }
 
-// journal records decisions where the policy says so.
-func (b *Builder) journal(ctx context.Context, cfg *controller.Config) (func(), error) {
+// journal records decisions where the policy says so; known is the newest entry
+// that is known elsewhere.
+func (b *Builder) journal(known journal.Anchor) func(context.Context, *controller.Config) (func(), error) {
+	return func(ctx context.Context, cfg *controller.Config) (func(), error) {
+		return b.openJournal(ctx, cfg, known)
+	}
+}
+
+func (b *Builder) openJournal(ctx context.Context, cfg *controller.Config, known journal.Anchor) (func(), error) {
 	s := cfg.Policy.Spec.Journal
 	if s.Path == "" {
 		return nil, nil
 	}
-	opt := journal.Options{}
+	opt := journal.Options{Known: known}
 	if !s.Sign.IsZero() {
 		file, err := b.secret("spec.journal.sign", s.Sign)
 		if err != nil {

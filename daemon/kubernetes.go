@@ -44,9 +44,19 @@ type Kubernetes struct {
 	MaxMode    policy.Mode
 }
 
+// knownEntry is the newest entry of the policy's journal that its status knows;
+// the zero Anchor where it knows none, or that of another file.
+func knownEntry(o kube.Object) journal.Anchor {
+	a := o.Status.Journal
+	if a == nil || a.Path != o.Policy.Spec.Journal.Path || a.Sequence <= 0 {
+		return journal.Anchor{}
+	}
+	return journal.Anchor{Seq: uint64(a.Sequence), Hash: a.Hash}
+}
+
 // buildLoop makes a policy's loop ready but for what Kubernetes gives it; the
 // returned function closes what was opened.
-type buildLoop func(ctx context.Context, p policy.Policy) (controller.Config, func(), error)
+type buildLoop func(ctx context.Context, p policy.Policy, known journal.Anchor) (controller.Config, func(), error)
 
 // kubernetesRun serves every policy of a namespace while it leads.
 type kubernetesRun struct {
@@ -136,7 +146,7 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 		)
 		p.Spec.Mode = limited
 	}
-	cfg, closeAll, err := r.build(ctx, p)
+	cfg, closeAll, err := r.build(ctx, p, knownEntry(o))
 	if err != nil {
 		r.policies.Event(o, true, "NotStarted", err.Error())
 		return errors.Join(err, r.policies.WriteStatus(ctx, o, kube.NotStartedStatus(err, o.Generation)))
@@ -366,14 +376,14 @@ func (r *kubernetesRun) publisher(
 	acts bool,
 	j controller.Journal,
 ) func(decision.Decision) {
-	last := ""
+	last, path := "", o.Policy.Spec.Journal.Path
 	return func(d decision.Decision) {
 		ctx, cancel := context.WithTimeout(ctx, statusLimit)
 		defer cancel()
 		s := kube.StatusOf(d, o.Generation)
 		if anchored, ok := j.(interface{ Head() journal.Anchor }); ok {
 			head := anchored.Head()
-			s.Journal = &policy.Anchor{Sequence: int(head.Seq), Hash: head.Hash}
+			s.Journal = &policy.Anchor{Sequence: int(head.Seq), Hash: head.Hash, Path: path}
 		}
 		if err := r.policies.WriteStatus(ctx, o, s); err != nil {
 			r.logger.WarnContext(ctx, "writing the status failed", "policy", o.Key(), "error", err)

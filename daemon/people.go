@@ -84,7 +84,10 @@ func (f *Front) record(ctx context.Context, op web.Operation, _ time.Time) error
 // adopt takes a policy's journal in, and puts what people asked for before
 // this process began, and what has not expired, into effect again.
 func (f *Front) adopt(ctx context.Context, policy string, j *journal.Journal) (forget func(), err error) {
-	err = journal.Read(ctx, j.Path(), 0, func(e journal.Entry) error {
+	refused := func(seq uint64, why string) {
+		f.logger.WarnContext(ctx, "an entry of the journal has no effect", "policy", policy, "entry", seq, "why", why)
+	}
+	err = j.Replay(ctx, func(e journal.Entry) error {
 		switch e.Kind {
 		case journal.KindOperation:
 			var o journal.Operation
@@ -104,7 +107,7 @@ func (f *Front) adopt(ctx context.Context, policy string, j *journal.Journal) (f
 			}
 		}
 		return nil
-	})
+	}, refused)
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,7 @@ type Status struct {
 type Anchor struct {
 	Sequence int    `json:"sequence"`
 	Hash     string `json:"hash"`
+	Path     string `json:"path,omitempty"` // of the journal it is an entry of
 }
 
 // Condition is a Kubernetes condition.

@@ -3,7 +3,9 @@ package journal
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
@@ -25,6 +27,7 @@ type lateEntry struct {
 func (j *Journal) keepLate(kind Kind, by string, data any) {
 	raw, err := json.Marshal(data)
 	if err != nil || len(j.late) >= maxLate {
+		j.lost++
 		return
 	}
 	j.late = append(j.late, lateEntry{kind, by, raw})
@@ -39,8 +42,88 @@ func (j *Journal) writeLate() error {
 		}
 		j.late = j.late[1:]
 	}
+	if j.lost > 0 {
+		gap := Gap{Entries: j.lost, Why: fmt.Sprintf("they were made while the journal could not be written, and more than %d waited already", maxLate)}
+		if _, err := j.write(KindRecovery, j.opt.Writer, gap); err != nil {
+			return err
+		}
+		j.lost = 0
+	}
 	return nil
 }
+
+// Gap is the data of a recovery entry: entries that are missing, and why.
+type Gap struct {
+	Entries int    `json:"entries"`
+	Why     string `json:"why"`
+}
+
+// stillThere tells whether the name of the journal leads to the file that is
+// written, whole: one that was deleted or replaced would go on unseen. j.mu is held.
+func (j *Journal) stillThere() error {
+	mine, err := j.file.Stat()
+	if err != nil {
+		return err
+	}
+	named, err := os.Stat(j.path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("it was taken away while it was written: %w", err)
+	case !os.SameFile(mine, named):
+		return errors.New("it was replaced by another file while it was written")
+	case named.Size() < j.size:
+		return fmt.Errorf("it was cut off while it was written: %d bytes are left of %d", named.Size(), j.size)
+	}
+	return nil
+}
+
+// holdsKnown looks whether the journal holds the entry that is known elsewhere.
+// One that does not goes on, since decisions must be recorded; but it says so in
+// an entry of its own, and holds every scale-in until it is started anew.
+func (j *Journal) holdsKnown() error {
+	known := j.opt.Known
+	if known.Seq == 0 {
+		return nil
+	}
+	switch hash, err := j.hashOf(known.Seq); {
+	case err != nil:
+		return err
+	case hash == known.Hash:
+		return nil
+	case hash == "":
+		j.rewound = fmt.Sprintf("entry %s is known elsewhere, and the journal ends after entry %d: it was cut off or replaced", known, j.last.Seq)
+	default:
+		j.rewound = fmt.Sprintf("entry %s is known elsewhere, and the journal has another entry %d: it was written anew", known, known.Seq)
+	}
+	_, err := j.write(KindRecovery, j.opt.Writer, Gap{Why: j.rewound})
+	return err
+}
+
+// hashOf is the hash of an entry; "" when there is none of that number.
+func (j *Journal) hashOf(seq uint64) (string, error) {
+	if seq > j.last.Seq {
+		return "", nil
+	}
+	hash := ""
+	err := readLines(context.Background(), j.path, seq, func(at uint64, line []byte) error {
+		if at == seq {
+			f, err := parseFrame(line)
+			if err != nil {
+				return err
+			}
+			hash = f.hash
+			return errFound
+		}
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return hash, err
+}
+
+// errFound ends a reading that has found what it looked for.
+var errFound = errors.New("found")
 
 // Health says why entries are not being recorded, or why the anchor beside the
 // file lags behind; nil when all is well.
@@ -62,8 +145,11 @@ func (j *Journal) Health() error {
 func (j *Journal) Observations(_ context.Context, now time.Time) ([]decision.Observation, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.failing == nil {
+	if j.failing == nil && j.rewound == "" {
 		return nil, nil
+	}
+	if j.failing == nil {
+		return []decision.Observation{{Source: "journal: " + j.rewound, Effect: decision.EffectHold, Until: now.Add(time.Hour)}}, nil
 	}
 	return []decision.Observation{{Source: "journal", Effect: decision.EffectFreeze, Until: now.Add(time.Hour)}}, nil
 }

@@ -151,7 +151,7 @@ func TestATornLastLineIsMarkedNeverDroppedSilently(t *testing.T) {
 	f.Close()
 
 	// The anchor says that nothing acknowledged is missing.
-	if r := mustVerify(t, path, VerifyOptions{}); len(r.Notes) != 1 {
+	if r := mustVerify(t, path, VerifyOptions{}); len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "incomplete") {
 		t.Errorf("notes = %q", r.Notes)
 	}
 	j, err := Open(path, Options{NoSync: true})

@@ -2,6 +2,8 @@ package journal
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +25,42 @@ func Read(ctx context.Context, path string, since uint64, fn func(Entry) error) 
 		}
 		return fn(e)
 	})
+}
+
+// Replay is Read of the journal's own entries for who puts them into effect: one
+// that this journal's key has not signed is left out and told to refused. A
+// journal without a key takes every entry.
+func (j *Journal) Replay(ctx context.Context, fn func(Entry) error, refused func(seq uint64, why string)) error {
+	return readLines(ctx, j.path, 0, func(seq uint64, line []byte) error {
+		if why := j.unsigned(line); why != "" {
+			refused(seq, why)
+			return nil
+		}
+		var e Entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("reading entry %d: %w", seq, err)
+		}
+		return fn(e)
+	})
+}
+
+// unsigned says why an entry is not the journal's own; "" when it is.
+func (j *Journal) unsigned(line []byte) string {
+	if j.opt.Key == nil {
+		return ""
+	}
+	f, err := parseFrame(line)
+	if err != nil {
+		return err.Error()
+	}
+	key, ok := j.opt.Key.Public().(ed25519.PublicKey)
+	if f.sig == "" || !ok {
+		return "it has no signature"
+	}
+	if digest := sha256.Sum256(f.signed); !signatureHolds(key, digest[:], f.sig) {
+		return "its signature does not hold"
+	}
+	return ""
 }
 
 // readLines is Read for those who want the bytes; line is good until fn returns.

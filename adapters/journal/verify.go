@@ -60,8 +60,8 @@ type Report struct {
 // value uses the anchor beside the file, if there is one.
 type VerifyOptions struct {
 	Anchors []Anchor // known from elsewhere, such as a metric; each must be in the chain
-	// AcceptOpenEnd lets a journal pass that has neither an anchor nor a
-	// closing entry, so that entries may have been cut off unseen.
+	// AcceptOpenEnd lets a journal pass that has no anchor, so that entries may
+	// have been cut off unseen.
 	AcceptOpenEnd bool
 	PublicKey     ed25519.PublicKey // when set, every entry must be signed with it
 }
@@ -84,6 +84,7 @@ func Verify(ctx context.Context, path string, opt VerifyOptions) (Report, error)
 		return Report{}, err
 	}
 	v := newVerifier(opt, anchors)
+	v.beside = ok
 	for i, name := range chain {
 		if err := v.file(ctx, name, i == len(chain)-1); err != nil {
 			return Report{}, err
@@ -112,6 +113,7 @@ func VerifyReader(ctx context.Context, name string, r io.Reader, opt VerifyOptio
 type verifier struct {
 	opt     VerifyOptions
 	anchors []Anchor
+	beside  bool // the first anchor is the one beside the file
 	report  Report
 	last    frame // the last entry that holds
 	torn    *Broken
@@ -287,7 +289,6 @@ func (v *verifier) end(name string) {
 			return
 		}
 	}
-	ended := v.last.kind == KindClosed || v.last.kind == KindRotated
 	switch {
 	case v.torn != nil && len(v.anchors) == 0 && !v.opt.AcceptOpenEnd:
 		v.fail(v.torn)
@@ -300,13 +301,18 @@ func (v *verifier) end(name string) {
 				v.torn.Line,
 			),
 		)
-	case len(v.anchors) == 0 && !ended && !v.opt.AcceptOpenEnd:
+	case len(v.anchors) == 0 && v.last.kind != KindRotated && !v.opt.AcceptOpenEnd:
 		v.fail(&Broken{File: name, Line: missing, Seq: v.last.seq + 1, Problem: Unanchored,
 			Detail: fmt.Sprintf(
-				"entry %d does not close the journal, and there is no anchor: entries after it may have been cut off; give the last known one with --anchor, or --anchor none to accept this",
+				"the chain holds, and nothing vouches for its end: there is no anchor, so that entries after %d may have been cut off; "+
+					"give the last known one with --anchor, or --anchor none to accept this",
 				v.last.seq,
 			)})
 		return
+	}
+	if v.beside && len(v.anchors) == 1 {
+		v.report.Notes = append(v.report.Notes, "that nothing was cut off rests on the anchor beside the file, which whoever writes there can write, too: "+
+			"give the one of the policy's status or of the metric with --anchor")
 	}
 	v.report.OK = true
 }

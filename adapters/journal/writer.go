@@ -32,6 +32,10 @@ type Options struct {
 	// simulated worlds only, where the file outlives no power cut.
 	NoSync bool
 	Now    func() time.Time
+	// Known is the newest entry that was made known elsewhere, such as in the
+	// policy's status: a journal that does not hold it was cut off or replaced.
+	// The zero Anchor is none.
+	Known Anchor
 }
 
 // Journal appends entries to a file. It is safe for concurrent use. No entry
@@ -47,7 +51,9 @@ type Journal struct {
 	last    Anchor
 	dirty   bool // a failed write may have left bytes after size
 	late    []lateEntry
-	failing error // why the latest append failed; nil when it did not
+	lost    int    // entries that were made meanwhile and not kept
+	rewound string // why entries that were known elsewhere are missing; "" when they are not
+	failing error  // why the latest append failed; nil when it did not
 
 	anchorErr error // why the anchor beside the file lags behind; nil when it does not
 	closed    bool
@@ -152,6 +158,9 @@ func (j *Journal) start() error {
 	if err != nil {
 		return err
 	}
+	if err := j.holdsKnown(); err != nil {
+		return err
+	}
 	if torn != nil {
 		if _, err := j.write(KindRecovery, j.opt.Writer, torn); err != nil {
 			return err
@@ -217,6 +226,9 @@ func (j *Journal) append(ctx context.Context, kind Kind, by string, data any, ke
 		if err := j.rotate(); err != nil {
 			return Anchor{}, fmt.Errorf("rotating journal %s: %w", j.path, err)
 		}
+	}
+	if err := j.stillThere(); err != nil {
+		return Anchor{}, fmt.Errorf("writing journal %s: %w", j.path, err)
 	}
 	if err := j.writeLate(); err != nil {
 		return Anchor{}, fmt.Errorf("writing journal %s: %w", j.path, err)

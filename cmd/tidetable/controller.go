@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/daemon"
 	"github.com/tidetable/tidetable/decision"
 
@@ -137,7 +138,7 @@ func (f *controllerFlags) runOnce(cmd *cobra.Command, logger *slog.Logger, forma
 	}
 	b := f.builder(logger, nil)
 	b.Stdin = cmd.InOrStdin()
-	cfg, closeAll, err := b.Build(cmd.Context(), p)
+	cfg, closeAll, err := b.Build(cmd.Context(), p, journal.Anchor{})
 	if err != nil {
 		return err
 	}
@@ -172,7 +173,7 @@ func (f *controllerFlags) serveFile(cmd *cobra.Command, logger *slog.Logger) err
 		)
 	}
 	front := daemon.NewFront(f.front(), logger)
-	cfg, closeAll, err := f.builder(logger, front).Build(cmd.Context(), p)
+	cfg, closeAll, err := f.builder(logger, front).Build(cmd.Context(), p, journal.Anchor{})
 	if err != nil {
 		return err
 	}

@@ -36,9 +36,9 @@ func newJournalVerifyCmd() *cobra.Command {
 			"and names the first entry for which it does not hold (exit code 1).\n\n" +
 			"A chain cannot show by itself that its end was cut off. What vouches for the\n" +
 			"end is the anchor that the writer keeps in FILE.anchor, one given with --anchor\n" +
-			"(the controller exports it as a metric and in the policy's status), or the\n" +
-			"entry that closes a journal in good order. Without any of them the end counts\n" +
-			"as unproven and verify exits 1; --anchor none accepts it.",
+			"(the controller exports it as a metric and in the policy's status). Whoever can\n" +
+			"write FILE can write FILE.anchor, too: in an audit give the one from elsewhere.\n" +
+			"Without any the end is unproven and verify exits 3; --anchor none accepts it.",
 		Example: "  tidetable journal verify journal.jsonl\n" +
 			"  tidetable journal verify journal.jsonl --anchor 4711:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n" +
 			"  tidetable journal verify journal.jsonl --public-key journal.pub.pem --output json",
@@ -64,10 +64,14 @@ func newJournalVerifyCmd() *cobra.Command {
 		} else if report.OK {
 			printVerified(cmd.OutOrStdout(), report)
 		}
-		if report.Broken != nil {
+		switch {
+		case report.Broken == nil:
+			return nil
+		case report.Broken.Problem == journal.Unanchored:
+			return unprovenError{report.Broken}
+		default:
 			return foundError{report.Broken}
 		}
-		return nil
 	}
 	return cmd
 }

@@ -20,6 +20,7 @@ const (
 	exitDone     = 0
 	exitFound    = 1 // found something wrong
 	exitBadInput = 2 // bad usage or bad input
+	exitUnproven = 3 // nothing wrong was found, and nothing proves that all is there
 )
 
 // foundError makes the command exit 1: it did its work and found something wrong.
@@ -27,6 +28,13 @@ type foundError struct{ err error }
 
 func (e foundError) Error() string { return e.err.Error() }
 func (e foundError) Unwrap() error { return e.err }
+
+// unprovenError makes the command exit 3: what it looked at is in order, and
+// nothing vouches for what it cannot see.
+type unprovenError struct{ err error }
+
+func (e unprovenError) Error() string { return e.err.Error() }
+func (e unprovenError) Unwrap() error { return e.err }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -44,12 +52,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var found foundError
+	var unproven unprovenError
 	switch {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &found):
 		fmt.Fprintf(stderr, "tidetable: %v\n", err)
 		return exitFound
+	case errors.As(err, &unproven):
+		fmt.Fprintf(stderr, "tidetable: %v\n", err)
+		return exitUnproven
 	default:
 		fmt.Fprintf(stderr, "tidetable: %v\n", err)
 		return exitBadInput
