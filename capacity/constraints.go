@@ -36,20 +36,31 @@ var constraints = []struct {
 	{name: Throughput, compute: throughput},
 }
 
+// has is what a broker has of a resource.
+func has(r cluster.Resource) func(cluster.Capacity) float64 {
+	return func(c cluster.Capacity) float64 { return c.Of(r) }
+}
+
+// arrivingFloor is what arrives in every zone, whatever the placement.
+func (s *sizing) arrivingFloor() float64 {
+	return float64(s.Replicated) * wholeCopies(s.Spread, s.Zones, func(x Spread) float64 { return x.Arriving })
+}
+
 // networkIn: ΣW·RF / B ≤ u·nic_in (Cloudera; Netflix service-capacity-modeling).
 func networkIn(s *sizing) Constraint {
-	return s.load(float64(s.Replicated), float64(s.Profile.NetworkInBytesPerSecond), s.Limits.NetworkIn, "B/s", "ΣW·RF")
+	return s.load(rate{float64(s.Replicated), has(cluster.NetworkIn), s.Limits.NetworkIn, s.arrivingFloor(), "B/s", "ΣW·RF"})
 }
 
 // networkOut: ΣW·(C + RF − 1) / B ≤ u·nic_out (Cloudera; AWS Eq. 1).
 func networkOut(s *sizing) Constraint {
 	out := s.Consumed + s.Replicated - s.Produced
-	return s.load(float64(out), float64(s.Profile.NetworkOutBytesPerSecond), s.Limits.NetworkOut, "B/s", "ΣW·(C + RF − 1)")
+	return s.load(rate{float64(out), has(cluster.NetworkOut), s.Limits.NetworkOut, 0, "B/s", "ΣW·(C + RF − 1)"})
 }
 
 // diskBandwidth: W·RF + L·W, L being what lagging readers read (HDInsight).
 func diskBandwidth(s *sizing) Constraint {
-	return s.load(float64(s.Replicated+s.Catching), float64(s.Profile.DiskBytesPerSecond), s.Limits.DiskBandwidth, "B/s", "W·RF + L·W")
+	return s.load(rate{float64(s.Replicated + s.Catching), has(cluster.DiskBandwidth), s.Limits.DiskBandwidth, s.arrivingFloor(),
+		"B/s", "W·RF + L·W"})
 }
 
 // throughput: t_cluster ≤ min{storage·B/r, EBS net·B/r, EC2 net·B/(groups + r − 1)}
@@ -60,7 +71,8 @@ func throughput(s *sizing) Constraint {
 	if link <= 0 {
 		return Constraint{Advisory: true, Unit: "B/s", Unknown: "disks are local, or the link to them is not known"}
 	}
-	return s.load(float64(s.Replicated), float64(link), s.Limits.DiskBandwidth, "B/s", "W·RF over the storage link")
+	all := func(cluster.Capacity) float64 { return float64(link) }
+	return s.load(rate{float64(s.Replicated), all, s.Limits.DiskBandwidth, s.arrivingFloor(), "B/s", "W·RF over the storage link"})
 }
 
 // staffing is β of square-root staffing: R + β·√R cores keep queueing short at
@@ -94,8 +106,17 @@ func cpu(s *sizing) Constraint {
 			from = fmt.Sprintf("measured cores at that load but for the %.2g a broker that it needs anyway", idle)
 		}
 	}
-	c := s.load(busy, each-idle/limit(u), u, "cores", from)
+	working := func(c cluster.Capacity) float64 { return max(0, float64(c.CPUCores)-idle/limit(u)) }
+	c := s.load(rate{busy, working, u, 0, "cores", from})
 	if c.Unknown != "" {
+		return c
+	}
+	if s.Fleet != nil {
+		staffed := fleetNeed{left: cores + staffing*math.Sqrt(cores), each: has(cluster.CPU), lost: s.worstLoss}
+		if n, _ := s.fleet(staffed); n > c.Brokers {
+			c.Brokers = n
+			c.Formula = fmt.Sprintf("R + √R = %.4g + √%.4g cores of %.4g = %d", cores, cores, s.has(staffed.each), n)
+		}
 		return c
 	}
 	if s.Facts.Brokers > 0 {
@@ -118,6 +139,12 @@ func storage(s *sizing) Constraint {
 		return c
 	case c.PerBroker <= 0:
 		c.Unknown = "no broker's disk size is known; name a shape in brokers.shape"
+		return c
+	}
+	if s.Fleet != nil {
+		u := limit(s.Limits.Disk)
+		floor := c.Demand * wholeCopies(s.Spread, s.Zones, func(x Spread) float64 { return x.Disk })
+		s.unlike(&c, fleetNeed{left: c.Demand / u, floor: floor / u, each: has(cluster.Disk), lost: s.lostForGood}, u, "stored")
 		return c
 	}
 	need := atLeast(c.Demand / c.PerBroker)

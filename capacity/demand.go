@@ -37,6 +37,9 @@ type Demand struct {
 	MaxRF int
 	// Groups is the number of consumer groups that read.
 	Groups int
+	// Spread is how what arrives and what is stored is shared by replication
+	// factor; each zone holds a whole copy of what has as many replicas as zones.
+	Spread []Spread
 	// LoadUnknown says why the rates are not known; "" when they are.
 	LoadUnknown string
 }
@@ -52,6 +55,7 @@ const (
 func DemandOf(s cluster.Snapshot) Demand {
 	d := Demand{CPU: 0, Groups: len(s.Groups)}
 	sizes, passing := false, inPassing(s.Reassignments)
+	var arriving, disk []float64 // by replication factor
 	for i := range s.Topics {
 		t := &s.Topics[i]
 		least := 0
@@ -70,8 +74,19 @@ func DemandOf(s cluster.Snapshot) Demand {
 			d.CPU += all.CPU
 			d.Stored += all.Disk
 			sizes = sizes || p.Load.SizeBytes > 0
+			for len(arriving) <= rf {
+				arriving, disk = append(arriving, 0), append(disk, 0)
+			}
+			arriving[rf] += float64(all.NetworkIn)
+			disk[rf] += float64(all.Disk)
 		}
 		d.MaxRF = max(d.MaxRF, least)
+	}
+	for rf := range arriving {
+		if arriving[rf] > 0 || disk[rf] > 0 {
+			d.Spread = append(d.Spread, Spread{RF: rf, Arriving: arriving[rf] / max(1, float64(d.Replicated)),
+				Disk: disk[rf] / max(1, float64(d.Stored))})
+		}
 	}
 	d.Catching = catching(&s, d.Replicated)
 	if d.CPU == 0 {

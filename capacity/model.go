@@ -48,6 +48,9 @@ type Facts struct {
 	Brokers int // alive
 	Zones   int // distinct, of the alive brokers; 1 when zones are not used
 	Profile cluster.Capacity
+	// Fleet is each alive broker, where they must be told apart; nil: all can do
+	// what the profile says, in zones of equal size.
+	Fleet []Member
 }
 
 // FactsOf reads the facts off a snapshot.
@@ -65,6 +68,7 @@ func FactsOf(s cluster.Snapshot, shape *Shape) Facts {
 		}
 	}
 	f.Zones = max(1, len(zones))
+	f.Fleet = fleetOf(s.Brokers, f.Profile)
 	return f
 }
 
@@ -138,10 +142,20 @@ func (s *sizing) withLoss(need int) int {
 	return n
 }
 
-// load sizes a rate that moves to the brokers that are left: demand/(u·each)
-// brokers must be left after the loss.
-func (s *sizing) load(demand, each float64, u cluster.Ratio, unit, formula string) Constraint {
-	c := Constraint{Demand: demand, PerBroker: each * limit(u), Unit: unit}
+// rate is a demand that moves to the brokers that are left after a loss.
+type rate struct {
+	demand  float64
+	each    func(cluster.Capacity) float64 // what a broker can do
+	limit   cluster.Ratio
+	floor   float64 // what each zone must carry of the demand
+	unit    string
+	formula string
+}
+
+// load sizes a rate: demand/(u·each) brokers must be left after the loss.
+func (s *sizing) load(r rate) Constraint {
+	each, u := r.each(s.Profile), limit(r.limit)
+	c := Constraint{Demand: r.demand, PerBroker: each * u, Unit: r.unit}
 	switch {
 	case s.LoadUnknown != "":
 		c.Unknown = s.LoadUnknown
@@ -149,17 +163,36 @@ func (s *sizing) load(demand, each float64, u cluster.Ratio, unit, formula strin
 	case !(each > 0):
 		c.Unknown = "no broker's capacity is known; name a shape in brokers.shape"
 		return c
-	case !(demand >= 0) || math.IsInf(demand, 0):
+	case !(r.demand >= 0) || math.IsInf(r.demand, 0):
 		c.Unknown = "the demand is not known"
 		return c
 	}
-	need := atLeast(demand / c.PerBroker)
+	if s.Fleet != nil {
+		s.unlike(&c, fleetNeed{left: r.demand / u, floor: r.floor / u, each: r.each, lost: s.worstLoss}, u, r.formula)
+		return c
+	}
+	need := atLeast(r.demand / c.PerBroker)
 	c.Brokers = s.withLoss(need)
 	if s.Brokers > 0 {
-		c.Utilisation = cluster.Ratio(demand / (each * float64(s.Facts.Brokers)))
+		c.Utilisation = cluster.Ratio(r.demand / (each * float64(s.Facts.Brokers)))
 	}
-	c.Formula = fmt.Sprintf("%s = %.4g ÷ (%.3g × %.4g %s) = %d left of %d", formula, demand, limit(u), each, unit, need, c.Brokers)
+	c.Formula = fmt.Sprintf("%s = %.4g ÷ (%.3g × %.4g %s) = %d left of %d", r.formula, r.demand, u, each, r.unit, need, c.Brokers)
 	return c
+}
+
+// unlike answers a constraint for brokers that must be told apart, in units of
+// what they have together.
+func (s *sizing) unlike(c *Constraint, n fleetNeed, u float64, formula string) {
+	var zones string
+	c.Brokers, zones = s.fleet(n)
+	has := s.has(n.each)
+	c.PerBroker = has * u / float64(len(s.Fleet))
+	c.Utilisation = cluster.Ratio(c.Demand / has)
+	c.Formula = fmt.Sprintf("%s = %.4g of the %.3g × %.4g %s that %d brokers have: %d do", formula, c.Demand, u, has, c.Unit,
+		len(s.Fleet), c.Brokers)
+	if zones != "" {
+		c.Formula += "; " + zones + " for a whole copy"
+	}
 }
 
 // limit reads a zero limit as the whole.

@@ -82,13 +82,7 @@ func ProfileOf(brokers []cluster.Broker, shape *Shape) cluster.Capacity {
 		least(&c.MemoryBytes, b.MemoryBytes)
 	}
 	if shape != nil {
-		s := shape.Capacity()
-		fill(&c.CPUCores, s.CPUCores)
-		fill(&c.NetworkInBytesPerSecond, s.NetworkInBytesPerSecond)
-		fill(&c.NetworkOutBytesPerSecond, s.NetworkOutBytesPerSecond)
-		fill(&c.DiskBytes, s.DiskBytes)
-		fill(&c.DiskBytesPerSecond, s.DiskBytesPerSecond)
-		fill(&c.MemoryBytes, s.MemoryBytes)
+		fillFrom(&c, shape.Capacity())
 	}
 	return c
 }
@@ -103,4 +97,14 @@ func fill[T ~float64](have *T, v T) {
 	if *have == 0 {
 		*have = v
 	}
+}
+
+// fillFrom takes what is not known from elsewhere.
+func fillFrom(c *cluster.Capacity, from cluster.Capacity) {
+	fill(&c.CPUCores, from.CPUCores)
+	fill(&c.NetworkInBytesPerSecond, from.NetworkInBytesPerSecond)
+	fill(&c.NetworkOutBytesPerSecond, from.NetworkOutBytesPerSecond)
+	fill(&c.DiskBytes, from.DiskBytes)
+	fill(&c.DiskBytesPerSecond, from.DiskBytesPerSecond)
+	fill(&c.MemoryBytes, from.MemoryBytes)
 }

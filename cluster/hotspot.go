@@ -6,6 +6,9 @@ import "slices"
 type BrokerLoad struct {
 	Broker *Broker
 	Footprint
+	// Least is the smallest part of each resource that one replica takes of it;
+	// 0 where none takes any.
+	Least Footprint
 }
 
 // Utilisation is how much of its own capacity the broker uses; false when that
@@ -32,7 +35,8 @@ func (s *Snapshot) BrokerLoads() []BrokerLoad {
 			p := &s.Topics[i].Partitions[j]
 			for _, id := range p.Replicas {
 				if k, ok := index[id]; ok {
-					out[k].Footprint = out[k].Plus(p.On(id))
+					f := p.On(id)
+					out[k].Footprint, out[k].Least = out[k].Plus(f), out[k].Least.orLess(f)
 				}
 			}
 		}
@@ -69,12 +73,38 @@ type HotSpot struct {
 	Over     float64 // 0.2: 20 % above
 }
 
+// relevantShare is how much of the resource that is used most another must be used
+// to count in full: what a cluster has five times as much of as it needs is no
+// bottleneck, however uneven. A judgement.
+const relevantShare = 0.2
+
+// Relevance is how much an unevenness of a resource matters, from 0 to 1, when the
+// brokers use so much of it and most of any.
+func Relevance(used, most Ratio) float64 {
+	if !(used < relevantShare*most) {
+		return 1
+	}
+	return max(0, float64(used/(relevantShare*most)))
+}
+
 // Hottest is the alive broker furthest above its fair share of a resource: its
-// utilisation of its own capacity over that of all of them together. Where no
-// broker's capacity is known, they are taken to be alike.
+// utilisation of its own capacity over that of all of them together, by as much as
+// the resource matters. Where no broker's capacity is known, they are taken to be
+// alike. A broker of several parts that is over by less than the smallest of them
+// is no spot: without it, it would be further off.
 func Hottest(loads []BrokerLoad) (hot HotSpot) {
+	most := Ratio(0)
 	for _, r := range Balanced() {
-		known := slices.ContainsFunc(loads, func(b BrokerLoad) bool { return b.Broker.State == BrokerAlive && b.Broker.Capacity.Of(r) > 0 })
+		if u, ok := Utilisation(loads, r); ok {
+			most = max(most, u)
+		}
+	}
+	for _, r := range Balanced() {
+		u, known := Utilisation(loads, r)
+		matters := 1.0
+		if known {
+			matters = Relevance(u, most)
+		}
 		capacity := func(b BrokerLoad) float64 {
 			if !known {
 				return 1
@@ -92,12 +122,25 @@ func Hottest(loads []BrokerLoad) (hot HotSpot) {
 			continue
 		}
 		for _, b := range loads {
-			if c := capacity(b); c > 0 && b.Broker.State == BrokerAlive {
-				if over := b.Of(r)*all/(carried*c) - 1; over > hot.Over {
-					hot = HotSpot{b.Broker.ID, r, over}
-				}
+			c := capacity(b)
+			if !(c > 0) || b.Broker.State != BrokerAlive {
+				continue
+			}
+			fair := carried * c / all
+			if least := b.Least.Of(r); b.Of(r) >= severalParts*least && b.Of(r)-fair < least*(1-rounding) {
+				continue
+			}
+			if over := (b.Of(r)/fair - 1) * matters; over > hot.Over {
+				hot = HotSpot{b.Broker.ID, r, over}
 			}
 		}
 	}
 	return hot
 }
+
+// severalParts is how many of its smallest parts a broker carries to be one of
+// several.
+const severalParts = 2
+
+// rounding is what sums of many parts may be off by.
+const rounding = 1e-6

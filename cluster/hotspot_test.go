@@ -57,3 +57,41 @@ func TestABrokerThatIsDownIsNoHotSpot(t *testing.T) {
 		t.Errorf("%+v is fenced", hot)
 	}
 }
+
+func TestWhatIsHardlyUsedOrCannotBeEvenerIsNoHotSpot(t *testing.T) {
+	// Disks are half full everywhere; of the network, one broker uses three times its
+	// share, and that is a thousandth of what it has.
+	s := Snapshot{Topics: []Topic{{Name: "t"}}}
+	for id := range 4 {
+		s.Brokers = append(s.Brokers, Broker{ID: id, State: BrokerAlive, Capacity: Capacity{NetworkInBytesPerSecond: 1e9, DiskBytes: 100}})
+		for k := range 5 {
+			l := Load{SizeBytes: 10}
+			if id == 0 {
+				l.BytesInPerSecond = 2e5
+			}
+			s.Topics[0].Partitions = append(s.Topics[0].Partitions, Partition{Partition: 5*id + k, Replicas: []int{id}, Leader: id, Load: l})
+		}
+	}
+	if hot := Hottest(s.BrokerLoads()); hot.Over > 0.05 {
+		t.Errorf("%+v", hot)
+	}
+	// The same on a network of the size of the load is hot.
+	for i := range s.Brokers {
+		s.Brokers[i].Capacity.NetworkInBytesPerSecond = 1e6
+	}
+	if hot := Hottest(s.BrokerLoads()); hot.ID != 0 || hot.Over < 2 {
+		t.Errorf("%+v", hot)
+	}
+	// Three parts where the fair share is two and a half.
+	s = Snapshot{Topics: []Topic{{Name: "t"}}}
+	for id := range 2 {
+		s.Brokers = append(s.Brokers, Broker{ID: id, State: BrokerAlive, Capacity: Capacity{DiskBytes: 100}})
+		for k := range 3 - id {
+			s.Topics[0].Partitions = append(s.Topics[0].Partitions, Partition{Partition: 3*id + k, Replicas: []int{id}, Leader: id,
+				Load: Load{SizeBytes: 10}})
+		}
+	}
+	if hot := Hottest(s.BrokerLoads()); hot.Over > 0 {
+		t.Errorf("%+v cannot be evener", hot)
+	}
+}

@@ -91,6 +91,20 @@ func (f Footprint) Plus(g Footprint) Footprint {
 	return Footprint{f.CPU + g.CPU, f.NetworkIn + g.NetworkIn, f.NetworkOut + g.NetworkOut, f.Disk + g.Disk}
 }
 
+// orLess is the smaller of both, resource by resource; what is nothing does not
+// count.
+func (f Footprint) orLess(g Footprint) Footprint {
+	return Footprint{lessButSome(f.CPU, g.CPU), lessButSome(f.NetworkIn, g.NetworkIn), lessButSome(f.NetworkOut, g.NetworkOut),
+		lessButSome(f.Disk, g.Disk)}
+}
+
+func lessButSome[T ~float64](a, b T) T {
+	if a <= 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
 // Leader is what the leader of a partition with rf replicas costs its broker:
 // it receives what is produced, and sends out what is consumed and one copy to
 // each follower.

@@ -18,29 +18,29 @@ const nearlyEmpty = 0.05
 // is taken to be like most. Only the disk, which can overflow, is bounded by the
 // guess, and by no more than the smallest disk that is known.
 func (p *problem) assumeCapacities(share float64) {
-	if p.assumed = p.findUnknown(); p.assumed == nil {
+	if p.assumed = findUnknown(p); p.assumed == nil {
 		return
 	}
-	load := newState(p).load
-	fair := p.fairShares(load)
+	a := assumer{problem: p, load: newState(p).load}
+	a.fair = a.fairShares()
 	full := make([]float64, p.nb)
 	for b := range full {
-		full[b] = p.fullness(b, load, fair)
+		full[b] = a.fullness(b)
 	}
 	for r, d := range p.dims {
-		typical, smallest := p.knownCapacities(r)
+		typical, smallest := a.knownCapacities(r)
 		for b := range p.alive {
 			at := b*p.nd + r
 			if !p.assumed[at] {
 				continue
 			}
 			guess := typical
-			if u := fair[int(p.zone[b])*p.nd+r]; full[b] >= nearlyEmpty && load[at] > 0 && u > 0 {
-				guess = load[at] / (u * full[b])
+			if u := a.fair[int(p.zone[b])*p.nd+r]; full[b] >= nearlyEmpty && a.load[at] > 0 && u > 0 {
+				guess = a.load[at] / (u * full[b])
 			}
 			p.capacity[at] = guess
 			if d.base == diskIndex {
-				p.hard[at] = max(load[at], min(guess, smallest)*share)
+				p.hard[at] = max(a.load[at], min(guess, smallest)*share)
 			}
 		}
 	}
@@ -48,7 +48,7 @@ func (p *problem) assumeCapacities(share float64) {
 
 // findUnknown marks what is not known of brokers that may hold replicas; nil when
 // all is.
-func (p *problem) findUnknown() []bool {
+func findUnknown(p *problem) []bool {
 	var out []bool
 	for b := range p.alive {
 		for r, d := range p.dims {
@@ -67,18 +67,25 @@ func (p *problem) findUnknown() []bool {
 // isAssumed tells whether what a broker can carry is not known.
 func (p *problem) isAssumed(b, r int) bool { return p.assumed != nil && p.assumed[b*p.nd+r] }
 
+// assumer is what is known of brokers: what they carry, and their fair share of
+// what all do, per zone and dimension.
+type assumer struct {
+	*problem
+	load, fair []float64
+}
+
 // fairShares is the utilisation of what is known, per zone and dimension; of the
 // whole cluster where nothing of a zone is.
-func (p *problem) fairShares(load []float64) []float64 {
+func (p assumer) fairShares() []float64 {
 	fair, all := make([]float64, p.nz*p.nd), make([]float64, p.nd)
 	capacity, allCapacity := make([]float64, p.nz*p.nd), make([]float64, p.nd)
 	for b := range p.alive {
 		for r := range p.dims {
 			if at := b*p.nd + r; p.alive[b] && !p.assumed[at] {
 				z := int(p.zone[b])*p.nd + r
-				fair[z] += load[at]
+				fair[z] += p.load[at]
 				capacity[z] += p.capacity[at]
-				all[r] += load[at]
+				all[r] += p.load[at]
 				allCapacity[r] += p.capacity[at]
 			}
 		}
@@ -97,12 +104,12 @@ func (p *problem) fairShares(load []float64) []float64 {
 
 // fullness is how full a broker is in what is known of it, by its fair share;
 // 1 where nothing is.
-func (p *problem) fullness(b int, load, fair []float64) float64 {
+func (p assumer) fullness(b int) float64 {
 	sum, n := 0.0, 0.0
 	for r, d := range p.dims {
 		at := b*p.nd + r
-		if u := fair[int(p.zone[b])*p.nd+r]; d.hard && !p.assumed[at] && !p.unknown[d.base] && u > 0 {
-			sum += load[at] / p.capacity[at] / u
+		if u := p.fair[int(p.zone[b])*p.nd+r]; d.hard && !p.assumed[at] && !p.unknown[d.base] && u > 0 {
+			sum += p.load[at] / p.capacity[at] / u
 			n++
 		}
 	}
@@ -114,7 +121,7 @@ func (p *problem) fullness(b int, load, fair []float64) float64 {
 
 // knownCapacities is the most common capacity that is known of a dimension, the
 // first where several are, and the smallest.
-func (p *problem) knownCapacities(r int) (typical, smallest float64) {
+func (p assumer) knownCapacities(r int) (typical, smallest float64) {
 	count := map[float64]int{}
 	smallest = inf
 	for b := range p.alive {

@@ -53,15 +53,23 @@ func (p *problem) bounds(before []float64) Bounds {
 		out.ZoneRepairBytes += cluster.Bytes(float64(must-gone) * p.size[i])
 	}
 	out.ForcedBytes = out.EvacuationBytes + out.ZoneRepairBytes
-	out.DiskBandBytes = cluster.Bytes(p.diskBand(before))
-	out.NetworkInBandBytes = out.EvacuationBytes + cluster.Bytes(p.networkInBand(before))
+	band := bander{p, before}
+	out.DiskBandBytes = cluster.Bytes(band.disk())
+	out.NetworkInBandBytes = out.EvacuationBytes + cluster.Bytes(band.networkIn())
 	out.Bytes = max(out.ForcedBytes, out.DiskBandBytes, out.NetworkInBandBytes)
 	return out
 }
 
-// diskBand is max(Σ excess, Σ deficit) outside the band, per zone where zone
+// bander bounds what brings loads into the band.
+type bander struct {
+	*problem
+	before []float64
+}
+
+// disk is max(Σ excess, Σ deficit) outside the band, per zone where zone
 // totals are fixed.
-func (p *problem) diskBand(before []float64) float64 {
+func (p bander) disk() float64 {
+	before := p.before
 	r := diskIndex
 	exc, dfc := make([]float64, p.nz), make([]float64, p.nz)
 	now, then := make([]float64, p.nz), make([]float64, p.nz)
@@ -90,7 +98,7 @@ func (p *problem) diskBand(before []float64) float64 {
 }
 
 // zoneTotalFixed tells whether every zone holds the same whatever the plan.
-func (p *problem) zoneTotalFixed(r int) bool {
+func (p bander) zoneTotalFixed(r int) bool {
 	if p.nzAlive == 1 {
 		return true
 	}
@@ -103,9 +111,10 @@ func (p *problem) zoneTotalFixed(r int) bool {
 	return true
 }
 
-// networkInBand is a fractional knapsack per broker: the cheapest bytes per
+// networkIn is a fractional knapsack per broker: the cheapest bytes per
 // unit of traffic first, until the excess over the band is gone.
-func (p *problem) networkInBand(before []float64) float64 {
+func (p bander) networkIn() float64 {
+	before := p.before
 	r := networkInIndex
 	need := make([]float64, p.nb)
 	any := false

@@ -102,3 +102,58 @@ func dimensions(o *Forecast, busy []float64) []dimension {
 	}
 	return out
 }
+
+// weighRelevance lowers the weight of a resource of which hardly any is used
+// beside the one that is used most: the measure of cluster.Hottest.
+func (p *problem) weighRelevance() {
+	used, most := make([]cluster.Ratio, p.nd), cluster.Ratio(0)
+	for r, d := range p.dims {
+		if !d.hard || p.unknown[d.base] {
+			continue
+		}
+		capacity := 0.0
+		for b := range p.alive {
+			if p.alive[b] {
+				capacity += p.capacity[b*p.nd+r]
+			}
+		}
+		if capacity > 0 {
+			used[r] = cluster.Ratio(p.total[r] / capacity)
+			most = max(most, used[r])
+		}
+	}
+	for r, d := range p.dims {
+		if d.hard && !p.unknown[d.base] {
+			p.weight[r] *= cluster.Relevance(used[r], most)
+		}
+	}
+}
+
+// diskPerCore is how much disk a broker has for each core; 0 where that is not
+// known.
+func diskPerCore(c cluster.Capacity) float64 {
+	if c.CPUCores <= 0 {
+		return 0
+	}
+	return float64(c.DiskBytes) / float64(c.CPUCores)
+}
+
+func mostDiskPerCore(bs []cluster.Broker) float64 {
+	most := 0.0
+	for _, b := range bs {
+		if b.State == cluster.BrokerAlive {
+			most = max(most, diskPerCore(b.Capacity))
+		}
+	}
+	return most
+}
+
+// byShape is the part of its share by cores that a broker can hold of what is
+// counted: less where its disk is small for its cores, since replicas need room
+// before they need time.
+func byShape(c cluster.Capacity, most float64) float64 {
+	if d := diskPerCore(c); d > 0 && d < most {
+		return d / most
+	}
+	return 1
+}

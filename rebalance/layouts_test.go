@@ -244,3 +244,28 @@ func TestANewBrokerJoinsAZoneThatHasAName(t *testing.T) {
 		t.Errorf("without zones it joins %q", got)
 	}
 }
+
+func TestBrokersOfTwoSizesThatAreEvenlyFullStayAsTheyAre(t *testing.T) {
+	// The large ones have four times the disk and as many cores: they hold four times
+	// as much, and the little traffic there is goes where the data is.
+	var reps [][]int
+	for range 4 {
+		reps = append(reps, []int{0, 1, 2}, []int{3, 4, 5}, []int{4, 5, 3}, []int{5, 3, 4}, []int{3, 4, 5})
+	}
+	s := layout(0, []string{"a", "b", "c", "a", "b", "c"}, reps...)
+	for i := range s.Brokers {
+		s.Brokers[i].Capacity.DiskBytes = 8e10
+		if i >= 3 {
+			s.Brokers[i].Capacity.DiskBytes = 3.2e11
+		}
+	}
+	p := mustPlan(t, s, Options{})
+	for _, b := range p.Brokers {
+		if b.UsedAfter["disk"] != 0.5 {
+			t.Errorf("broker %d has its disk filled to %v", b.ID, b.UsedAfter["disk"])
+		}
+	}
+	if p.ReplicaMoves > 2 {
+		t.Errorf("%v move: disks go from %+v to %+v", p.BytesToMove, p.Before.Resources["disk"], p.After.Resources["disk"])
+	}
+}

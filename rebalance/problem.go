@@ -78,6 +78,7 @@ func newProblem(s cluster.Snapshot, o Options) *problem {
 		}
 	}
 	p.findIdeals()
+	p.weighRelevance()
 	p.findLocality(s, o.Locality)
 	return p
 }
@@ -136,11 +137,15 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 		}
 	}
 	p.numberZones(s.Brokers)
-	p.findUnzoned(s.Brokers)
+	p.unzoned = findUnzoned(s.Brokers, p.alive, p.zone)
 	share := shareOf(o)
+	most := mostDiskPerCore(s.Brokers)
 	for i, b := range s.Brokers {
 		for r, g := range p.dims {
 			c := g.capacity(b.Capacity)
+			if g.count {
+				c *= byShape(b.Capacity, most)
+			}
 			if p.unknown[g.base] {
 				c = 1
 			}
@@ -243,7 +248,7 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 			}
 			p.size = append(p.size, float64(q.Load.SizeBytes))
 			p.bytes += float64(float64(rf) * float64(q.Load.SizeBytes))
-			why := p.whyHeld(s, t.Name, q, excludes, moving, index)
+			why := whyHeld(s, t.Name, q, excludes, moving, index)
 			p.held = append(p.held, why)
 			p.fixed = append(p.fixed, why != notHeld)
 			p.topic = append(p.topic, int32(ti))
@@ -253,7 +258,7 @@ func (p *problem) layPartitions(s cluster.Snapshot, o Options) {
 }
 
 // whyHeld says why a partition stays as it is.
-func (p *problem) whyHeld(s cluster.Snapshot, topic string, q cluster.Partition, excludes bool, moving map[partitionKey]bool,
+func whyHeld(s cluster.Snapshot, topic string, q cluster.Partition, excludes bool, moving map[partitionKey]bool,
 	index map[int]int32) held {
 	switch {
 	case len(moving) > 0 && moving[partitionKey{topic, q.Partition}]:

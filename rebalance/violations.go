@@ -121,14 +121,14 @@ func (sr *search) overloads(s cluster.Snapshot) []Violation {
 			on := st.heaviest(int32(b), r)
 			v := Violation{Constraint: RuleCapacity, Partitions: st.names(s, on), Count: len(on),
 				Detail: fmt.Sprintf("broker %d needs %.4g %s of %s and may use %.4g", st.ids[b], st.load[at], g.unit, g.name, st.hard[at]),
-				Remedy: st.moreBrokers(s, r)}
+				Remedy: moreBrokers(st.problem, s, r)}
 			if len(on) > 0 {
 				i := on[0]
 				one := st.folRow(i)[r]
 				if st.leader[i] == int32(b) {
 					one += st.ledRow(i)[r]
 				}
-				if one > st.largestBroker(r) {
+				if one > largestBroker(st.problem, r) {
 					v.Constraint = RulePartitionFits
 					v.Detail += fmt.Sprintf("; %s alone needs %.4g, more than any broker has", st.name(s, i), one)
 					v.Remedy = "split the topic over more partitions, keep less of it, or use larger brokers"
@@ -174,7 +174,7 @@ func (s *state) heaviest(b int32, r int) []int {
 	return out
 }
 
-func (p *problem) largestBroker(r int) float64 {
+func largestBroker(p *problem, r int) float64 {
 	most := 0.0
 	for b := 0; b < p.nb; b++ {
 		if p.alive[b] {
@@ -187,7 +187,7 @@ func (p *problem) largestBroker(r int) float64 {
 // moreBrokers says which brokers would carry the load of a dimension: in the
 // zones that must hold more than their brokers have, or of the average size
 // anywhere.
-func (p *problem) moreBrokers(s cluster.Snapshot, r int) string {
+func moreBrokers(p *problem, s cluster.Snapshot, r int) string {
 	n, capacity := 0, 0.0
 	inZone, zoneCapacity, name := make([]int, p.nzAlive), make([]float64, p.nzAlive), make([]string, p.nzAlive)
 	for b := range p.alive {

@@ -33,7 +33,7 @@ func (p *problem) warnings(s, now cluster.Snapshot) []string {
 		"are refused; that comes before any balance, such as %v")
 	say(leaderless, "%d partitions have no leader; nothing can be copied from them until a replica is back, such as %v")
 	say(moving, "%d partitions are being moved already; they are left alone and counted where they are going, such as %v")
-	out = append(out, p.mixedFactors(s)...)
+	out = append(out, mixedFactors(s)...)
 	if p.unzoned >= 0 {
 		var ids []string
 		for b := range p.alive {
@@ -70,7 +70,7 @@ func minInSync(t *cluster.Topic) int {
 
 // mixedFactors names the topics whose partitions differ in their number of
 // replicas.
-func (p *problem) mixedFactors(s cluster.Snapshot) []string {
+func mixedFactors(s cluster.Snapshot) []string {
 	var names []string
 	for ti := range s.Topics {
 		parts := s.Topics[ti].Partitions

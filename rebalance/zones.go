@@ -74,23 +74,23 @@ func (p *problem) ruleAsItIs(i int) zoneRule {
 	return rule
 }
 
-// findUnzoned finds the brokers that do not say their zone, in a cluster where
-// others do.
-func (p *problem) findUnzoned(bs []cluster.Broker) {
-	p.unzoned = -1
+// findUnzoned is the zone of the brokers that do not say theirs, in a cluster where
+// others do; -1 where there are none.
+func findUnzoned(bs []cluster.Broker, alive []bool, zone []int32) int32 {
 	zoned, without := false, int32(-1)
 	for b, x := range bs {
 		switch {
-		case !p.alive[b]:
+		case !alive[b]:
 		case x.Zone == "":
-			without = p.zone[b]
+			without = zone[b]
 		default:
 			zoned = true
 		}
 	}
-	if zoned {
-		p.unzoned = without
+	if !zoned {
+		return -1
 	}
+	return without
 }
 
 // distinctZones counts the known zones that alive replicas are in, leaving out

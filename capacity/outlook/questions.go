@@ -76,7 +76,7 @@ func (p *lookahead) shapes() []ShapeCost {
 			continue
 		}
 		f, m := p.facts, p.Model
-		f.Profile, m.StorageNetwork = s.Capacity(), s.StorageNetworkBytesPerSecond
+		f.Profile, f.Fleet, m.StorageNetwork = s.Capacity(), nil, s.StorageNetworkBytesPerSecond
 		r := m.Size(d, f)
 		prices := p.Prices
 		prices.BrokerHour, prices.ReplicaHour, prices.CrossZoneGigabyte = price, 0, 0
@@ -149,11 +149,25 @@ func Lose(in Input, what Part) (LossEffect, error) {
 		return e, fmt.Errorf("%q names no broker that is alive; zones are %s", what.String(), strings.Join(slices.Compact(zones), ", "))
 	}
 	slices.Sort(e.BrokersLost)
-	p := &lookahead{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
+	left := in.Snapshot
+	left.Brokers = without(left.Brokers, what)
+	p := &lookahead{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(left, in.Shape), from: in.Snapshot.TakenAt}
+	p.facts.Profile = capacity.ProfileOf(in.Snapshot.Brokers, in.Shape)
 	p.peakNow = max(in.PeakNow, float64(p.now.Produced))
 	p.carry(&e, what.Zone != "")
 	p.partitionsWithout(&e)
 	return e, nil
+}
+
+// without is the brokers once a part is lost.
+func without(brokers []cluster.Broker, what Part) []cluster.Broker {
+	out := slices.Clone(brokers)
+	for i := range out {
+		if what.has(out[i]) {
+			out[i].State = cluster.BrokerDead
+		}
+	}
+	return out
 }
 
 // carry asks whether the brokers that are left carry the load, and how many
