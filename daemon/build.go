@@ -38,8 +38,13 @@ type Builder struct {
 	Stdin        io.Reader
 	// Secrets is the folder where secretKeyRefs are mounted, as NAME/KEY.
 	Secrets string
-	Logger  *slog.Logger
-	Front   *Front // nil: nothing is served
+	// Confined reads no file that a policy names but those below Secrets and
+	// Files: in a cluster a policy's author is not the pod, whose token and keys
+	// he could else have sent to an address of his choice.
+	Confined bool
+	Files    string // the folder that the administrator lets policies name; "" is none
+	Logger   *slog.Logger
+	Front    *Front // nil: nothing is served
 
 	// topicOperator finds out what Strimzi's topic operator would do to a
 	// cluster's throttles; nil, or a nil answer, where nobody can know.
@@ -54,6 +59,9 @@ func (b *Builder) Build(ctx context.Context, p policy.Policy, known journal.Anch
 		for _, c := range slices.Backward(closers) {
 			c()
 		}
+	}
+	if err := b.allowed(p.Spec.Files()); err != nil {
+		return controller.Config{}, nil, fmt.Errorf("policy %s: %w", p.Metadata.Name, err)
 	}
 	cfg := controller.Config{
 		Policy: p, Gates: gates.All(), Logger: b.Logger.With("policy", p.Metadata.Name), Planner: rebalance.Planner{},
@@ -149,6 +157,29 @@ func (b *Builder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
 	}
 	cfg.TokenFile, err = b.secret("spec.kafka.sasl.token", k.SASL.Token)
 	return cfg, err
+}
+
+// allowed refuses files that a policy must not name, all at once.
+func (b *Builder) allowed(files []policy.NamedFile) error {
+	if !b.Confined {
+		return nil
+	}
+	var errs []error
+	for _, f := range files {
+		if !below(f.Path, b.Secrets) && !below(f.Path, b.Files) {
+			errs = append(errs, fmt.Errorf("%s: %s may not be read: use secretKeyRef, or a file below the folder that --files names", f.Field, f.Path))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// below tells whether a path lies in a folder, by its words alone.
+func below(path, folder string) bool {
+	if folder == "" || !filepath.IsAbs(path) {
+		return false
+	}
+	rel, err := filepath.Rel(folder, filepath.Clean(path))
+	return err == nil && filepath.IsLocal(rel) && rel != "."
 }
 
 // secret is the file that holds a secret: its own, or where its Secret is

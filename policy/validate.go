@@ -89,12 +89,23 @@ func (s Spec) problems(at string) []strictyaml.Problem {
 	return c.problems
 }
 
+// secretName and secretKey are what Kubernetes allows; a secret is looked for in
+// a folder by them, so that a name must not lead out of it.
+var (
+	secretName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	secretKey  = regexp.MustCompile(`^[-._a-zA-Z0-9]+$`)
+)
+
 func (c *checker) secret(path string, s Secret, required bool) {
 	switch {
 	case s.File != "" && s.SecretKeyRef != nil:
 		c.failf(path, "gives both file and secretKeyRef; give one")
 	case s.SecretKeyRef != nil && (s.SecretKeyRef.Name == "" || s.SecretKeyRef.Key == ""):
 		c.failf(path+".secretKeyRef", "needs a name and a key")
+	case s.SecretKeyRef != nil && !secretName.MatchString(s.SecretKeyRef.Name):
+		c.failf(path+".secretKeyRef.name", "%q is not the name of a Secret", s.SecretKeyRef.Name)
+	case s.SecretKeyRef != nil && (!secretKey.MatchString(s.SecretKeyRef.Key) || strings.Contains(s.SecretKeyRef.Key, "..")):
+		c.failf(path+".secretKeyRef.key", "%q is not a key of a Secret", s.SecretKeyRef.Key)
 	case required && s.IsZero():
 		c.failf(path, "is missing; give it by file or secretKeyRef")
 	}
