@@ -19,10 +19,7 @@ func (s *State) PredictCandidates(ahead int) [][]float64 {
 	if s.core == nil {
 		return nil
 	}
-	steps := make([]int, ahead)
-	for i := range steps {
-		steps[i] = i + 1
-	}
+	steps := s.aheads(ahead)
 	out := make([][]float64, len(s.core.experts))
 	for i, e := range s.core.experts {
 		if !e.ready() {

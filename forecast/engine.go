@@ -20,6 +20,17 @@ type Options struct {
 	// Events are known events and holidays. A calendar that does not pass its
 	// Check must not be given.
 	Events *Calendar
+	// Zone is whose wall clock the load follows when clocks change; nil stands
+	// for the calendar's, and where that is UTC or not there either, for the one
+	// that a change in the history shows.
+	Zone *time.Location
+}
+
+func (o *Options) zone() *time.Location {
+	if o.Zone == nil && o.Events != nil {
+		return o.Events.Zone
+	}
+	return o.Zone
 }
 
 // Engine is the Forecaster that needs no tuning: it tries every candidate on

@@ -10,8 +10,8 @@ import (
 // factors of the events that lie ahead.
 type effects struct {
 	on     *occasions
-	start  time.Time
-	step   time.Duration
+	wall   wall
+	first  int // the step of the wall's clock that index 0 is
 	events map[int]*effect
 
 	// A holiday is first of all taken for a day of rest: like is how much of
@@ -52,15 +52,15 @@ const (
 	seenPrior = 0.5
 )
 
-func newEffects(c *Calendar, start time.Time, step time.Duration) *effects {
+func newEffects(c *Calendar, w wall, first int) *effects {
 	on := newOccasions(c)
 	if on == nil {
 		return nil
 	}
-	return &effects{on: on, start: start, step: step, events: map[int]*effect{}}
+	return &effects{on: on, wall: w, first: first, events: map[int]*effect{}}
 }
 
-func (f *effects) timeAt(i int) time.Time { return f.start.Add(time.Duration(i) * f.step) }
+func (f *effects) timeAt(i int) time.Time { return f.wall.timeAt(f.first + i) }
 
 // at lists what is on at index i, for the value measured over the step before.
 func (f *effects) at(i int) []occasion { return f.on.at(f.timeAt(i)) }
@@ -181,9 +181,9 @@ func (f *effects) learn(h *history, d *direct, y float64) {
 		// A bin holds several samples of one occurrence; together they are one.
 		var w float64
 		if !o.holiday {
-			w = float64(f.step) / float64(f.duration(o)) * effectBins
+			w = float64(f.wall.step) / float64(f.duration(o)) * effectBins
 		} else {
-			w = float64(f.step) / float64(day) * effectBins
+			w = float64(f.wall.step) / float64(day) * effectBins
 			x := f.rest(h, i, i-1)
 			k := b * likeBins / effectBins
 			f.likeXY[k] += w * x * r

@@ -42,6 +42,6 @@ func Believable(s metrics.Series) metrics.Series {
 	if s.Step <= 0 {
 		return s
 	}
-	s.Values = newScreen(int((day + s.Step/2) / s.Step)).all(s.Values)
+	s.Values = newScreen(stepsPerDay(s.Step)).all(s.Values)
 	return s
 }

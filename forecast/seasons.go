@@ -29,9 +29,12 @@ const (
 	minLag = 12
 )
 
+// stepsPerDay is a day in steps, rounded.
+func stepsPerDay(step time.Duration) int { return int((day + step/2) / step) }
+
 // calendarDay is a day in steps; a week when a step is a sixth of a day or more.
 func calendarDay(step time.Duration) int {
-	d := int((day + step/2) / step)
+	d := stepsPerDay(step)
 	if d < 6 {
 		return int((7*day + step/2) / step)
 	}

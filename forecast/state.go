@@ -18,6 +18,10 @@ type State struct {
 	ahead int // longest horizon calibrated, in steps
 	n     int // samples taken
 
+	wall wall // its clock
+	fed  int  // steps of the wall's clock taken
+	told bool // which clock it is was told
+
 	events *Calendar
 	screen *screen
 	early  []float64 // screened samples until there are enough for a core
@@ -26,10 +30,12 @@ type State struct {
 
 // NewState makes the state of a series that begins at start.
 func (e *Engine) NewState(start time.Time, step time.Duration) *State {
-	return &State{
+	s := &State{
 		start: start, step: step, ahead: max(1, int(e.opts.MaxAhead/step)), events: e.opts.Events,
-		screen: newScreen(int((day + step/2) / step)),
+		wall: newWall(e.opts.zone(), start, step), screen: newScreen(stepsPerDay(step)),
 	}
+	s.told = s.wall.zone != nil
+	return s
 }
 
 // Load takes all samples of a series at once: how the series is modelled is
@@ -37,7 +43,11 @@ func (e *Engine) NewState(start time.Time, step time.Duration) *State {
 func (s *State) Load(samples []float64) {
 	if s.core == nil && len(s.early) == 0 {
 		s.n = len(samples)
-		samples = s.screen.all(samples)
+		if !s.told {
+			s.wall = newWall(findZone(s.start, s.step, samples), s.start, s.step)
+		}
+		samples = s.screen.all(s.wall.local(samples, 0))
+		s.fed = len(samples)
 		if s.begin(samples); s.core == nil {
 			s.early = samples
 		}
@@ -57,6 +67,18 @@ func (s *State) End() time.Time { return s.start.Add(time.Duration(s.n-1) * s.st
 // Observe takes the next sample; NaN, infinite and negative ones are missing.
 func (s *State) Observe(v float64) {
 	s.n++
+	at := s.wall.index(s.n - 1)
+	for s.fed < at {
+		s.feed(math.NaN())
+	}
+	if s.fed == at {
+		s.feed(v)
+	}
+}
+
+// feed takes what was at the next step of the wall's clock.
+func (s *State) feed(v float64) {
+	s.fed++
 	v, back := s.screen.take(v)
 	if s.core != nil {
 		s.core.amend(back)
@@ -99,9 +121,9 @@ func (s *State) rebuild(found seasons, scale float64, samples []float64) {
 		keep = rounds * d // until a day can be seen
 	}
 	c := newCore(found, scale, s.ahead, keep)
-	first := s.start.Add(time.Duration(s.n-len(samples)) * s.step)
+	first := s.fed - len(samples)
 	if s.core == nil {
-		c.events = newEffects(s.events, first, s.step)
+		c.events = newEffects(s.events, s.wall, first)
 	}
 	for _, v := range samples {
 		c.observe(v)
@@ -109,7 +131,7 @@ func (s *State) rebuild(found seasons, scale float64, samples []float64) {
 	if old := s.core; old != nil && old.events != nil {
 		// What a core remembers has its events taken out already.
 		c.events = old.events
-		c.events.start, c.events.open = first, nil
+		c.events.wall, c.events.first, c.events.open = s.wall, first, nil
 	}
 	s.core, s.early = c, nil
 }
@@ -122,6 +144,16 @@ func (s *State) review() {
 	for i := range raw {
 		raw[i] = c.h.measured(i) * c.scale
 	}
+	if z := s.follow(raw); z != nil {
+		from := s.fed - len(raw)
+		s.wall = newWall(z, s.start, s.step)
+		raw = s.wall.local(raw, from)
+		s.fed = s.wall.index(s.n-1) + 1
+		s.screen = newScreen(stepsPerDay(s.step))
+		s.screen.all(raw)
+		s.rebuild(c.s, c.scale, raw)
+		return
+	}
 	found := calendarSeasons(s.step, len(raw))
 	if found.day == 0 || found.week < c.s.week {
 		found = c.s
@@ -133,6 +165,24 @@ func (s *State) review() {
 	if found != c.s || scale != c.scale {
 		s.rebuild(found, scale, raw)
 	}
+}
+
+// follow is the zone whose clock the latest samples turn out to follow; nil
+// when one is known or none is found.
+func (s *State) follow(raw []float64) *time.Location {
+	if s.told || s.wall.zone != nil {
+		return nil
+	}
+	return findZone(s.start.Add(time.Duration(s.fed-len(raw))*s.step), s.step, raw)
+}
+
+// aheads are the distances, by the wall's clock, of so many steps that come.
+func (s *State) aheads(n int) []int {
+	ahead := make([]int, n)
+	for i := range ahead {
+		ahead[i] = max(1, s.wall.index(s.n+i)-s.fed+1)
+	}
+	return ahead
 }
 
 // meanOf is the mean of the usable samples, one if they are all zero.
@@ -161,12 +211,8 @@ func (s *State) Predict(h Horizon) (Prediction, error) {
 	c := s.core
 	p := Prediction{Origin: s.End(), Step: s.step, Model: Ensemble, Quantiles: slices.Clone(h.Quantiles), Trusted: !c.trust.off,
 		Why: c.trust.why}
-	n := int(h.Ahead / s.step)
-	ahead := make([]int, n)
-	for i := range ahead {
-		ahead[i] = i + 1
-	}
-	mix := make([]float64, n)
+	ahead := s.aheads(int(h.Ahead / s.step))
+	mix := make([]float64, len(ahead))
 	c.path(ahead, mix, nil)
 	p.Points = s.points(h.Quantiles, ahead, func(q float64, dst []float64) { c.quantile(q, ahead, mix, dst) })
 	if !p.Trusted {

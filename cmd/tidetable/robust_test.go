@@ -129,3 +129,41 @@ func TestSharedSeriesGiveTheirRightValues(t *testing.T) {
 		}
 	}
 }
+
+func TestSharedTracesAreForecastToTheirRightValues(t *testing.T) {
+	dir := shareddata.Path(t, "cases", "series")
+	for name, c := range map[string]struct {
+		file, from, to string
+		low, high      float64
+	}{
+		"the clock changed this morning": {"dst-berlin-until-sunday-20h", "2026-03-30T06:00:00Z", "2026-03-30T06:10:00Z", 98e6, 115e6},
+		"an outage yesterday":            {"outage-2h-yesterday-zero", "2026-03-30T14:00:00Z", "2026-03-30T15:55:00Z", 100, 115},
+	} {
+		code, stdout, stderr := tidetable("forecast", "--input", filepath.Join(dir, c.file+".csv.gz"), "--output", "json")
+		if code != 0 {
+			t.Fatalf("%s: %s", name, stderr)
+		}
+		var p struct {
+			Points []struct {
+				Time      time.Time
+				Quantiles map[string]float64
+			}
+		}
+		if err := json.Unmarshal([]byte(stdout), &p); err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for _, pt := range p.Points {
+			if at := pt.Time.UTC().Format(time.RFC3339); at < c.from || at > c.to {
+				continue
+			}
+			seen++
+			if v := pt.Quantiles["0.95"]; v < c.low || v > c.high {
+				t.Errorf("%s, %v: the 0.95 quantile is %.4g", name, pt.Time, v)
+			}
+		}
+		if seen == 0 {
+			t.Errorf("%s: nothing is forecast from %s to %s", name, c.from, c.to)
+		}
+	}
+}

@@ -134,6 +134,7 @@ func forecastOptions(s policy.Spec) (forecast.Options, error) {
 	if err != nil {
 		return o, fmt.Errorf("spec.forecast.timeZone: %w", err)
 	}
+	o.Zone = zone
 	c := forecast.Calendar{Holidays: s.Forecast.Holidays, Zone: zone}
 	for i, e := range s.Forecast.Events {
 		event, err := eventOf(e)

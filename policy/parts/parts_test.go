@@ -56,3 +56,15 @@ func TestWhatCannotBeUsedIsNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestTheForecasterIsToldTheZoneWhereThereAreNoEvents(t *testing.T) {
+	s := policy.Spec{}
+	s.Forecast.TimeZone = "Europe/Berlin"
+	p, err := Of(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if z := p.Forecast.Zone; p.Forecast.Events != nil || z == nil || z.String() != "Europe/Berlin" {
+		t.Errorf("the options hold %+v", p.Forecast)
+	}
+}
