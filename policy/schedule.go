@@ -23,7 +23,8 @@ type Schedule struct {
 // does: the library looks five years ahead, which holds every 29 February.
 var reference = time.Date(2024, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ParseSchedule reads a five-field cron expression or a descriptor such as
+// ParseSchedule reads a five-field cron expression, with L, LW, 5L and 1#2 for
+// days (schedule_days.go), or a descriptor such as
 // @daily, optionally with CRON_TZ=Zone before it; without one, and with an
 // empty zone, the zone is UTC. It refuses what can never fire, and @every,
 // which has no fixed instants.
@@ -65,7 +66,7 @@ func ParseSchedule(expr, zone string) (s Schedule, err error) {
 	if err != nil {
 		return Schedule{}, fmt.Errorf("time zone %q is not known", zone)
 	}
-	c, err := cron.ParseStandard("CRON_TZ=UTC " + spec)
+	c, err := parseDays(spec)
 	if err != nil {
 		return Schedule{}, fmt.Errorf("schedule %q cannot be read: %w", expr, err)
 	}
