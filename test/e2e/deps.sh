@@ -38,18 +38,29 @@ if [ -n "$packages" ]; then
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
 fi
 
-version=$(sed -n 's:.*<kafka.version>\(.*\)</kafka.version>.*:\1:p' testbed/assets/pom.xml)
-jmx=$(sed -n 's:.*<jmx.version>\(.*\)</jmx.version>.*:\1:p' testbed/assets/pom.xml)
-libs=$cache/kafka-$version
-if [ ! -e "$libs/kafka_2.13-$version.jar" ] || [ ! -e "$libs/jmx_prometheus_javaagent-$jmx.jar" ]; then
-	# Into a folder of its own first, so that nobody sees half a download.
+# version FILE PROPERTY: what a pom says.
+version() { sed -n "s:.*<$2.version>\\(.*\\)</$2.version>.*:\\1:p" "$1"; }
+# jars POM FOLDER: copy what the pom names, into a folder of its own first, so
+# that nobody sees half a download.
+jars() {
 	mkdir -p "$cache"
 	part=$(mktemp -d "$cache/kafka-XXXXXX")
-	mvn -B -q -f testbed/assets/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
+	mvn -B -q -f "$1" org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies \
 		-DincludeScope=runtime -DoutputDirectory="$part"
-	rm -rf "$libs"
-	mv "$part" "$libs"
-	chmod 755 "$libs"
+	rm -rf "$2"
+	mv "$part" "$2"
+	chmod 755 "$2"
+}
+
+version=$(version testbed/assets/pom.xml kafka)
+oldest=$(version testbed/assets/pom-oldest.xml kafka)
+jmx=$(version testbed/assets/pom.xml jmx)
+libs=$cache/kafka-$version
+if [ ! -e "$libs/kafka_2.13-$version.jar" ] || [ ! -e "$libs/jmx_prometheus_javaagent-$jmx.jar" ]; then
+	jars testbed/assets/pom.xml "$libs"
+fi
+if [ ! -e "$cache/kafka-$oldest/kafka_2.13-$oldest.jar" ]; then
+	jars testbed/assets/pom-oldest.xml "$cache/kafka-$oldest"
 fi
 # The control plane: its name is a digest of its sources, so that a change of
 # version or main builds anew. About five minutes on two cores, once.
@@ -60,4 +71,4 @@ if [ ! -e "$binary" ]; then
 	mkdir -p "$cache"
 	(cd controlplane && nice go build -trimpath -ldflags='-s -w' -o "$binary.part.$$" . && mv "$binary.part.$$" "$binary")
 fi
-echo "testbed-deps: $(java -version 2>&1 | head -n 1), Kafka $version, $(prometheus --version 2>&1 | head -n 1 | cut -d' ' -f1-3)"
+echo "testbed-deps: $(java -version 2>&1 | head -n 1), Kafka $version and $oldest, $(prometheus --version 2>&1 | head -n 1 | cut -d' ' -f1-3)"

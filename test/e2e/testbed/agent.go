@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,6 +22,9 @@ import (
 
 // Runner starts what a pod's first container stands for.
 type Runner func(ctx context.Context, pod *core.Pod) (Workload, error)
+
+// Addressed is a workload that has an address of its own.
+type Addressed interface{ Address() string }
 
 // Workload is what runs for a pod.
 type Workload interface {
@@ -45,6 +49,16 @@ type NodeAgent struct {
 	mu      sync.Mutex
 	runners map[string]Runner
 	pods    map[types.UID]*agentPod
+	left    []Departure
+}
+
+// Departure is a broker's pod that went because its StatefulSet is to have
+// fewer, and what the broker held when the pod's end was asked for.
+type Departure struct {
+	Pod      string
+	Broker   int
+	Replicas int
+	Err      error // what they are could not be told
 }
 
 type agentPod struct {
@@ -239,7 +253,11 @@ func (a *NodeAgent) live(ctx context.Context, p *agentPod) {
 		}
 		// Each state is reported once, and again when the report failed.
 		if state := fmt.Sprint(unready == nil, restarts); state != reported {
-			if err := a.report(ctx, p.pod(), unready, restarts); err != nil {
+			address := "127.0.0.1"
+			if has, ok := work.(Addressed); ok {
+				address = has.Address()
+			}
+			if err := a.report(ctx, p.pod(), address, unready, restarts); err != nil {
 				a.complain(ctx, "reporting pod %s: %v", p.pod().Name, err)
 			} else {
 				reported = state
@@ -261,6 +279,7 @@ func (a *NodeAgent) end(ctx context.Context, p *agentPod, work Workload) {
 		return // the testbed closes
 	}
 	pod := p.pod()
+	a.departs(ctx, pod, work)
 	if work != nil {
 		grace := 30 * time.Second
 		if pod.DeletionGracePeriodSeconds != nil {
@@ -292,8 +311,41 @@ func (a *NodeAgent) end(ctx context.Context, p *agentPod, work Workload) {
 	}
 }
 
-// zone of a pod: by its ordinal in a StatefulSet, by its name's hash otherwise.
+// departs notes a broker's pod that its StatefulSet wants no more.
+func (a *NodeAgent) departs(ctx context.Context, pod *core.Pod, work Workload) {
+	broker, isBroker := work.(brokerWork)
+	owner := metav1.GetControllerOf(pod)
+	n, numbered := ordinal(pod)
+	if !isBroker || owner == nil || owner.Kind != "StatefulSet" || !numbered {
+		return
+	}
+	d := Departure{Pod: pod.Name, Broker: broker.ID}
+	set, err := a.client.AppsV1().StatefulSets(pod.Namespace).Get(ctx, owner.Name, metav1.GetOptions{})
+	if err == nil && n < firstOrdinal(set)+int(*set.Spec.Replicas) {
+		return // another pod takes its place
+	}
+	if err == nil {
+		d.Replicas, err = a.tb.Kafka.ReplicasOn(ctx, broker.ID)
+	}
+	d.Err = err
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.left = append(a.left, d)
+}
+
+// Departures lists the brokers' pods that went in scale-ins, as they went.
+func (a *NodeAgent) Departures() []Departure {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.left)
+}
+
+// zone of a pod: the one that it asks for; else by its ordinal in a
+// StatefulSet, by its name's hash otherwise.
 func (a *NodeAgent) zone(pod *core.Pod) string {
+	if zone := pod.Spec.NodeSelector[core.LabelTopologyZone]; zone != "" {
+		return zone
+	}
 	zones := a.tb.options.Zones
 	if ordinal, ok := ordinal(pod); ok {
 		return zones[ordinal%len(zones)]
@@ -314,7 +366,7 @@ func (a *NodeAgent) bind(ctx context.Context, pod *core.Pod) error {
 }
 
 // report patches the pod's status as a kubelet would.
-func (a *NodeAgent) report(ctx context.Context, pod *core.Pod, unready error, restarts int) error {
+func (a *NodeAgent) report(ctx context.Context, pod *core.Pod, address string, unready error, restarts int) error {
 	now := metav1.Now()
 	ready, why := core.ConditionTrue, ""
 	if unready != nil {
@@ -325,7 +377,7 @@ func (a *NodeAgent) report(ctx context.Context, pod *core.Pod, unready error, re
 	}
 	started := unready == nil
 	status := core.PodStatus{
-		Phase: core.PodRunning, PodIP: "127.0.0.1", PodIPs: []core.PodIP{{IP: "127.0.0.1"}}, StartTime: &now,
+		Phase: core.PodRunning, PodIP: address, PodIPs: []core.PodIP{{IP: address}}, StartTime: &now,
 		Conditions: []core.PodCondition{
 			condition(core.PodScheduled, core.ConditionTrue, ""), condition(core.PodInitialized, core.ConditionTrue, ""),
 			condition(core.ContainersReady, ready, why), condition(core.PodReady, ready, why),
@@ -346,22 +398,25 @@ func (a *NodeAgent) report(ctx context.Context, pod *core.Pod, unready error, re
 	return err
 }
 
-// volumeDir is the folder of the pod's claim, by the claim's uid: a claim made
-// anew is an empty disk. It is empty for a pod without a claim.
-func (a *NodeAgent) volumeDir(ctx context.Context, pod *core.Pod) (string, error) {
+// volumeDirs are the folders of the pod's claims, by their uids: a claim made
+// anew is an empty disk. There are none for a pod without a claim.
+func (a *NodeAgent) volumeDirs(ctx context.Context, pod *core.Pod) ([]string, error) {
+	var dirs []string
 	for _, v := range pod.Spec.Volumes {
 		if v.PersistentVolumeClaim == nil {
 			continue
 		}
 		claim, err := a.client.CoreV1().PersistentVolumeClaims(pod.Namespace).Get(ctx, v.PersistentVolumeClaim.ClaimName, metav1.GetOptions{})
 		if err != nil {
-			return "", fmt.Errorf("reading the claim of pod %s: %w", pod.Name, err)
+			return nil, fmt.Errorf("reading the claim of pod %s: %w", pod.Name, err)
 		}
 		dir := filepath.Join(a.tb.Dir, "volumes", string(claim.UID))
 		if size := a.tb.options.VolumeMiB; size > 0 {
-			return dir, mountVolume(dir, size)
+			if err := mountVolume(dir, size); err != nil {
+				return nil, err
+			}
 		}
-		return dir, nil
+		dirs = append(dirs, dir)
 	}
-	return "", nil
+	return dirs, nil
 }

@@ -51,7 +51,7 @@ func TestPodsAreRealBrokersAndConsumers(t *testing.T) {
 	waitMembers(t, ctx, admin, "billing", 3)
 
 	// A deleted pod comes back as the same broker with its data.
-	dir := tb.Kafka.Broker(1).DataDir()
+	dir := tb.Kafka.Broker(1).DataDirs()[0]
 	pid := tb.Kafka.Broker(1).Process().PID()
 	if err := tb.Kubernetes.Client.CoreV1().Pods(Namespace).Delete(ctx, KafkaSetName+"-1", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func TestPodsAreRealBrokersAndConsumers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if now := tb.Kafka.Broker(1).DataDir(); now != dir {
+	if now := tb.Kafka.Broker(1).DataDirs()[0]; now != dir {
 		t.Errorf("broker 1 came back on %s, want its volume %s", now, dir)
 	}
 
@@ -84,7 +84,7 @@ func TestPodsAreRealBrokersAndConsumers(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(gone.DataDir()); err != nil {
+	if _, err := os.Stat(gone.DataDirs()[0]); err != nil {
 		t.Errorf("the volume of broker 3 after the scale-in: %v", err)
 	}
 }

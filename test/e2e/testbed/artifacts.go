@@ -31,12 +31,14 @@ type Artifacts struct {
 	Java         string
 	KafkaVersion string
 	KafkaLibs    string // folder of jars
-	JMXAgent     string // the JMX exporter's java agent
-	Prometheus   string // empty when not installed
-	Promtool     string
-	Alertmanager string
-	Etcd         string
-	ControlPlane string // kube-apiserver and kube-controller-manager in one binary
+	// OldestKafkaLibs are those of the oldest Kafka that the testbed runs.
+	OldestKafkaLibs string
+	JMXAgent        string // the JMX exporter's java agent
+	Prometheus      string // empty when not installed
+	Promtool        string
+	Alertmanager    string
+	Etcd            string
+	ControlPlane    string // kube-apiserver and kube-controller-manager in one binary
 }
 
 // CacheDir is the folder shared by worktrees and runs.
@@ -53,6 +55,19 @@ func CacheDir() (string, error) {
 
 var pomProperty = regexp.MustCompile(`<(kafka|jmx)\.version>([^<]+)<`)
 
+// pomVersions reads the versions that a pom names.
+func pomVersions(name string) (map[string]string, error) {
+	pom, err := assets.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("reading the pom: %w", err)
+	}
+	versions := map[string]string{}
+	for _, m := range pomProperty.FindAllStringSubmatch(string(pom), -1) {
+		versions[m[1]] = m[2]
+	}
+	return versions, nil
+}
+
 // FindArtifacts looks for everything the testbed can run. Java and Kafka are
 // always needed; the error names all that is missing and how to get it.
 func FindArtifacts() (Artifacts, error) {
@@ -61,14 +76,15 @@ func FindArtifacts() (Artifacts, error) {
 	if err != nil {
 		return a, err
 	}
-	versions := map[string]string{}
-	pom, err := assets.ReadFile("assets/pom.xml")
+	versions, err := pomVersions("assets/pom.xml")
 	if err != nil {
-		return a, fmt.Errorf("reading the pom: %w", err)
+		return a, err
 	}
-	for _, m := range pomProperty.FindAllStringSubmatch(string(pom), -1) {
-		versions[m[1]] = m[2]
+	oldest, err := pomVersions("assets/pom-oldest.xml")
+	if err != nil {
+		return a, err
 	}
+	a.OldestKafkaLibs = filepath.Join(cache, "kafka-"+oldest["kafka"])
 	a.KafkaVersion = versions["kafka"]
 	a.KafkaLibs = filepath.Join(cache, "kafka-"+a.KafkaVersion)
 	a.JMXAgent = filepath.Join(a.KafkaLibs, "jmx_prometheus_javaagent-"+versions["jmx"]+".jar")
@@ -88,6 +104,9 @@ func FindArtifacts() (Artifacts, error) {
 	}
 	if existing(filepath.Join(a.KafkaLibs, "kafka_2.13-"+a.KafkaVersion+".jar")) == "" {
 		missing = append(missing, "Apache Kafka "+a.KafkaVersion+" in "+a.KafkaLibs)
+	}
+	if existing(filepath.Join(a.OldestKafkaLibs, "kafka_2.13-"+oldest["kafka"]+".jar")) == "" {
+		missing = append(missing, "Apache Kafka "+oldest["kafka"]+" in "+a.OldestKafkaLibs)
 	}
 	if existing(a.JMXAgent) == "" {
 		missing = append(missing, "the JMX exporter in "+a.KafkaLibs)

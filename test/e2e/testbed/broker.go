@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,22 +21,26 @@ import (
 // process.
 type Broker struct {
 	ID   int
-	Zone string // broker.rack
+	Zone string // broker.rack; none when empty
+	Host string // the address that it advertises: its own, as every pod's is
 	Addr string // host:port
 	// MetricsPort serves the JMX exporter's metrics under /metrics.
 	MetricsPort int
 
-	k    *Kafka
-	port int
+	k *Kafka
+	// controllerPort is where it votes as a controller too; 0 when it does not.
+	controllerPort int
 
-	mu      sync.Mutex
-	dataDir string
-	process *Process
+	mu       sync.Mutex
+	dataDirs []string
+	pod      string
+	cpuLimit float64
+	process  *Process
 }
 
-// newBroker prepares a broker. An existing dataDir is taken as it is, so that
-// a volume can outlive its pod; an empty name means a folder of the testbed's.
-func (k *Kafka) newBroker(id int, zone, dataDir string) (*Broker, error) {
+// newBroker prepares a broker. Existing folders of data are taken as they are,
+// so that a volume can outlive its pod; none means a folder of the testbed's.
+func (k *Kafka) newBroker(id int, zone string, dataDirs ...string) (*Broker, error) {
 	port, err := k.tb.ports.take()
 	if err != nil {
 		return nil, err
@@ -43,12 +49,13 @@ func (k *Kafka) newBroker(id int, zone, dataDir string) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dataDir == "" {
-		dataDir = filepath.Join(k.tb.Dir, fmt.Sprintf("broker-%d", id))
+	if len(dataDirs) == 0 {
+		dataDirs = []string{filepath.Join(k.tb.Dir, fmt.Sprintf("broker-%d", id))}
 	}
+	host := k.tb.ports.address()
 	b := &Broker{
-		ID: id, Zone: zone, Addr: fmt.Sprintf("127.0.0.1:%d", port), dataDir: dataDir,
-		MetricsPort: metrics, k: k, port: port,
+		ID: id, Zone: zone, Host: host, Addr: fmt.Sprintf("%s:%d", host, port), dataDirs: dataDirs,
+		MetricsPort: metrics, k: k, pod: fmt.Sprintf("%s-%d", KafkaSetName, id), cpuLimit: k.tb.options.CPULimit,
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -60,14 +67,19 @@ func (k *Kafka) newBroker(id int, zone, dataDir string) (*Broker, error) {
 }
 
 // Launch starts the broker's process and does not wait for it.
-func (b *Broker) Launch() error {
+func (b *Broker) Launch(ctx context.Context) error {
 	if b.Running() {
 		return fmt.Errorf("starting broker %d: it is running", b.ID)
 	}
-	if err := b.format(); err != nil {
+	properties, err := writeProperties(filepath.Join(b.k.tb.Dir, fmt.Sprintf("broker-%d.properties", b.ID)), b.config())
+	if err != nil {
 		return err
 	}
-	properties, err := writeProperties(filepath.Join(b.k.tb.Dir, fmt.Sprintf("broker-%d.properties", b.ID)), b.config())
+	if b.controllerPort > 0 { // the metadata's log is begun by Kafka's own tool
+		err = b.k.format(ctx, fmt.Sprintf("broker-%d-format", b.ID), properties)
+	} else {
+		err = b.format()
+	}
 	if err != nil {
 		return err
 	}
@@ -88,7 +100,7 @@ func (b *Broker) Launch() error {
 
 // Start starts the broker and waits until it is unfenced.
 func (b *Broker) Start(ctx context.Context) error {
-	if err := b.Launch(); err != nil {
+	if err := b.Launch(ctx); err != nil {
 		return err
 	}
 	return b.WaitUnfenced(ctx)
@@ -161,18 +173,37 @@ func (b *Broker) Process() *Process {
 	return b.process
 }
 
-// DataDir is the broker's log.dirs.
-func (b *Broker) DataDir() string {
+// DataDirs are the broker's log.dirs.
+func (b *Broker) DataDirs() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.dataDir
+	return slices.Clone(b.dataDirs)
 }
 
-// mount gives the broker another volume for its next start.
-func (b *Broker) mount(dir string) {
+// PodName is the name that the broker's pod has, or would have.
+func (b *Broker) PodName() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.dataDir = dir
+	return b.pod
+}
+
+// housed gives the broker a pod, its place and its volumes for its next start.
+func (b *Broker) housed(pod, zone string, cpuLimit float64, dirs []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pod, b.dataDirs = pod, dirs
+	if b.Zone != zone {
+		b.Zone = zone
+	}
+	if cpuLimit > 0 {
+		b.cpuLimit = cpuLimit
+	}
+}
+
+func (b *Broker) cpu() float64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cpuLimit
 }
 
 // Stop shuts the broker down in Kafka's controlled way.
@@ -194,17 +225,21 @@ func (b *Broker) Kill() error {
 // format writes the meta.properties that `kafka-storage format` writes for a
 // broker, without starting a JVM for it.
 func (b *Broker) format() error {
-	path := filepath.Join(b.DataDir(), "meta.properties")
-	if existing(path) != "" {
-		return nil
+	for _, dir := range b.DataDirs() {
+		path := filepath.Join(dir, "meta.properties")
+		if existing(path) != "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("creating the folder of broker %d: %w", b.ID, err)
+		}
+		if _, err := writeProperties(path, map[string]string{
+			"version": "1", "cluster.id": b.k.ClusterID, "node.id": fmt.Sprint(b.ID), "directory.id": newUUID(),
+		}); err != nil {
+			return err
+		}
 	}
-	if err := os.MkdirAll(b.DataDir(), 0o755); err != nil {
-		return fmt.Errorf("creating the folder of broker %d: %w", b.ID, err)
-	}
-	_, err := writeProperties(path, map[string]string{
-		"version": "1", "cluster.id": b.k.ClusterID, "node.id": fmt.Sprint(b.ID), "directory.id": newUUID(),
-	})
-	return err
+	return nil
 }
 
 // config is a broker's configuration: Kafka's defaults, shrunk so that five of
@@ -214,14 +249,13 @@ func (b *Broker) config() map[string]string {
 	config := map[string]string{
 		"process.roles":                  "broker",
 		"node.id":                        fmt.Sprint(b.ID),
-		"broker.rack":                    b.Zone,
-		"listeners":                      "PLAINTEXT://127.0.0.1:" + fmt.Sprint(b.port),
-		"advertised.listeners":           "PLAINTEXT://127.0.0.1:" + fmt.Sprint(b.port),
+		"listeners":                      "PLAINTEXT://" + b.Addr,
+		"advertised.listeners":           "PLAINTEXT://" + b.Addr,
 		"listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
 		"inter.broker.listener.name":     "PLAINTEXT",
 		"controller.listener.names":      "CONTROLLER",
 		"controller.quorum.voters":       b.k.voters(),
-		"log.dirs":                       b.DataDir(),
+		"log.dirs":                       strings.Join(b.DataDirs(), ","),
 
 		"auto.create.topics.enable":                        "false",
 		"default.replication.factor":                       fmt.Sprint(rf),
@@ -249,6 +283,14 @@ func (b *Broker) config() map[string]string {
 		"num.network.threads":              "2",
 		"num.io.threads":                   "4",
 		"background.threads":               "2",
+	}
+	if b.controllerPort > 0 {
+		config["process.roles"] = "broker,controller"
+		config["listeners"] += fmt.Sprintf(",CONTROLLER://%s:%d", b.Host, b.controllerPort)
+		maps.Copy(config, b.k.topicDefaults())
+	}
+	if b.Zone != "" {
+		config["broker.rack"] = b.Zone
 	}
 	maps.Copy(config, b.k.tb.options.BrokerConfig)
 	return config

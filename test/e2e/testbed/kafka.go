@@ -45,7 +45,12 @@ func (tb *Testbed) startKafka(ctx context.Context) error {
 	k := &Kafka{ClusterID: newUUID(), tb: tb, controllerPort: port, brokers: map[int]*Broker{}}
 	tb.Kafka = k
 	began := time.Now()
-	if err := k.startController(ctx); err != nil {
+	if len(tb.options.Voters) > 0 {
+		err = k.prepareVoters()
+	} else {
+		err = k.startController(ctx)
+	}
+	if err != nil {
 		return err
 	}
 	// Brokers wait for the controller by themselves, so all start together.
@@ -54,7 +59,7 @@ func (tb *Testbed) startKafka(ctx context.Context) error {
 		if tb.options.Kubernetes {
 			break // they come as pods
 		}
-		b, err := k.newBroker(i, tb.options.Zones[i%len(tb.options.Zones)], "")
+		b, err := k.newBroker(i, tb.rack(tb.options.Zones[i%len(tb.options.Zones)]))
 		if err != nil {
 			return err
 		}
@@ -83,16 +88,33 @@ func (k *Kafka) startController(ctx context.Context) error {
 		"controller.listener.names":      "CONTROLLER",
 		"auto.leader.rebalance.enable":   "true",
 		"listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-		// A cluster's defaults for topics are the controller's: it makes them.
-		"default.replication.factor": fmt.Sprint(k.replicationFactor()),
-		"min.insync.replicas":        fmt.Sprint(max(1, k.replicationFactor()-1)),
 	}
+	maps.Copy(config, k.topicDefaults())
 	maps.Copy(config, k.tb.options.BrokerConfig)
 	properties, err := writeProperties(filepath.Join(dir, "controller.properties"), config)
 	if err != nil {
 		return err
 	}
-	format, err := k.java("controller-format", nil, "kafka.tools.StorageTool", "format", "-t", k.ClusterID, "-c", properties)
+	if err := k.format(ctx, "controller-format", properties); err != nil {
+		return err
+	}
+	k.Controller, err = k.java("controller", nil, "kafka.Kafka", properties)
+	return err
+}
+
+// topicDefaults are a cluster's defaults for topics, which are the controller's:
+// it makes them.
+func (k *Kafka) topicDefaults() map[string]string {
+	return map[string]string{
+		"default.replication.factor": fmt.Sprint(k.replicationFactor()),
+		"min.insync.replicas":        fmt.Sprint(max(1, k.replicationFactor()-1)),
+	}
+}
+
+// format prepares a controller's storage with Kafka's own tool, unless it was
+// prepared before.
+func (k *Kafka) format(ctx context.Context, name, properties string) error {
+	format, err := k.java(name, nil, "kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", k.ClusterID, "-c", properties)
 	if err != nil {
 		return err
 	}
@@ -104,8 +126,22 @@ func (k *Kafka) startController(ctx context.Context) error {
 	if format.err != nil {
 		return fmt.Errorf("formatting the controller's storage: %w", format.died())
 	}
-	k.Controller, err = k.java("controller", nil, "kafka.Kafka", properties)
-	return err
+	return nil
+}
+
+// prepareVoters gives the brokers that vote their addresses, which every node's
+// configuration names before any of them runs.
+func (k *Kafka) prepareVoters() error {
+	for _, id := range k.tb.options.Voters {
+		b, err := k.newBroker(id, "")
+		if err != nil {
+			return err
+		}
+		if b.controllerPort, err = k.tb.ports.take(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // RestartController starts the controller again after it was killed or
@@ -120,6 +156,15 @@ func (k *Kafka) RestartController() error {
 }
 
 func (k *Kafka) voters() string {
+	var voters []string
+	for _, b := range k.Brokers() {
+		if b.controllerPort > 0 {
+			voters = append(voters, fmt.Sprintf("%d@%s:%d", b.ID, b.Host, b.controllerPort))
+		}
+	}
+	if len(voters) > 0 {
+		return strings.Join(voters, ",")
+	}
 	return fmt.Sprintf("%d@127.0.0.1:%d", controllerID, k.controllerPort)
 }
 
@@ -130,17 +175,25 @@ func (k *Kafka) replicationFactor() int { return min(3, k.tb.options.Brokers) }
 // java starts a main class of Kafka's with a small heap and cheap compilation:
 // many of them share two cores.
 func (k *Kafka) java(name string, jvm []string, main string, args ...string) (*Process, error) {
-	log4j, err := k.tb.asset("log4j2.properties")
+	logging, libs := "log4j2.configurationFile", k.tb.artifacts.KafkaLibs
+	asset := "log4j2.properties"
+	if k.tb.options.OldestKafka {
+		logging, libs, asset = "log4j.configuration", k.tb.artifacts.OldestKafkaLibs, "log4j.properties"
+	}
+	log4j, err := k.tb.asset(asset)
 	if err != nil {
 		return nil, err
+	}
+	if k.tb.options.OldestKafka {
+		log4j = "file:" + log4j
 	}
 	line := []string{
 		fmt.Sprintf("-Xmx%dm", k.tb.options.HeapMiB), "-Xms32m",
 		"-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData",
-		"-Djava.awt.headless=true", "-Dlog4j2.configurationFile=" + log4j,
+		"-Djava.awt.headless=true", "-D" + logging + "=" + log4j,
 	}
 	line = append(line, jvm...)
-	line = append(line, "-cp", filepath.Join(k.tb.artifacts.KafkaLibs, "*"), main)
+	line = append(line, "-cp", filepath.Join(libs, "*"), main)
 	return k.tb.processes.start(name, k.tb.Dir, nil, k.tb.artifacts.Java, append(line, args...)...)
 }
 
@@ -195,7 +248,7 @@ func (k *Kafka) AddBroker(ctx context.Context, zone string) (*Broker, error) {
 	for k.Broker(id) != nil {
 		id++
 	}
-	b, err := k.newBroker(id, zone, "")
+	b, err := k.newBroker(id, zone)
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +271,11 @@ func (k *Kafka) RemoveBroker(ctx context.Context, id int) error {
 	k.mu.Lock()
 	delete(k.brokers, id)
 	k.mu.Unlock()
-	return errors.Join(k.tellChanged(), os.RemoveAll(b.DataDir()))
+	errs := []error{k.tellChanged()}
+	for _, dir := range b.DataDirs() {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	return errors.Join(errs...)
 }
 
 func (k *Kafka) tellChanged() error {

@@ -60,12 +60,16 @@ func (n *nodeMetrics) write(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(out, "container_cpu_usage_seconds_total{%s} %g\n", pod, cpu)
 			_, _ = fmt.Fprintf(out, "container_memory_working_set_bytes{%s} %d\n", pod, memory)
 		}
-		if limit := n.tb.options.CPULimit; limit > 0 {
+		if limit := b.cpu(); limit > 0 {
 			_, _ = fmt.Fprintf(out, "kube_pod_container_resource_limits{%s,resource=\"cpu\",unit=\"core\"} %g\n", pod, limit)
 			_, _ = fmt.Fprintf(out, "container_spec_cpu_quota{%s} %g\ncontainer_spec_cpu_period{%s} 100000\n", pod, limit*1e5, pod)
 		}
-		if used, capacity, err := n.volume(b); err == nil {
-			claim := fmt.Sprintf(`namespace=%q,persistentvolumeclaim="data-%s"`, Namespace, b.PodName())
+		for i, dir := range b.DataDirs() {
+			used, capacity, err := n.volume(dir)
+			if err != nil {
+				continue
+			}
+			claim := fmt.Sprintf(`namespace=%q,persistentvolumeclaim="%s-%s"`, Namespace, volumeName(i), b.PodName())
 			_, _ = fmt.Fprintf(out, "kubelet_volume_stats_used_bytes{%s} %g\n", claim, used)
 			_, _ = fmt.Fprintf(out, "kubelet_volume_stats_capacity_bytes{%s} %g\n", claim, capacity)
 			_, _ = fmt.Fprintf(out, "kubelet_volume_stats_available_bytes{%s} %g\n", claim, max(0, capacity-used))
@@ -73,9 +77,9 @@ func (n *nodeMetrics) write(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// volume gives the bytes used in the broker's folder, and its size.
-func (n *nodeMetrics) volume(b *Broker) (used, capacity float64, err error) {
-	err = filepath.WalkDir(b.DataDir(), func(_ string, entry fs.DirEntry, err error) error {
+// volume gives the bytes used in a folder of a broker's, and its size.
+func (n *nodeMetrics) volume(dir string) (used, capacity float64, err error) {
+	err = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return ignoreGone(err)
 		}
@@ -90,14 +94,14 @@ func (n *nodeMetrics) volume(b *Broker) (used, capacity float64, err error) {
 		return nil
 	})
 	if err != nil {
-		return 0, 0, fmt.Errorf("measuring %s: %w", b.DataDir(), err)
+		return 0, 0, fmt.Errorf("measuring %s: %w", dir, err)
 	}
 	if n.tb.options.VolumeBytes > 0 {
 		return used, n.tb.options.VolumeBytes, nil
 	}
 	var stat syscall.Statfs_t
-	if err := syscall.Statfs(b.DataDir(), &stat); err != nil {
-		return 0, 0, fmt.Errorf("measuring %s: %w", b.DataDir(), err)
+	if err := syscall.Statfs(dir, &stat); err != nil {
+		return 0, 0, fmt.Errorf("measuring %s: %w", dir, err)
 	}
 	return used, float64(stat.Blocks) * float64(stat.Bsize), nil
 }

@@ -25,6 +25,7 @@ const (
 type portPool struct {
 	mu    sync.Mutex
 	locks []*os.File
+	hosts int
 }
 
 func newPortPool() *portPool { return &portPool{} }
@@ -50,6 +51,15 @@ func (p *portPool) take() (int, error) {
 		return port, nil
 	}
 	return 0, errors.New("finding a free port: 1000 tries failed")
+}
+
+// address hands out an address of this machine's own that nobody else of the
+// testbed has. Another testbed may have it too: their ports differ.
+func (p *portPool) address() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hosts++
+	return fmt.Sprintf("127.0.%d.%d", 1+p.hosts/250, 1+p.hosts%250)
 }
 
 // removed tells whether the lock file was removed by its last holder between

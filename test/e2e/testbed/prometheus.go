@@ -253,14 +253,15 @@ func (p *Prometheus) writeTargets() error {
 // TargetLabels are the labels of every series scraped from the broker, beside
 // job and instance.
 func (b *Broker) TargetLabels() map[string]string {
-	return map[string]string{
-		"zone": b.Zone, "namespace": Namespace, "pod": b.PodName(), "kubernetes_pod_name": b.PodName(),
+	labels := map[string]string{
+		"namespace": Namespace, "pod": b.PodName(), "kubernetes_pod_name": b.PodName(),
 		"strimzi_io_cluster": ClusterName, "strimzi_io_kind": "Kafka", "container": "kafka",
 	}
+	if b.Zone != "" {
+		labels["zone"] = b.Zone
+	}
+	return labels
 }
-
-// PodName is the name that the broker's pod has, or would have.
-func (b *Broker) PodName() string { return fmt.Sprintf("%s-kafka-%d", ClusterName, b.ID) }
 
 func httpGet(ctx context.Context, url string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)

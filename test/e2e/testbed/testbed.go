@@ -23,6 +23,13 @@ type Options struct {
 	Brokers int
 	// Zones are given to the brokers in turn; a, b, c when empty.
 	Zones []string
+	// NoRacks leaves every broker without a rack.
+	NoRacks bool
+	// Voters are the ids of brokers that are the cluster's controllers too; a
+	// controller of its own where there are none.
+	Voters []int
+	// OldestKafka runs the oldest Kafka that the testbed has instead of the newest.
+	OldestKafka bool
 	// BrokerConfig is added to every broker's configuration, last word.
 	BrokerConfig map[string]string
 	// HeapMiB is each broker's maximum heap; 160 when zero.
@@ -77,6 +84,14 @@ func (o Options) withDefaults() Options {
 		o.Log = func(string, ...any) {}
 	}
 	return o
+}
+
+// rack is what a broker in a zone calls its rack.
+func (tb *Testbed) rack(zone string) string {
+	if tb.options.NoRacks {
+		return ""
+	}
+	return zone
 }
 
 // Testbed is what was started.

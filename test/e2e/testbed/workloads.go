@@ -38,8 +38,14 @@ type brokerWork struct{ *Broker }
 
 func (w brokerWork) Ready(ctx context.Context) error { return w.unfenced(ctx) }
 
-// runBroker starts the broker whose id is the pod's ordinal, on the pod's
-// volume. Its address stays the same from pod to pod, as a stable name does.
+func (w brokerWork) Address() string { return w.Host }
+
+// idOffsetEnv is what the brokers' start script adds to the pod's ordinal.
+const idOffsetEnv = "ID_OFFSET"
+
+// runBroker starts the broker whose id is the pod's ordinal, and what the
+// container's environment adds to it, on the pod's volumes. Its address stays
+// the same from pod to pod, as a stable name does.
 func (a *NodeAgent) runBroker(ctx context.Context, pod *core.Pod) (Workload, error) {
 	if a.tb.Kafka == nil {
 		return nil, errors.New("the testbed was started without kafka")
@@ -48,22 +54,32 @@ func (a *NodeAgent) runBroker(ctx context.Context, pod *core.Pod) (Workload, err
 	if !ok {
 		return nil, errors.New("the pod has no ordinal: brokers are pods of a StatefulSet")
 	}
-	dir, err := a.volumeDir(ctx, pod)
+	container := pod.Spec.Containers[0]
+	for _, e := range container.Env {
+		if e.Name == idOffsetEnv {
+			offset, err := strconv.Atoi(e.Value)
+			if err != nil {
+				return nil, fmt.Errorf("reading %s: %w", idOffsetEnv, err)
+			}
+			id += offset
+		}
+	}
+	dirs, err := a.volumeDirs(ctx, pod)
 	if err != nil {
 		return nil, err
 	}
-	if dir == "" {
+	if len(dirs) == 0 {
 		// Without a claim the data live and die with the pod.
-		dir = filepath.Join(a.tb.Dir, "volumes", string(pod.UID))
+		dirs = []string{filepath.Join(a.tb.Dir, "volumes", string(pod.UID))}
 	}
 	b := a.tb.Kafka.Broker(id)
 	if b == nil {
-		if b, err = a.tb.Kafka.newBroker(id, a.zone(pod), dir); err != nil {
+		if b, err = a.tb.Kafka.newBroker(id, a.tb.rack(a.zone(pod))); err != nil {
 			return nil, err
 		}
 	}
-	b.mount(dir)
-	if err := b.Launch(); err != nil {
+	b.housed(pod.Name, a.tb.rack(a.zone(pod)), container.Resources.Limits.Cpu().AsApproximateFloat64(), dirs)
+	if err := b.Launch(ctx); err != nil {
 		return nil, err
 	}
 	return brokerWork{b}, nil
@@ -143,47 +159,6 @@ func (a *NodeAgent) runConsumer(_ context.Context, pod *core.Pod) (Workload, err
 func quantity(text string) *resource.Quantity {
 	q := resource.MustParse(text)
 	return &q
-}
-
-// KafkaSetName is the StatefulSet that DeployKafka makes.
-const KafkaSetName = ClusterName + "-kafka"
-
-// DeployKafka makes a StatefulSet of brokers in a namespace and waits until
-// all are ready. The claims outlive a scale-in, as they must.
-func (tb *Testbed) DeployKafka(ctx context.Context, namespace string, replicas int) error {
-	if err := tb.Kubernetes.EnsureNamespace(ctx, namespace); err != nil {
-		return err
-	}
-	count := int32(replicas)
-	labels := map[string]string{"app.kubernetes.io/name": "kafka", "app.kubernetes.io/instance": ClusterName}
-	set := &apps.StatefulSet{
-		ObjectMeta: metav1.ObjectMeta{Name: KafkaSetName, Labels: labels},
-		Spec: apps.StatefulSetSpec{
-			Replicas: &count, ServiceName: KafkaSetName, Selector: &metav1.LabelSelector{MatchLabels: labels},
-			PodManagementPolicy: apps.ParallelPodManagement,
-			PersistentVolumeClaimRetentionPolicy: &apps.StatefulSetPersistentVolumeClaimRetentionPolicy{
-				WhenDeleted: apps.RetainPersistentVolumeClaimRetentionPolicyType,
-				WhenScaled:  apps.RetainPersistentVolumeClaimRetentionPolicyType,
-			},
-			Template: core.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels},
-				Spec: core.PodSpec{Containers: []core.Container{{
-					Name: "kafka", Image: KafkaImage, VolumeMounts: []core.VolumeMount{{Name: "data", MountPath: "/data"}},
-				}}},
-			},
-			VolumeClaimTemplates: []core.PersistentVolumeClaim{{
-				ObjectMeta: metav1.ObjectMeta{Name: "data"},
-				Spec: core.PersistentVolumeClaimSpec{
-					AccessModes: []core.PersistentVolumeAccessMode{core.ReadWriteOnce},
-					Resources:   core.VolumeResourceRequirements{Requests: core.ResourceList{core.ResourceStorage: *quantity("1Gi")}},
-				},
-			}},
-		},
-	}
-	if _, err := tb.Kubernetes.Client.AppsV1().StatefulSets(namespace).Create(ctx, set, metav1.CreateOptions{}); err != nil {
-		return fmt.Errorf("creating the brokers' StatefulSet: %w", err)
-	}
-	return tb.Kubernetes.WaitStatefulSet(ctx, namespace, KafkaSetName, replicas)
 }
 
 // DeployConsumers makes a Deployment of consumers in a group, each reading a
