@@ -166,8 +166,11 @@ func TestStoredGrowsNoFasterThanItIsWritten(t *testing.T) {
 		"size unknown":     {topic(hour, 0), 1, 0, 3 * 3.601e9},
 		"bytes bound": {topic(map[string]string{"retention.ms": "3600000", "retention.bytes": "1000000000", "segment.bytes": "1"},
 			0), 1, 0, 3 * 1e9},
-		"compacted": {topic(map[string]string{"cleanup.policy": "compact", "retention.ms": "3600000"}, 5e9), 2, time.Hour, 3 * 10e9},
-		"for ever":  {topic(map[string]string{"retention.ms": "-1"}, 5e9), 1, time.Hour, 3 * 5e9},
+		"compacted":        {topic(map[string]string{"cleanup.policy": "compact", "retention.ms": "3600000"}, 5e9), 2, time.Hour, 3 * 10e9},
+		"for ever":         {topic(map[string]string{"retention.ms": "-1"}, 5e9), 1, time.Hour, 3 * 8.6e9}, // an hour at 1 MB/s more
+		"for ever, double": {topic(map[string]string{"retention.ms": "-1"}, 5e9), 2, time.Hour, 3 * 12.2e9},
+		"emptied by its application": {topic(map[string]string{"retention.ms": "-1", "segment.bytes": "100000000"}, 6e7), 1,
+			90 * 24 * time.Hour, 3 * 6e7},
 		"tiered": {topic(map[string]string{"retention.ms": "-1", "remote.storage.enable": "true",
 			"local.retention.ms": "60000", "segment.bytes": "1"}, 0), 1, 0, 3 * 6e7},
 	}
@@ -175,6 +178,23 @@ func TestStoredGrowsNoFasterThanItIsWritten(t *testing.T) {
 		if got := float64(StoredAt(tc.s, 1, tc.growth, tc.within)); math.Abs(got-tc.want) > 1e-3*tc.want {
 			t.Errorf("%s: %.4g B, want %.4g", name, got, tc.want)
 		}
+	}
+}
+
+func TestWhatBrokersCompressFillsAtMostAsFastAsItComesIn(t *testing.T) {
+	s := cluster.Snapshot{Topics: []cluster.Topic{{Name: "app-store-repartition", Config: map[string]string{"retention.ms": "-1"},
+		Partitions: []cluster.Partition{{Replicas: []int{0}, Load: cluster.Load{BytesInPerSecond: 1e6, SizeBytes: 5e10}}}}}}
+	if got := StoredAt(s, 1, 1, time.Hour); got != 5e10 {
+		t.Errorf("a repartition topic grows to %s", got)
+	}
+	week := map[string]string{"retention.ms": "604800000", "segment.bytes": "1"}
+	s.Topics[0].Name, s.Topics[0].Config = "t", week
+	if got := StoredAhead(s, 1, 1, 10*24*time.Hour); math.Abs(float64(got)-6.048e11) > 1e6 {
+		t.Errorf("a week of retention fills with %s, want 604.8 GB", got)
+	}
+	week["compression.type"] = "zstd"
+	if likely, most := StoredAhead(s, 1, 1, 10*24*time.Hour), StoredAt(s, 1, 1, 10*24*time.Hour); likely != 5e10 || most < 6e11 {
+		t.Errorf("compressed by brokers: %s, at most %s", likely, most)
 	}
 }
 

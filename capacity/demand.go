@@ -1,9 +1,6 @@
 package capacity
 
 import (
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -137,48 +134,6 @@ func (d Demand) Scale(in, out float64) Demand {
 	return d
 }
 
-// StoredAt is what the topics will hold after a while, when the mean rate is
-// growth times today's, given today's mean as a share of the rate now. What is
-// there now grows with the rate, since retention keeps a time span; a topic
-// whose retention is not filled yet fills at the rate it is written, up to
-//
-//	RF·min(W·T, retention.bytes·P) + RF·P·min(segment.bytes, W/P·segment.ms)
-//
-// and a topic whose size is not known is taken to be filled.
-func StoredAt(s cluster.Snapshot, meanOverNow, growth float64, within time.Duration) cluster.Bytes {
-	var sum cluster.Bytes
-	for i := range s.Topics {
-		now, rate, replicas := weigh(&s.Topics[i])
-		rate *= cluster.Bytes(meanOverNow * growth)
-		filled, known := filledSize(&s.Topics[i], rate, replicas)
-		switch {
-		case now <= 0:
-			sum += filled
-		case known:
-			now *= cluster.Bytes(max(1, growth))
-			sum += now + min(max(0, filled-now), rate*cluster.Bytes(within.Seconds()))
-		default:
-			sum += now * cluster.Bytes(max(1, growth))
-		}
-	}
-	return sum
-}
-
-// StoredFilled is what the topics hold once every retention is filled at the
-// mean rate; topics whose retention is not known count as they are.
-func StoredFilled(s cluster.Snapshot, meanOverNow float64) cluster.Bytes {
-	var sum cluster.Bytes
-	for i := range s.Topics {
-		now, rate, replicas := weigh(&s.Topics[i])
-		filled, known := filledSize(&s.Topics[i], rate*cluster.Bytes(meanOverNow), replicas)
-		if !known {
-			filled = now
-		}
-		sum += filled
-	}
-	return sum
-}
-
 // partition names one partition.
 type partition struct {
 	topic  string
@@ -193,78 +148,4 @@ func inPassing(moves []cluster.Reassignment) map[partition]int {
 		out[partition{m.Topic, m.Partition}] = max(0, min(max(len(m.Adding), len(m.Removing)), len(m.Replicas)-1))
 	}
 	return out
-}
-
-// weigh is a topic's size and a second's worth of writes, over all replicas.
-func weigh(t *cluster.Topic) (now, rate cluster.Bytes, replicas int) {
-	for j := range t.Partitions {
-		rf := len(t.Partitions[j].Replicas)
-		all := t.Partitions[j].Load.Replicated(rf)
-		replicas += rf
-		now += all.Disk
-		rate += cluster.Bytes(all.NetworkIn)
-	}
-	return now, rate, replicas
-}
-
-// filledSize is the formula above; false when the retention is not known, or
-// bounds nothing.
-func filledSize(t *cluster.Topic, rate cluster.Bytes, replicas int) (cluster.Bytes, bool) {
-	retention, bound, ok := retentionOf(t)
-	if !ok || retention < 0 && bound < 0 {
-		return 0, false
-	}
-	held := cluster.Bytes(math.Inf(1)) // kept for ever: only retention.bytes bounds it
-	if retention >= 0 {
-		held = rate * cluster.Bytes(retention.Seconds())
-	}
-	if bound >= 0 {
-		held = min(held, bound*cluster.Bytes(replicas))
-	}
-	segment, span := configBytes(t, "segment.bytes", defaultSegmentBytes), configSpan(t, "segment.ms", defaultSegmentSpan)
-	return held + min(segment*cluster.Bytes(replicas), rate*cluster.Bytes(span.Seconds())), true
-}
-
-// retentionOf reads how long, and how much per partition, a topic keeps on the
-// brokers' own disks. A tiered topic keeps its local retention only.
-func retentionOf(t *cluster.Topic) (span time.Duration, perPartition cluster.Bytes, ok bool) {
-	if strings.Contains(t.Config["cleanup.policy"], "compact") {
-		return 0, 0, false
-	}
-	_, hasSpan := t.Config["retention.ms"]
-	_, hasBytes := t.Config["retention.bytes"]
-	if !hasSpan && !hasBytes {
-		return 0, 0, false
-	}
-	span, perPartition = configSpan(t, "retention.ms", -1), configBytes(t, "retention.bytes", -1)
-	if t.Config["remote.storage.enable"] == "true" {
-		// -2 means "as retention.ms" in Kafka.
-		if v := configSpan(t, "local.retention.ms", -2); v != -2*time.Millisecond && v != -2 {
-			span = v
-		}
-		if v := configBytes(t, "local.retention.bytes", -2); v != -2 {
-			perPartition = v
-		}
-	}
-	return span, perPartition, true
-}
-
-func configBytes(t *cluster.Topic, key string, def cluster.Bytes) cluster.Bytes {
-	v, err := strconv.ParseInt(t.Config[key], 10, 64)
-	if err != nil {
-		return def
-	}
-	return cluster.Bytes(v)
-}
-
-func configSpan(t *cluster.Topic, key string, def time.Duration) time.Duration {
-	v, err := strconv.ParseInt(t.Config[key], 10, 64)
-	if err != nil {
-		return def
-	}
-	// Kafka's "for ever" is -1, but people also write numbers beyond a Duration.
-	if v > int64(math.MaxInt64/time.Millisecond) {
-		return -1
-	}
-	return time.Duration(v) * time.Millisecond
 }

@@ -25,7 +25,10 @@ type Expectations struct {
 	// Stored is what the topics hold once their retention is filled, in bytes on
 	// all disks, and never less than they hold now; 0 when it is not known.
 	Stored cluster.Bytes
-	Groups []GroupExpectation
+	// StoredLater is the same as far ahead as is looked at all: what will be wanted
+	// back by then is not let go.
+	StoredLater cluster.Bytes
+	Groups      []GroupExpectation
 	// Trusted is the forecast of what is written, and Why is why it is not.
 	Trusted bool
 	Why     string
@@ -121,7 +124,7 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 	if e.Out.err == nil || read > 0 {
 		e.Summaries = append(e.Summaries, e.Out.summary(decision.ClusterSubject, f.Now, e.Horizon, read, fs.curves))
 	}
-	e.Stored = fs.storedAt(f, e.In.mean, written*e.In.believed(), e.Horizon)
+	e.Stored, e.StoredLater = fs.storedAt(f, e.In.mean, written*e.In.believed(), e.Horizon)
 	for i := range f.Groups {
 		fs.expectGroup(ctx, f, &f.Groups[i], &e)
 	}
@@ -221,23 +224,26 @@ func (fs *forecasts) leadTime(f *Facts, learned operation.Learned) time.Duration
 // storedCache keeps the steady-state size of the topics between refreshes:
 // it changes with configs and mean rates, not from minute to minute.
 type storedCache struct {
-	at         time.Time
-	partitions int
-	value      cluster.Bytes
+	at           time.Time
+	partitions   int
+	value, later cluster.Bytes
 }
 
-// storedAt is what the topics will hold; mean is that of what was written in
+// storedAt is what the topics will hold, at the horizon and as far ahead as is
+// looked at all; mean is that of what was written in
 // the last day, and now what is written, in bytes a second.
-func (fs *forecasts) storedAt(f *Facts, mean, now float64, horizon time.Duration) cluster.Bytes {
+func (fs *forecasts) storedAt(f *Facts, mean, now float64, horizon time.Duration) (soon, later cluster.Bytes) {
 	s := &fs.stored
 	if s.partitions != f.Demand.Partitions || f.Now.Sub(s.at) >= fs.pace.refresh {
 		share := 1.0
 		if !math.IsNaN(mean) && now > 0 {
 			share = mean / now
 		}
-		*s = storedCache{at: f.Now, partitions: f.Demand.Partitions, value: capacity.StoredAt(f.Snapshot, share, 1, horizon)}
+		*s = storedCache{at: f.Now, partitions: f.Demand.Partitions, value: capacity.StoredAt(f.Snapshot, share, 1, horizon),
+			later: capacity.StoredAhead(f.Snapshot, share, 1, longestHorizon)}
 	}
-	return max(s.value, f.Demand.Stored)
+	soon = max(s.value, f.Demand.Stored)
+	return soon, max(soon, s.later)
 }
 
 // watch keeps account of how a forecast comes out.

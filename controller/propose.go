@@ -126,7 +126,11 @@ func (s *proposer) brokers(r readings, p *Proposed) {
 			p.note("%d brokers would do for what is known, %d are kept: %s", need, current, why)
 			return
 		}
-		p.Recommended = min(current, max(need, w.Highest))
+		p.Recommended = min(current, max(need, w.Highest, r.Requirement.Keep-r.Others))
+		if p.Recommended > max(need, w.Highest) {
+			p.note("%d brokers would do now, %d are kept: what is stored will need %d within %s", need, p.Recommended,
+				r.Requirement.Keep, decision.Rounded(longestHorizon))
+		}
 	}
 	if r.inFlight || p.Recommended == current {
 		return

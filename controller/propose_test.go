@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/metrics"
@@ -94,3 +96,21 @@ func (s *fixedScaler) Current(context.Context) (actuators.Scale, error) {
 	return actuators.Scale{Replicas: s.n, Ready: s.n}, nil
 }
 func (*fixedScaler) Set(context.Context, actuators.Scale) error { return nil }
+
+func TestBrokersThatGrowingDataWillNeedAreNotLetGo(t *testing.T) {
+	for keep, want := range map[int]int{3: 3, 5: 5, 9: 6} {
+		s := proposer{spec: policy.Spec{Mode: policy.Recommend, Brokers: policy.Brokers{Min: 1, MaxStep: 9}}, needs: map[string]*needs{}}
+		p := Proposed{Needs: map[string]gates.NeedWindow{}}
+		s.brokers(readings{
+			Facts:        &Facts{Now: start, Asked: 6},
+			Expectations: &Expectations{Trusted: true},
+			Requirement:  &Requirement{Requirement: capacity.Requirement{Brokers: 3, Complete: true}, Keep: keep},
+		}, &p)
+		if p.Recommended != want {
+			t.Errorf("3 are needed now and %d within a week: %d of 6 are recommended, want %d", keep, p.Recommended, want)
+		}
+		if told := len(p.Notes) > 0; told != (keep > 3) {
+			t.Errorf("notes %q", p.Notes)
+		}
+	}
+}

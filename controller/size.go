@@ -15,7 +15,10 @@ type Requirement struct {
 	// AsIs is the brokers that all there is needs as it is now, and Load those
 	// of them that the load itself needs.
 	AsIs, Load int
-	Groups     []GroupRequirement // in the policy's order
+	// Keep is the brokers that are needed once topics have grown to what they will
+	// hold in longestHorizon: none of them is let go.
+	Keep   int
+	Groups []GroupRequirement // in the policy's order
 }
 
 // GroupRequirement is what a group needs, in replicas.
@@ -30,7 +33,12 @@ type GroupRequirement struct {
 
 // Size turns facts and expectations into the requirement. It is pure.
 func Size(m capacity.Model, f *Facts, e *Expectations) Requirement {
-	r := Requirement{Requirement: m.Size(peakDemand(f, e), f.Brokers)}
+	peak := peakDemand(f, e)
+	r := Requirement{Requirement: m.Size(peak, f.Brokers)}
+	if peak.Stored >= 0 {
+		peak.Stored = max(peak.Stored, e.StoredLater)
+	}
+	r.Keep = m.Size(peak, f.Brokers).Brokers
 	r.LeadTimeSeconds = e.LeadTime.Seconds()
 	if f.LoadPartlyUnknown() || e.Doubted {
 		r.Complete = false

@@ -189,12 +189,12 @@ func (p *lookahead) assumeRates() {
 
 func (p *lookahead) plan() Outlook {
 	o := Outlook{Version: Version, From: p.from, HorizonSeconds: p.Horizon.Seconds(), BrokersNow: p.facts.Brokers}
-	needed := p.size(p.peakNow, 1)
+	needed := p.size(p.peakNow, 1, 0)
 	o.BrokersNeededNow = needed.Brokers
 	for at := p.from; at.Before(p.from.Add(p.Horizon)); at = at.Add(month) {
 		o.Months = append(o.Months, p.month(at, minTime(at.Add(month), p.from.Add(p.Horizon))))
 	}
-	o.Requirement = p.size(o.Months[len(o.Months)-1].PeakBytesIn.Mid, p.meanGrowth(p.Horizon))
+	o.Requirement = p.size(o.Months[len(o.Months)-1].PeakBytesIn.Mid, p.meanGrowth(p.Horizon), p.Horizon)
 	o.BindingConstraint = o.Requirement.Bottleneck
 	toFill := capacity.DataToFill(max(0, p.now.Stored), p.facts.Brokers, p.facts.Brokers+1)
 	o.LeadTimeSeconds = capacity.LeadTime(p.Start, 0, toFill, p.MoveRate).Seconds()
@@ -250,14 +250,14 @@ func (p *lookahead) meanGrowth(after time.Duration) float64 {
 	return 1
 }
 
-// demand is the load of a peak, with data for a growth of the mean.
-func (p *lookahead) demand(peak, growth float64) capacity.Demand {
+// demand is the load of a peak after a while, with data for a growth of the mean.
+func (p *lookahead) demand(peak, growth float64, after time.Duration) capacity.Demand {
 	d := p.now
 	if d.Produced > 0 {
 		f := peak / float64(d.Produced)
 		d = d.Scale(f, f)
 	}
-	if s := capacity.StoredAt(p.Snapshot, p.meanShare(), growth, 0); s > 0 {
+	if s := capacity.StoredAhead(p.Snapshot, p.meanShare(), growth, after); s > 0 {
 		d.Stored = s
 	}
 	return d
@@ -271,8 +271,8 @@ func (p *lookahead) meanShare() float64 {
 	return 1
 }
 
-func (p *lookahead) size(peak, growth float64) capacity.Requirement {
-	r := p.Model.Size(p.demand(peak, growth), p.facts)
+func (p *lookahead) size(peak, growth float64, after time.Duration) capacity.Requirement {
+	r := p.Model.Size(p.demand(peak, growth, after), p.facts)
 	r.Brokers = max(r.Brokers, p.Min)
 	return r
 }
@@ -286,11 +286,12 @@ func (p *lookahead) month(from, to time.Time) Month {
 	}
 	end := p.load(to)
 	m.PeakBytesIn = Range{max(low, end.Low), max(mid, end.Mid), max(high, end.High)}
-	growth := p.meanGrowth(to.Sub(p.from))
-	r := p.size(m.PeakBytesIn.Mid, growth)
-	m.Brokers = Sizes{p.size(m.PeakBytesIn.Low, growth).Brokers, r.Brokers, p.size(m.PeakBytesIn.High, growth).Brokers}
+	after := to.Sub(p.from)
+	growth := p.meanGrowth(after)
+	r := p.size(m.PeakBytesIn.Mid, growth, after)
+	m.Brokers = Sizes{p.size(m.PeakBytesIn.Low, growth, after).Brokers, r.Brokers, p.size(m.PeakBytesIn.High, growth, after).Brokers}
 	m.BindingConstraint = r.Bottleneck
-	m.StoredBytes = max(0, float64(p.demand(m.PeakBytesIn.Mid, growth).Stored))
+	m.StoredBytes = max(0, float64(p.demand(m.PeakBytesIn.Mid, growth, after).Stored))
 	m.DiskPerBroker = m.StoredBytes / float64(max(1, r.Brokers))
 	replicas := 0
 	m.Consumers, m.Partitions, replicas = p.consumers(m.PeakBytesIn.Mid)

@@ -43,7 +43,7 @@ func (p *lookahead) runsOut(leadSeconds float64) *RunsOut {
 		out.OrderBy = out.At.Add(-time.Duration(leadSeconds * float64(time.Second)))
 	} else {
 		growth := p.meanGrowth(out.Earliest.Sub(p.from))
-		out.Constraint = p.size(p.load(out.Earliest).High, growth).Bottleneck
+		out.Constraint = p.size(p.load(out.Earliest).High, growth, out.Earliest.Sub(p.from)).Bottleneck
 	}
 	return out
 }
@@ -52,7 +52,7 @@ func (p *lookahead) exceeds(first *time.Time, at time.Time, peak, growth float64
 	if !first.IsZero() {
 		return
 	}
-	r := p.size(peak, growth)
+	r := p.size(peak, growth, at.Sub(p.from))
 	if r.Brokers <= p.facts.Brokers {
 		return
 	}
@@ -66,7 +66,7 @@ func (p *lookahead) exceeds(first *time.Time, at time.Time, peak, growth float64
 func (p *lookahead) shapes() []ShapeCost {
 	var out []ShapeCost
 	end := p.Horizon
-	d := p.demand(p.load(p.from.Add(end)).Mid, p.meanGrowth(end))
+	d := p.demand(p.load(p.from.Add(end)).Mid, p.meanGrowth(end), end)
 	for _, s := range capacity.Shapes() {
 		price, ok := s.HourlyPrice, p.ShapePrices == nil
 		if p.ShapePrices != nil {
@@ -176,7 +176,7 @@ func without(brokers []cluster.Broker, what Part) []cluster.Broker {
 func (p *lookahead) carry(e *LossEffect, zone bool) {
 	m := p.Model
 	m.Survive = capacity.Loss{}
-	r := m.Size(p.demand(p.peakNow, 1), p.facts)
+	r := m.Size(p.demand(p.peakNow, 1, 0), p.facts)
 	need := 0
 	for _, c := range r.Constraints {
 		if c.Advisory || c.Unknown != "" || zone && slices.Contains(zoneBrings, c.Name) {
@@ -237,10 +237,7 @@ func (p *lookahead) notes(o Outlook) []string {
 			}
 		}
 	}
-	if filled := capacity.StoredFilled(p.Snapshot, p.meanShare()); p.now.Stored > 0 && filled > fillMargin*p.now.Stored {
-		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: "+
-			"if it has not run its time yet, or is raised, disks need that much", p.now.Stored, filled))
-	}
+	out = append(out, p.fills()...)
 	if p.Max > 0 {
 		for _, m := range o.Months {
 			if m.Brokers.Mid > p.Max {
@@ -250,6 +247,34 @@ func (p *lookahead) notes(o Outlook) []string {
 		}
 	}
 	return out
+}
+
+// fills says what is stored that this plan may be wrong about, or that will not stay
+// as it is.
+func (p *lookahead) fills() (out []string) {
+	filled, likely := capacity.StoredFilled(p.Snapshot, p.meanShare()), capacity.StoredAhead(p.Snapshot, p.meanShare(), 1, p.Horizon)
+	if p.now.Stored > 0 && filled > fillMargin*max(likely, p.now.Stored) {
+		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: "+
+			"brokers compress some of it, and if it has not run its time yet, or is raised, disks need up to that much", p.now.Stored, filled))
+	}
+	grows := capacity.GrowsADay(p.Snapshot, p.meanShare())
+	if grows <= 0 || p.now.Stored < 0 {
+		return out
+	}
+	var disks cluster.Bytes
+	for _, b := range p.Snapshot.Brokers {
+		if b.State == cluster.BrokerAlive {
+			disks += b.Capacity.DiskBytes
+		}
+	}
+	note := fmt.Sprintf("topics that are kept for ever grow by %s a day", grows)
+	if limit := p.Model.Limits.Disk; disks > 0 && limit > 0 {
+		days := func(share cluster.Ratio) float64 {
+			return max(0, float64((disks*cluster.Bytes(share)-p.now.Stored)/grows))
+		}
+		note += fmt.Sprintf(": %.0f %% of the %s there are will be used in %.1f days, and all in %.1f", 100*limit, disks, days(limit), days(1))
+	}
+	return append(out, note)
 }
 
 // notes say how far the trend can be trusted.
