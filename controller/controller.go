@@ -133,6 +133,7 @@ func (c *Controller) Tick(ctx context.Context) (decision.Decision, error) {
 	if err == nil {
 		c.lastGood.Store(now.UnixNano())
 	}
+	d.Plain()
 	c.record(ctx, d)
 	return d, err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
 )
@@ -58,6 +59,7 @@ func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) 
 		return f, fmt.Errorf("observing the cluster: %w", err)
 	}
 	f.Snapshot = snap
+	f.Snapshot.Stale = plainStale(snap.Stale)
 	if age := now.Sub(snap.TakenAt); !snap.TakenAt.IsZero() && age > c.spec.Gates.StaleAfter.D() {
 		f.stale(cluster.SignalSnapshot, cluster.CauseOld, fmt.Sprintf("was taken %s ago", age.Round(time.Second)))
 	}
@@ -89,10 +91,20 @@ func seenOf(f *Facts) decision.Seen {
 	}
 }
 
+// plainStale is what is not known, in words that are fit to be shown: a server's
+// answer may be five megabytes of text.
+func plainStale(all []cluster.StaleSignal) []cluster.StaleSignal {
+	out := slices.Clone(all) // the observer's own list is never written to
+	for i := range out {
+		out[i].Reason = plain.Text(out[i].Reason)
+	}
+	return out
+}
+
 // stale adds to what is not known.
 func (f *Facts) stale(signal cluster.Signal, cause cluster.Cause, reason string) {
 	// The snapshot's own list is shared with the observer: never written to.
-	f.Snapshot.Stale = append(slices.Clone(f.Snapshot.Stale), cluster.StaleSignal{Signal: signal, Cause: cause, Reason: reason})
+	f.Snapshot.Stale = append(slices.Clone(f.Snapshot.Stale), cluster.StaleSignal{Signal: signal, Cause: cause, Reason: plain.Text(reason)})
 	slices.SortFunc(f.Snapshot.Stale, func(a, b cluster.StaleSignal) int { return cmp.Compare(a.Signal, b.Signal) })
 }
 

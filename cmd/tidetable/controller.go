@@ -12,6 +12,7 @@ import (
 	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/daemon"
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 
 	"github.com/spf13/cobra"
 
@@ -95,6 +96,7 @@ func newControllerCmd() *cobra.Command {
 			return err
 		}
 		logger := newLogger(cmd.ErrOrStderr(), f.logLevel.value)
+		daemon.BoundMemory()
 		switch {
 		case f.once || f.input != "":
 			return f.runOnce(cmd, logger, *out)
@@ -125,7 +127,18 @@ func (f *controllerFlags) check() error {
 func newLogger(w io.Writer, level string) *slog.Logger {
 	var l slog.Level
 	_ = l.UnmarshalText([]byte(strings.ToUpper(level))) // the flag allows only names it knows
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l}))
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: l, ReplaceAttr: plainAttr}))
+}
+
+// plainAttr keeps what others say short, and on one line.
+func plainAttr(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(plain.Text(v))
+	case error:
+		a.Value = slog.StringValue(plain.Text(v.Error()))
+	}
+	return a
 }
 
 // runOnce goes round once and prints the decision.

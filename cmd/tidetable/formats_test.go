@@ -323,7 +323,7 @@ func policySchema(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	root := crd.Spec.Versions[0].Schema.OpenAPI
-	plain(root)
+	plainValue(root)
 	delete(root["properties"].(map[string]any), "status")
 	root["$schema"], root["title"] = "https://json-schema.org/draft/2020-12/schema", "KafkaCapacityPolicy"
 	out, err := json.MarshalIndent(root, "", "  ")
@@ -334,7 +334,7 @@ func policySchema(t *testing.T) []byte {
 }
 
 // plain turns OpenAPI's schema into JSON schema, in place.
-func plain(s map[string]any) {
+func plainValue(s map[string]any) {
 	if least, exclusive := s["minimum"], s["exclusiveMinimum"]; exclusive == true {
 		delete(s, "minimum")
 		s["exclusiveMinimum"] = least
@@ -342,7 +342,7 @@ func plain(s map[string]any) {
 	for key, v := range s {
 		switch child := v.(type) {
 		case map[string]any:
-			plain(child)
+			plainValue(child)
 		default:
 			if key == "format" && (child == "int32" || child == "int64") {
 				delete(s, key)

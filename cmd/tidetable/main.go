@@ -13,6 +13,7 @@ import (
 	_ "time/tzdata" // windows and schedules must work in an image without zone files
 
 	"github.com/spf13/cobra"
+	"github.com/tidetable/tidetable/internal/plain"
 )
 
 // Exit codes that scripts rely on.
@@ -48,7 +49,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root := newRootCmd()
 	root.SetArgs(args)
 	root.SetIn(stdin)
-	root.SetOut(stdout)
+	root.SetOut(plain.Writer(stdout))
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var found foundError
@@ -57,13 +58,13 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case err == nil:
 		return exitDone
 	case errors.As(err, &found):
-		fmt.Fprintf(stderr, "tidetable: %v\n", err)
+		fmt.Fprintf(plain.Writer(stderr), "tidetable: %v\n", err)
 		return exitFound
 	case errors.As(err, &unproven):
-		fmt.Fprintf(stderr, "tidetable: %v\n", err)
+		fmt.Fprintf(plain.Writer(stderr), "tidetable: %v\n", err)
 		return exitUnproven
 	default:
-		fmt.Fprintf(stderr, "tidetable: %v\n", err)
+		fmt.Fprintf(plain.Writer(stderr), "tidetable: %v\n", err)
 		return exitBadInput
 	}
 }

@@ -17,7 +17,7 @@ import (
 const module = "github.com/tidetable/tidetable/"
 
 // leaves may be imported by every room but cluster: they know nobody.
-var leaves = []string{"internal/files", "internal/report", "internal/shareddata", "internal/strictyaml"}
+var leaves = []string{"internal/files", "internal/plain", "internal/report", "internal/shareddata", "internal/strictyaml"}
 
 // anything is what the rooms that wire may know: all that stands below them.
 var anything = []string{"..."}
