@@ -79,6 +79,9 @@ func DemandOf(s cluster.Snapshot) Demand {
 		}
 		d.MaxRF = max(d.MaxRF, least)
 	}
+	if held, ok := measuredDisk(&s); ok && d.Stored > 0 && held <= mostBesideLogs*d.Stored {
+		d.Stored = max(d.Stored, held)
+	}
 	for rf := range arriving {
 		if arriving[rf] > 0 || disk[rf] > 0 {
 			d.Spread = append(d.Spread, Spread{RF: rf, Arriving: arriving[rf] / max(1, float64(d.Replicated)),
@@ -113,6 +116,26 @@ func measuredCPU(brokers []cluster.Broker) (sum cluster.Cores, alive int) {
 		alive++
 	}
 	return sum, alive
+}
+
+// mostBesideLogs is how many times the partitions' sizes a disk may hold and still
+// be the logs': indexes and deleted segments take a few per cent. A judgement.
+const mostBesideLogs = 1.5
+
+// measuredDisk is what the alive brokers' disks were measured to hold; false unless
+// each was, and while replicas are being moved: those that come are no demand.
+func measuredDisk(s *cluster.Snapshot) (sum cluster.Bytes, ok bool) {
+	for i := range s.Brokers {
+		b := &s.Brokers[i]
+		if b.State != cluster.BrokerAlive {
+			continue
+		}
+		if b.Usage == nil || b.Usage.DiskBytes <= 0 {
+			return 0, false
+		}
+		sum += b.Usage.DiskBytes
+	}
+	return sum, len(s.Reassignments) == 0
 }
 
 // Scale is the demand when clients write in times as much and read out times

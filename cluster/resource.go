@@ -105,14 +105,20 @@ func lessButSome[T ~float64](a, b T) T {
 	return a
 }
 
+// sent is what all replicas of a partition send together: what is consumed, and one
+// copy to each follower.
+func (l Load) sent(rf int) BytesPerSecond {
+	return l.BytesOutPerSecond + l.BytesInPerSecond*BytesPerSecond(max(0, rf-1))
+}
+
 // Leader is what the leader of a partition with rf replicas costs its broker:
 // it receives what is produced, and sends out what is consumed and one copy to
-// each follower.
+// each follower, but for what followers send in its place.
 func (l Load) Leader(rf int) Footprint {
 	return Footprint{
 		CPU:        l.LeaderCPUCores,
 		NetworkIn:  l.BytesInPerSecond,
-		NetworkOut: l.BytesOutPerSecond + l.BytesInPerSecond*BytesPerSecond(max(0, rf-1)),
+		NetworkOut: max(0, l.sent(rf)-l.FollowerBytesOutPerSecond*BytesPerSecond(max(0, rf-1))),
 		Disk:       l.SizeBytes,
 	}
 }
@@ -120,7 +126,7 @@ func (l Load) Leader(rf int) Footprint {
 // Follower is what a follower costs its broker: it receives what is produced
 // and, as long as nobody fetches from followers, sends nothing.
 func (l Load) Follower() Footprint {
-	return Footprint{CPU: l.FollowerCPUCores, NetworkIn: l.BytesInPerSecond, Disk: l.SizeBytes}
+	return Footprint{CPU: l.FollowerCPUCores, NetworkIn: l.BytesInPerSecond, NetworkOut: l.FollowerBytesOutPerSecond, Disk: l.SizeBytes}
 }
 
 // Replicated is what a partition with rf replicas costs all its brokers
@@ -129,6 +135,7 @@ func (l Load) Replicated(rf int) Footprint {
 	f := l.Leader(rf)
 	f.CPU += l.FollowerCPUCores * Cores(max(0, rf-1))
 	f.NetworkIn *= BytesPerSecond(rf)
+	f.NetworkOut = l.sent(rf)
 	f.Disk *= Bytes(rf)
 	return f
 }

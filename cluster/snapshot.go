@@ -101,6 +101,9 @@ type Load struct {
 	LeaderCPUCores      Cores             `json:"leaderCpuCores"`
 	FollowerCPUCores    Cores             `json:"followerCpuCores"`
 	SizeBytes           Bytes             `json:"sizeBytes"`
+	// FollowerBytesOutPerSecond is what each follower sends in the leader's place; 0
+	// where nobody fetches from followers. See ShareReads.
+	FollowerBytesOutPerSecond BytesPerSecond `json:"followerBytesOutPerSecond,omitempty"`
 }
 
 // Group is one consumer group.

@@ -212,7 +212,8 @@ func (v *validator) load(at string, i int, l *Load) {
 	// The common case must not build paths: there are millions of values.
 	if okQuantity(float64(l.BytesInPerSecond)) && okQuantity(float64(l.BytesOutPerSecond)) &&
 		okQuantity(float64(l.MessagesInPerSecond)) && okQuantity(float64(l.LeaderCPUCores)) &&
-		okQuantity(float64(l.FollowerCPUCores)) && okQuantity(float64(l.SizeBytes)) {
+		okQuantity(float64(l.FollowerCPUCores)) && okQuantity(float64(l.SizeBytes)) &&
+		okQuantity(float64(l.FollowerBytesOutPerSecond)) {
 		return
 	}
 	for _, q := range loadFields(*l) {
@@ -295,6 +296,7 @@ func loadFields(l Load) []field {
 		{"leaderCpuCores", float64(l.LeaderCPUCores)},
 		{"followerCpuCores", float64(l.FollowerCPUCores)},
 		{"sizeBytes", float64(l.SizeBytes)},
+		{"followerBytesOutPerSecond", float64(l.FollowerBytesOutPerSecond)},
 	}
 }
 

@@ -58,6 +58,7 @@ func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) 
 	if err != nil {
 		return f, fmt.Errorf("observing the cluster: %w", err)
 	}
+	snap.ShareReads()
 	f.Snapshot = snap
 	f.Snapshot.Stale = plainStale(snap.Stale)
 	if age := now.Sub(snap.TakenAt); !snap.TakenAt.IsZero() && age > c.spec.Gates.StaleAfter.D() {

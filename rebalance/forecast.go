@@ -51,6 +51,7 @@ func (b ForecastBlock) of(topic string) float64 {
 func scaleLoad(l cluster.Load, m float64) cluster.Load {
 	l.BytesInPerSecond *= cluster.BytesPerSecond(m)
 	l.BytesOutPerSecond *= cluster.BytesPerSecond(m)
+	l.FollowerBytesOutPerSecond *= cluster.BytesPerSecond(m)
 	l.MessagesInPerSecond *= cluster.MessagesPerSecond(m)
 	l.LeaderCPUCores *= cluster.Cores(m)
 	l.FollowerCPUCores *= cluster.Cores(m)

@@ -157,3 +157,17 @@ func byShape(c cluster.Capacity, most float64) float64 {
 	}
 	return 1
 }
+
+// weighLeaders takes the leaders' own weight away where followers serve what is
+// read: there a leader costs its broker what any replica does, and what is left of
+// the difference is counted where it is used.
+func (p *problem) weighLeaders(s cluster.Snapshot) {
+	for _, t := range s.Topics {
+		for i := range t.Partitions {
+			if t.Partitions[i].Load.FollowerBytesOutPerSecond > 0 {
+				p.weight[leadersIndex] = 0
+				return
+			}
+		}
+	}
+}

@@ -269,3 +269,20 @@ func TestBrokersOfTwoSizesThatAreEvenlyFullStayAsTheyAre(t *testing.T) {
 		t.Errorf("%v move: disks go from %+v to %+v", p.BytesToMove, p.Before.Resources["disk"], p.After.Resources["disk"])
 	}
 }
+
+func TestLeadersStayWhereFollowersServeWhatIsRead(t *testing.T) {
+	s := layout(0, []string{"a", "b", "c", "a", "b", "c"}, repeat(12, []int{0, 1, 2}, []int{3, 4, 5})...)
+	for i := range s.Topics[0].Partitions {
+		s.Topics[0].Partitions[i].Load.LeaderCPUCores = 0.02
+	}
+	if p := mustPlan(t, s, Options{}); p.LeaderMoves == 0 {
+		t.Fatal("no leader moves where nothing was measured")
+	}
+	for i := range s.Brokers {
+		s.Brokers[i].Usage = &cluster.Usage{NetworkOutBytesPerSecond: 7.5e6}
+	}
+	p := mustPlan(t, s, Options{})
+	if p.LeaderMoves > 0 || len(p.Moves) > 0 || !says(p.Warnings, "fetch from followers") {
+		t.Errorf("%d leaders move; the plan says %q", p.LeaderMoves, p.Warnings)
+	}
+}

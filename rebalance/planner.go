@@ -25,6 +25,7 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	if err != nil {
 		return Plan{}, err
 	}
+	shared := s.ShareReads()
 	now := s
 	s = settle(s)
 	sized, changed, err := resize(s, o)
@@ -44,6 +45,9 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	}
 	plan := sr.newPlan(s, before, o)
 	plan.Warnings = p.warnings(s, now)
+	if shared {
+		plan.Warnings = append(plan.Warnings, "what brokers send was measured to be shared by leaders and followers: consumers fetch from followers")
+	}
 	return plan, nil
 }
 

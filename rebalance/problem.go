@@ -79,6 +79,7 @@ func newProblem(s cluster.Snapshot, o Options) *problem {
 	}
 	p.findIdeals()
 	p.weighRelevance()
+	p.weighLeaders(s)
 	p.findLocality(s, o.Locality)
 	return p
 }
