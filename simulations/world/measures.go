@@ -154,5 +154,3 @@ func ratio(a, b float64) float64 {
 	}
 	return a / b
 }
-
-func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -145,7 +147,7 @@ func (h *head) named(l labels.Labels) *headSeries {
 	}
 	s := &headSeries{labels: l.Copy()}
 	h.byHash[hash] = append(h.byHash[hash], s)
-	name := s.labels.Get(labels.MetricName)
+	name := s.labels.Get(model.MetricNameLabel)
 	h.byName[name] = append(h.byName[name], s)
 	return s
 }
@@ -200,7 +202,7 @@ func (h *head) selected(_ context.Context, mint, maxt int64, matchers []*labels.
 // candidates is the series of a metric's name where one is given, else all.
 func (h *head) candidates(matchers []*labels.Matcher) (all []*headSeries) {
 	for _, m := range matchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
 			return h.byName[m.Value]
 		}
 	}
