@@ -286,3 +286,66 @@ func TestLeadersStayWhereFollowersServeWhatIsRead(t *testing.T) {
 		t.Errorf("%d leaders move; the plan says %q", p.LeaderMoves, p.Warnings)
 	}
 }
+
+func TestAnIdleTopicOnFewBrokersIsSpread(t *testing.T) {
+	zones := []string{"a", "b", "c", "a", "b", "c", "a", "b", "c", "a", "b", "c"}
+	// 16 busy partitions even over all; 8 idle ones on the first three brokers, and
+	// 24 of another idle topic on the others, so that every count is even.
+	var busy [][]int
+	for k := range 16 {
+		first := 3 * (k % 4)
+		busy = append(busy, []int{first + k/4%3, first + (k/4+1)%3, first + (k/4+2)%3})
+	}
+	s := layout(0, zones, busy...)
+	idle := func(name string, reps [][]int) cluster.Topic {
+		topic := cluster.Topic{Name: name}
+		for i, r := range reps {
+			topic.Partitions = append(topic.Partitions, cluster.Partition{Partition: i, Replicas: r, ISR: r, Leader: r[0]})
+		}
+		return topic
+	}
+	few := repeat(8, []int{0, 1, 2}, []int{1, 2, 0}, []int{2, 0, 1})
+	others := repeat(24, []int{3, 4, 5}, []int{6, 7, 8}, []int{9, 10, 11}, []int{4, 5, 3}, []int{7, 8, 6}, []int{10, 11, 9})
+	s.Topics = append(s.Topics, idle("few", few), idle("others", others))
+	p := mustPlan(t, s, Options{})
+	on := map[string]map[int]int{"few": {}, "others": {}}
+	after := carryOut(s, p)
+	for _, topic := range after.Topics[1:] {
+		for _, q := range topic.Partitions {
+			for _, b := range q.Replicas {
+				on[topic.Name][b]++
+			}
+		}
+	}
+	for b := range zones {
+		if on["few"][b] != 2 || on["others"][b] != 6 {
+			t.Errorf("broker %d holds %d and %d of the idle topics, want 2 and 6", b, on["few"][b], on["others"][b])
+		}
+	}
+	if p.BytesToMove > 0 || p.After.ImbalancePoints > p.Before.ImbalancePoints+1e-9 {
+		t.Errorf("%v move, and the imbalance goes from %v to %v", p.BytesToMove, p.Before.ImbalancePoints, p.After.ImbalancePoints)
+	}
+	if again := mustPlan(t, after, Options{}); len(again.Moves) > 0 {
+		t.Errorf("%d partitions move again", len(again.Moves))
+	}
+	for _, m := range mistakesOf(s, p) {
+		t.Error(m)
+	}
+}
+
+func TestWithoutAnyTrafficNoTopicIsTakenToBeIdle(t *testing.T) {
+	s := layout(0, []string{"", "", "", ""}, repeat(8, []int{0, 1}, []int{1, 0})...)
+	s.Topics = append(s.Topics, cluster.Topic{Name: "other", Partitions: slices.Clone(s.Topics[0].Partitions)})
+	for ti := range s.Topics {
+		for i := range s.Topics[ti].Partitions {
+			q := &s.Topics[ti].Partitions[i]
+			q.Load = cluster.Load{}
+			if ti == 1 {
+				q.Replicas, q.ISR, q.Leader = []int{2 + i%2, 3 - i%2}, []int{2, 3}, 2+i%2
+			}
+		}
+	}
+	if p := mustPlan(t, s, Options{}); len(p.Moves) > 0 {
+		t.Errorf("%d partitions move", len(p.Moves))
+	}
+}

@@ -84,7 +84,11 @@ func (sr *search) run(ctx context.Context) error {
 	if sr.o.Budget != nil {
 		return sr.budgeted(ctx)
 	}
-	return sr.free(ctx)
+	if err := sr.free(ctx); err != nil {
+		return err
+	}
+	sr.spread()
+	return nil
 }
 
 // objective is what the plan is judged by, in points: imbalance, what is left
