@@ -91,7 +91,7 @@ func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) 
 	}
 	b.topicOperator = r.topicOperator
 	election := kube.Election{
-		Client: clients.Kube, Namespace: clients.Namespace, Name: k.Lease,
+		Client: clients.Lease, Namespace: clients.Namespace, Name: k.Lease,
 		Identity: identity(), Logger: b.Logger, Now: time.Now,
 	}
 	return election.Run(ctx, r.lead)
@@ -99,7 +99,7 @@ func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) 
 
 // Reviewer asks the API server for the rights of the page's readers.
 func Reviewer(clients *kube.Clients) web.Reviewer {
-	return clusterReviewer{kube.Reviewer{Client: clients.Kube}, clients.Namespace}
+	return clusterReviewer{kube.Reviewer{Client: clients.Reviews}, clients.Namespace}
 }
 
 // identity is this process's name in the Lease. The random part tells two

@@ -17,11 +17,14 @@ import (
 
 // Clients are the API's clients, made from one configuration.
 type Clients struct {
-	Config    *rest.Config
-	Kube      kubernetes.Interface
-	Dynamic   dynamic.Interface
-	Mapper    *restmapper.DeferredDiscoveryRESTMapper
-	Namespace string // where we run, or the kubeconfig's
+	Config *rest.Config
+	Kube   kubernetes.Interface
+	// Lease renews the Lease, and Reviews asks who people are: each has a bound of
+	// its own, so that no reader of the page can cost the leader its Lease.
+	Lease, Reviews kubernetes.Interface
+	Dynamic        dynamic.Interface
+	Mapper         *restmapper.DeferredDiscoveryRESTMapper
+	Namespace      string // where we run, or the kubeconfig's
 }
 
 // Connect loads the in-cluster configuration, or the given kubeconfig (or
@@ -59,6 +62,14 @@ func NewClients(cfg *rest.Config, namespace string) (*Clients, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the dynamic client: %w", err)
 	}
+	lease, err := kubernetes.NewForConfig(rest.CopyConfig(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("making the Lease's client: %w", err)
+	}
+	reviews, err := kubernetes.NewForConfig(rest.CopyConfig(cfg))
+	if err != nil {
+		return nil, fmt.Errorf("making the reviews' client: %w", err)
+	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(k.Discovery()))
-	return &Clients{Config: cfg, Kube: k, Dynamic: d, Mapper: mapper, Namespace: namespace}, nil
+	return &Clients{Config: cfg, Kube: k, Lease: lease, Reviews: reviews, Dynamic: d, Mapper: mapper, Namespace: namespace}, nil
 }

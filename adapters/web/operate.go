@@ -60,6 +60,8 @@ type knownUser struct {
 	at   time.Time
 }
 
+var errInvalidToken = errors.New("the token is not valid")
+
 var errNoToken = errors.New("want a Kubernetes token in the Authorization header")
 
 // whoIs authenticates the request. Answers are kept for a short while, under
@@ -75,29 +77,38 @@ func (s *server) whoIs(r *http.Request) (User, error) {
 	s.mu.Lock()
 	k, ok := s.known[key]
 	s.mu.Unlock()
-	if ok && now.Sub(k.at) < userAge {
+	switch {
+	case ok && k.user.Name != "" && now.Sub(k.at) < userAge:
 		return k.user, nil
+	case ok && k.user.Name == "" && now.Sub(k.at) < invalidTokens:
+		return User{}, errInvalidToken
 	}
-	if !s.limiter.Allow() {
+	if !s.rights.admits(r) || !s.limiter.Allow() {
 		return User{}, errors.New("too many requests")
 	}
 	u, err := s.opt.Reviewer.WhoIs(r.Context(), token)
 	if err != nil || u.Name == "" {
 		s.opt.Log.Warn("authenticating a reader of the page", "error", err)
-		return User{}, errors.New("the token is not valid")
+		s.remember(key, knownUser{at: now})
+		return User{}, errInvalidToken
 	}
+	s.remember(key, knownUser{u, now})
+	return u, nil
+}
+
+// remember keeps who a token is; a user without a name is nobody.
+func (s *server) remember(key [sha256.Size]byte, u knownUser) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.known) >= maxKnown {
 		clear(s.known)
 	}
-	s.known[key] = knownUser{u, now}
-	return u, nil
+	s.known[key] = u
 }
 
 // may asks for a right; a Reviewer that fails gives none.
 func (s *server) may(ctx context.Context, u User, verb, policy string) bool {
-	ok, err := s.opt.Reviewer.May(ctx, u, verb, policy)
+	ok, err := s.rights.may(ctx, s.opt.Reviewer, u, verb, policy, time.Now())
 	if err != nil {
 		s.opt.Log.Warn("asking for the rights of a reader of the page", "user", u.Name, "verb", verb, "error", err)
 	}

@@ -67,7 +67,8 @@ type Options struct {
 
 type server struct {
 	opt     Options
-	limiter *rate.Limiter
+	limiter *rate.Limiter // of unknown tokens, from all addresses
+	rights  *rights
 
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]knownUser // answers of the Reviewer, for a short while
@@ -84,7 +85,7 @@ func Handler(opt Options) http.Handler {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{opt: opt, limiter: rate.NewLimiter(20, 100), known: map[[sha256.Size]byte]knownUser{}}
+	s := &server{opt: opt, limiter: rate.NewLimiter(20, 100), rights: newRights(), known: map[[sha256.Size]byte]knownUser{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/now", s.reading(s.now))
 	mux.HandleFunc("GET /api/v1/decision", s.reading(s.decision))
