@@ -59,11 +59,12 @@ func mostOfZone(rf int, brokers []int) int8 {
 	return unbounded
 }
 
-// ruleAsItIs lets a partition have no fewer known zones than it has, and no zone
-// more of its replicas than one has now.
+// ruleAsItIs lets a partition have no fewer known zones than it has, and no known
+// zone more of its replicas than one has now: what is lost with a zone that is known
+// never becomes more.
 func (p *problem) ruleAsItIs(i int) zoneRule {
 	reps := p.replicas(p.orig, i)
-	rule := zoneRule{need: int8(p.distinctZones(reps, -1, -1)), most: 1, stray: 1}
+	rule := zoneRule{need: int8(p.distinctZones(reps, -1, -1))}
 	for _, b := range reps {
 		n := int8(p.inZone(reps, -1, p.zone[b]))
 		if p.zone[b] != p.unzoned {
