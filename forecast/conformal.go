@@ -10,6 +10,7 @@ const (
 	famRoot                       // with its root, as a Poisson count's does
 	famProportional               // in proportion
 	famPhase                      // with the time of day
+	famHour                       // all of its distribution with the hour of the day
 )
 
 // centre is what a quantile is built around.
@@ -30,12 +31,16 @@ var scores = [...]struct {
 }{
 	{aroundMix, famConst}, {aroundMix, famRoot}, {aroundMix, famProportional}, {aroundMix, famPhase},
 	{aroundLast, famConst}, {aroundLast, famProportional},
+	{aroundMix, famHour},
 	{asSaid, famConst},
 }
 
-// fitted is how many of the scores have a distribution of errors; the last one
-// has none.
-const fitted = len(scores) - 1
+// fitted is how many of the scores have a distribution of errors of their own;
+// byHour shares its one, and the last has none.
+const (
+	fitted = len(scores) - 2
+	byHour = fitted
+)
 
 // The quantiles each score is judged at, and the parts of (0, 1) they stand for.
 var judged = [3]float64{0.05, 0.5, 0.95}
@@ -67,7 +72,9 @@ type calibrator struct {
 // pointForecast is what was known at the origin about one later outcome.
 type pointForecast struct {
 	mix, last, phase float64
-	low, high        float64 // as issued: the 0.05 and 0.95 quantiles
+	hour             [len(judged)]float64 // the hour's quantiles at judged, in mean errors
+	unit             float64              // the distance's mean error
+	low, high        float64              // as issued: the 0.05 and 0.95 quantiles
 }
 
 func (s pointForecast) centre(c centre) float64 {
@@ -87,6 +94,8 @@ func (s pointForecast) size(i int) float64 {
 		return max(p, 0) + offsetShare
 	case famPhase:
 		return s.phase
+	case famHour:
+		return s.unit
 	}
 	return 1
 }
@@ -121,7 +130,9 @@ func (c *calibrator) observe(y float64, s pointForecast, phase float64) {
 	c.n++
 	a := math.Abs(y - s.mix)
 	if c.n > warmup {
-		c.adapt(y, s)
+		if !idle(s.mix, y) {
+			c.adapt(y, s)
+		}
 		if c.n%renewEvery == 0 || c.n < renewAlways {
 			for j, q := range judged {
 				c.now[j] = c.at(q)
@@ -130,7 +141,11 @@ func (c *calibrator) observe(y float64, s pointForecast, phase float64) {
 		for i := range scores {
 			r, z := y-s.centre(scores[i].c), s.size(i)
 			for j, q := range judged {
-				c.loss[i][j] = lossDecay*c.loss[i][j] + pinball(r-z*c.now[j].q[i], q)
+				at := c.now[j].q[i]
+				if i == byHour {
+					at = s.hour[j]
+				}
+				c.loss[i][j] = lossDecay*c.loss[i][j] + pinball(r-z*at, q)
 			}
 		}
 	}
@@ -217,7 +232,7 @@ func (c *calibrator) at(q float64) quantiles {
 	j := part(q)
 	best := math.Inf(1)
 	for i := range scores {
-		if i < fitted || j == 1 {
+		if i <= byHour || j == 1 {
 			best = min(best, c.loss[i][j])
 		}
 	}
@@ -226,7 +241,7 @@ func (c *calibrator) at(q float64) quantiles {
 	for i := range scores {
 		if i < fitted {
 			out.q[i] = c.hist[i].quantile(level)
-		} else if j != 1 {
+		} else if i > byHour && j != 1 {
 			continue
 		}
 		r := (best + tinyLoss) / (c.loss[i][j] + tinyLoss)
@@ -244,11 +259,15 @@ func (c *calibrator) at(q float64) quantiles {
 	return out
 }
 
-// value is the quantile of a forecast made now.
-func (q *quantiles) value(s pointForecast) float64 {
+// value is the quantile of a forecast made now; hour is that of its hour.
+func (q *quantiles) value(s pointForecast, hour float64) float64 {
 	v := 0.0
 	for i := range scores {
-		v += q.w[i] * (s.centre(scores[i].c) + s.size(i)*q.q[i])
+		at := q.q[i]
+		if i == byHour {
+			at = hour
+		}
+		v += q.w[i] * (s.centre(scores[i].c) + s.size(i)*at)
 	}
 	return v
 }

@@ -169,6 +169,12 @@ const (
 	levelRate   = 0.1
 	mostTighter = 0.7
 	mostWider   = 1
+	// hoursMemoryDays is how long the errors of an hour count, and hoursRenewed
+	// once in how many of them all their quantiles are read anew.
+	hoursMemoryDays = 3
+	hoursRenewed    = 96
+	// tinyUnit is a mean error, in mean loads, that is too small to measure by.
+	tinyUnit = 1e-4
 	// lossDecay is the discount of a pinball loss per outcome: about 1,400 count.
 	lossDecay = 0.9993
 	tinyLoss  = 1e-12

@@ -28,6 +28,7 @@ type core struct {
 	seen  []float64     // per knot: discounted number of outcomes
 	decay []float64     // per knot: discount per outcome
 	band  []*calibrator // per knot
+	hours *hours        // shared by all knots
 	trust trust
 
 	fits   int  // days on which the direct models were solved
@@ -53,6 +54,7 @@ func newCore(s seasons, scale float64, ahead, keep int) *core {
 		c.decay = append(c.decay, 1-float64(c.stride)/float64(errorMemoryDays*s.day+k))
 		c.band = append(c.band, newCalibrator(bandMemoryDays*float64(s.day)/float64(c.stride), 1+float64(k)/float64(c.stride)))
 	}
+	c.hours = newHours(hoursMemoryDays * float64(s.day) / float64(c.stride) * float64(len(c.knots.at)) / phases)
 	c.trust = newTrust(c)
 	return c
 }
@@ -204,8 +206,8 @@ func (c *core) issue(t int) {
 		}
 		*r.low, *r.high = float32(math.NaN()), float32(math.NaN())
 		if b := c.band[k]; b.n > 2*warmup {
-			s := r.forecast()
-			*r.low, *r.high = float32(b.now[0].value(s)), float32(b.now[2].value(s))
+			s, h := c.forecastOf(k, r), hourAt(c.phaseAt(t+ahead))
+			*r.low, *r.high = float32(b.now[0].value(s, c.hours.now[0][h])), float32(b.now[2].value(s, c.hours.now[2][h]))
 		}
 	}
 }
@@ -226,9 +228,15 @@ func (c *core) score(t int, y float64) {
 		}
 		c.scoreExperts(k, y, r)
 		if c.seen[k] > leastSeen {
-			s := r.forecast()
+			s := c.forecastOf(k, r)
+			for j := range judged {
+				s.hour[j] = c.hours.now[j][hourAt(c.phaseAt(t))]
+			}
 			c.trust.observe(k, y, s, &c.band[k].now[2])
 			c.band[k].observe(y, s, c.phaseAt(t))
+			if c.band[k].n > c.s.day/c.stride && s.unit > tinyUnit && !idle(s.mix, y) {
+				c.hours.learn(c.phaseAt(t), (y-s.mix)/s.unit)
+			}
 		}
 	}
 }
@@ -320,6 +328,7 @@ func (c *core) path(ahead []int, dst []float64, each [][]float64) {
 
 // quantile fills dst with the q quantile at each of ahead, given the mix.
 func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
+	hours := c.hours.at(q)
 	qs := make([]quantiles, len(c.band))
 	for k := range c.band {
 		qs[k] = c.band[k].at(q)
@@ -330,9 +339,9 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		// After a gap of g steps, a step ahead is as uncertain as g+1 were.
 		lo, hi, s := c.knots.bracket(a + c.fill.gap)
 		ph := c.phaseAt(now + a)
-		v := qs[lo].value(pointForecast{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph)})
+		v := qs[lo].value(pointForecast{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph), unit: c.band[lo].global}, hours[hourAt(ph)])
 		if s > 0 {
-			w := qs[hi].value(pointForecast{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph)})
+			w := qs[hi].value(pointForecast{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph), unit: c.band[hi].global}, hours[hourAt(ph)])
 			v += s * (w - v)
 		}
 		if math.IsNaN(v) {
@@ -384,6 +393,13 @@ type pendingRow struct {
 func (p pending) row(i int) pendingRow {
 	i = i % p.rows * (p.n + 4)
 	return pendingRow{p.v[i : i+p.n], &p.v[i+p.n], &p.v[i+p.n+1], &p.v[i+p.n+2], &p.v[i+p.n+3]}
+}
+
+// forecastOf is what was issued in a row for a knot.
+func (c *core) forecastOf(k int, r pendingRow) pointForecast {
+	s := r.forecast()
+	s.unit = c.band[k].global
+	return s
 }
 
 func (r pendingRow) forecast() pointForecast {

@@ -78,8 +78,8 @@ func (s *State) Explain(ahead time.Duration) (Explanation, error) {
 	if mean > 0 {
 		x.ErrorShare = b.global / mean
 		lo, hi := b.at(0.05), b.at(0.95)
-		at := pointForecast{mix: mean, last: mean, phase: b.global}
-		x.BandShare = (hi.value(at) - lo.value(at)) / mean
+		at, hour := pointForecast{mix: mean, last: mean, phase: b.global, unit: b.global}, hourAt(c.phaseAt(c.h.n()))
+		x.BandShare = (hi.value(at, c.hours.now[2][hour]) - lo.value(at, c.hours.now[0][hour])) / mean
 	}
 	x.Events = s.bumps(int(ahead / s.step))
 	return x, nil
