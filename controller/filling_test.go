@@ -1,14 +1,20 @@
 package controller_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
+	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/rebalance"
 )
 
 // hotAndCold is four partitions with nearly all of the load in a hundredth of
@@ -84,6 +90,45 @@ func TestAScaleOutThatIsNotLateHasOnePlan(t *testing.T) {
 	}
 	if len(w.plans) != 1 || w.want != 4 || w.stored.Operation != nil {
 		t.Errorf("%d plans, %d brokers, operation %+v; want one plan and four brokers", len(w.plans), w.want, w.stored.Operation)
+	}
+}
+
+// planless is a planner that cannot.
+type planless struct{}
+
+func (planless) Plan(context.Context, cluster.Snapshot, rebalance.Options) (rebalance.Plan, error) {
+	return rebalance.Plan{}, errors.New("the snapshot cannot be planned from")
+}
+
+// Brokers that joined and cannot be filled are told of, and not waited for in silence.
+func TestAFillWithoutAPlanIsHeldAndTold(t *testing.T) {
+	w := newFakeWorld(12, 3, 24)
+	w.rate = 1e5
+	p := actPolicy()
+	p.Spec.Brokers.Min = 4
+	c, err := controller.New(controller.Config{
+		Policy: p, Observer: w, History: w, Forecaster: always(w), Planner: planless{}, Mover: w, Admin: w, Store: w, Clock: w, Gates: gates.All(),
+		Scalers: map[string]actuators.Scaler{"StatefulSet/kafka": w},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := 0
+	for range 30 {
+		d, err := c.Tick(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		told := slices.ContainsFunc(decision.Concerns(d), func(c decision.Concern) bool {
+			return c.Kind == decision.RebalanceStalled && strings.Contains(c.Detail, "cannot be planned from")
+		})
+		if d.Operation != nil && d.Operation.Phase == decision.Filling && told {
+			held++
+		}
+		w.advance()
+	}
+	if held < 10 {
+		t.Errorf("told in %d ticks: %+v", held, w.stored.Operation)
 	}
 }
 

@@ -59,6 +59,7 @@ func (w *walk) startMoves(ctx context.Context, op *decision.Operation, o rebalan
 	op.Tried = w.Now
 	plan, err := w.cfg.Planner.Plan(ctx, *w.Snapshot, o)
 	if err != nil {
+		op.Blocked = fmt.Sprintf("no plan can be made for brokers %v: %v", op.Brokers, err)
 		return nil, false, fmt.Errorf("planning moves: %w", err)
 	}
 	if len(plan.Moves) == 0 || op.In() && impossible(plan.Violations) {
