@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
@@ -39,6 +40,8 @@ type Front struct {
 	store    *web.Store
 	desk     *web.Desk
 
+	wanted atomic.Int64 // loops that should run
+
 	mu       sync.Mutex
 	loops    map[*controller.Controller]bool
 	webhooks map[string]http.Handler // by policy
@@ -65,8 +68,23 @@ func NewFront(cfg FrontConfig, logger *slog.Logger) *Front {
 		cfg: cfg, logger: logger, registry: r, metrics: telemetry.New(r, cfg.Version), store: web.NewStore(0),
 		loops: map[*controller.Controller]bool{}, webhooks: map[string]http.Handler{}, journals: map[string]*journal.Journal{},
 	}
+	r.MustRegister(
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tidetable_loops_wanted", Help: "Valid policies, while this process leads."},
+			func() float64 { return float64(front.wanted.Load()) }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "tidetable_loops_running", Help: "Loops at work for them."},
+			func() float64 { return float64(front.running()) }),
+	)
 	front.desk = web.NewDesk(time.Now, front.record)
 	return front
+}
+
+// Want says how many loops should run.
+func (f *Front) Want(loops int) { f.wanted.Store(int64(loops)) }
+
+func (f *Front) running() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.loops)
 }
 
 // Serving is told of each loop; the returned function is called when it ends.
@@ -224,8 +242,8 @@ func (c countingJournal) Head() journal.Anchor { return c.journal.Head() }
 
 func (f *Front) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /livez", f.probe((*controller.Controller).Alive, true))
-	mux.HandleFunc("GET /readyz", f.probe((*controller.Controller).Ready, f.cfg.Standby))
+	mux.HandleFunc("GET /livez", f.alive)
+	mux.HandleFunc("GET /readyz", f.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(f.registry, promhttp.HandlerOpts{Registry: f.registry}))
 	mux.HandleFunc("POST /api/v1/alerts", f.alerts)
 	mux.HandleFunc("POST /api/v1/alerts/{policy}", f.alerts)
@@ -233,29 +251,46 @@ func (f *Front) handler() http.Handler {
 	return mux
 }
 
-// probe answers 200 when every loop passes, and 503 with the reasons.
-func (f *Front) probe(ask func(*controller.Controller) error, withoutLoops bool) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		var reasons []string
-		for c := range f.loops {
-			if err := ask(c); err != nil {
-				reasons = append(reasons, err.Error())
-			}
-		}
-		if len(f.loops) == 0 && !withoutLoops {
-			reasons = append(reasons, "no loop runs yet")
-		}
-		slices.Sort(reasons)
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		if len(reasons) > 0 {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			fmt.Fprintln(w, strings.Join(reasons, "\n"))
-			return
-		}
-		fmt.Fprintln(w, "ok")
+// alive answers 200 while no loop is stuck: a loop that could not be started is
+// no reason to restart the process.
+func (f *Front) alive(w http.ResponseWriter, _ *http.Request) {
+	probed(w, f.ask((*controller.Controller).Alive), "ok")
+}
+
+// ready answers 200 when every loop that runs has lately seen its cluster, and
+// some does where any should; it says how many do.
+func (f *Front) ready(w http.ResponseWriter, _ *http.Request) {
+	reasons, running, wanted := f.ask((*controller.Controller).Ready), f.running(), int(f.wanted.Load())
+	switch {
+	case running == 0 && wanted > 0:
+		reasons = append(reasons, fmt.Sprintf("none of %d loops runs", wanted))
+	case running == 0 && !f.cfg.Standby:
+		reasons = append(reasons, "no loop runs yet")
 	}
+	probed(w, reasons, fmt.Sprintf("ok: %d of %d loops run", running, max(running, wanted)))
+}
+
+// ask is what speaks against the loops, sorted.
+func (f *Front) ask(question func(*controller.Controller) error) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var reasons []string
+	for c := range f.loops {
+		if err := question(c); err != nil {
+			reasons = append(reasons, err.Error())
+		}
+	}
+	slices.Sort(reasons)
+	return reasons
+}
+
+func probed(w http.ResponseWriter, reasons []string, ok string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if len(reasons) > 0 {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		ok = strings.Join(reasons, "\n")
+	}
+	fmt.Fprintln(w, ok)
 }
 
 // WhileServing serves for as long as run runs: the loop stops first, and who

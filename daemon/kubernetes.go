@@ -64,6 +64,7 @@ type kubernetesRun struct {
 	policies *kube.Policies
 	maxMode  policy.Mode
 	build    buildLoop
+	want     func(loops int) // told how many loops should run
 	release  func(context.Context, policy.Policy, operation.Store, func(string)) error
 	serving  func(*controller.Controller) (stop func()) // told of each loop, for liveness and the page
 	logger   *slog.Logger
@@ -86,7 +87,7 @@ func (k Kubernetes) Connect(logger *slog.Logger) (*kube.Clients, error) {
 // The builder's front shows them.
 func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) error {
 	r := &kubernetesRun{
-		clients: clients, maxMode: k.MaxMode, build: b.Build, release: b.leaveActing, serving: b.Front.Serving, logger: b.Logger,
+		clients: clients, maxMode: k.MaxMode, build: b.Build, want: b.Front.Want, release: b.leaveActing, serving: b.Front.Serving, logger: b.Logger,
 		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: b.Logger, Now: time.Now},
 	}
 	b.topicOperator = r.topicOperator
@@ -123,9 +124,37 @@ func (r *kubernetesRun) lead(ctx context.Context, fence *kube.Fence) error {
 		watched <- r.policies.Watch(ctx, objects)
 		cancel()
 	}()
-	kube.Supervise(ctx, objects, r.logger, func(ctx context.Context, o kube.Object) error { return r.serve(ctx, fence, o) })
+	defer r.want(0)
+	kube.Supervise(ctx, r.counted(ctx, objects), r.logger, func(ctx context.Context, o kube.Object) error { return r.serve(ctx, fence, o) })
 	cancel()
 	return <-watched
+}
+
+// counted passes policies on, and says how many of them should have a loop.
+func (r *kubernetesRun) counted(ctx context.Context, in <-chan []kube.Object) <-chan []kube.Object {
+	out := make(chan []kube.Object)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case objects := <-in:
+				valid := 0
+				for _, o := range objects {
+					if o.Err == nil {
+						valid++
+					}
+				}
+				r.want(valid)
+				select {
+				case <-ctx.Done():
+					return
+				case out <- objects:
+				}
+			}
+		}
+	}()
+	return out
 }
 
 // serve runs one policy's loop until ctx ends.
