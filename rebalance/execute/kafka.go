@@ -137,6 +137,9 @@ func (v View) alive(id int) bool { return v.Brokers[id].Alive }
 // Sizes is what brokers hold.
 type Sizes struct {
 	Brokers map[int]BrokerSizes
+	// Offline names the log directories that a broker cannot use, sorted. Such a
+	// broker is not in Brokers: what it holds is not known.
+	Offline map[int][]string
 }
 
 // BrokerSizes is what one broker holds, over all its log dirs.
@@ -145,6 +148,17 @@ type BrokerSizes struct {
 	// Usable is the room left, Total the size of the disks; both negative where
 	// the broker does not say.
 	Usable, Total cluster.Bytes
+	// Dirs are the log directories that new replicas may go to, by path, of a broker
+	// that has several and says how much room each has.
+	Dirs []Dir
+}
+
+// Dir is one log directory. Directories of one Volume share their room.
+type Dir struct {
+	Path     string
+	Replicas int
+	Usable   cluster.Bytes
+	Volume   int
 }
 
 // Few names the first of the partitions that a broker holds, and how many more

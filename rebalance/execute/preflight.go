@@ -71,6 +71,7 @@ var checks = []check{
 	{"foreign-reassignments", checkForeignReassignments},
 	{"foreign-throttles", checkForeignThrottles},
 	{"topic-operator", checkTopicOperator},
+	{"log-directories", checkDirectories},
 	{"disk-space", checkDiskSpace},
 	{"leave", checkLeave},
 }

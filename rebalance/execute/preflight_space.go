@@ -22,6 +22,10 @@ func checkDiskSpace(s situation) (Answer, string) {
 			return Undecided, fmt.Sprintf("broker %d does not say how much space it has", b)
 		case sizes.Usable < in[b]*growthMargin:
 			return Block, fmt.Sprintf("broker %d has %v free and would receive %v", b, sizes.Usable, in[b])
+		case len(sizes.Dirs) > 1:
+			if why := overflow(s.Moves, b, sizes.Dirs); why != "" {
+				return Block, fmt.Sprintf("broker %d: %s", b, why)
+			}
 		}
 	}
 	return Ok, ""

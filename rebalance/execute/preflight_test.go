@@ -71,6 +71,26 @@ func TestPreflightRefusesWithAReason(t *testing.T) {
 		{"disk-space", func(s *situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: 104} }, Block, "would receive"},
 		{"disk-space", func(s *situation) { s.Sizes.Brokers[3] = BrokerSizes{Usable: -1} }, Undecided, "does not say"},
 		{"disk-space", func(s *situation) { s.Sizes.Brokers = nil }, Undecided, "does not say"},
+		{"disk-space", func(s *situation) { // 150 free in all, and the replica of 100 fits neither half
+			s.Sizes.Brokers[3] = BrokerSizes{Usable: 150, Dirs: []Dir{{"/a", 4, 75, 0}, {"/b", 3, 75, 1}}}
+		}, Block, "t-0 of 100 B would go to /b"},
+		{"disk-space", func(s *situation) { // there is room, where Kafka does not put it
+			s.Sizes.Brokers[3] = BrokerSizes{Usable: 1050, Dirs: []Dir{{"/a", 4, 1000, 0}, {"/b", 3, 50, 1}}}
+		}, Block, "fewest replicas"},
+		{"disk-space", func(s *situation) {
+			s.Sizes.Brokers[3] = BrokerSizes{Usable: 1050, Dirs: []Dir{{"/a", 3, 1000, 0}, {"/b", 4, 50, 1}}}
+		}, Ok, ""},
+		{"disk-space", func(s *situation) { // both go to the directory with fewer replicas
+			s.Moves = append(s.Moves, Move{Topic: "t", Partition: 1, Original: []int{0, 1, 2}, Target: []int{0, 1, 3}, Size: 60})
+			s.Sizes.Brokers[3] = BrokerSizes{Usable: 250, Dirs: []Dir{{"/a", 3, 230, 0}, {"/b", 5, 10, 1}}}
+		}, Ok, ""},
+		{"disk-space", func(s *situation) {
+			s.Moves = append(s.Moves, Move{Topic: "t", Partition: 1, Original: []int{0, 1, 2}, Target: []int{0, 1, 3}, Size: 60})
+			s.Sizes.Brokers[3] = BrokerSizes{Usable: 240, Dirs: []Dir{{"/a", 4, 200, 0}, {"/b", 4, 40, 1}}}
+		}, Block, "/b"},
+		{"log-directories", func(s *situation) {}, Ok, ""},
+		{"log-directories", func(s *situation) { s.Sizes.Offline = map[int][]string{9: {"/b"}} }, Ok, ""},
+		{"log-directories", func(s *situation) { s.Sizes.Offline = map[int][]string{3: {"/b"}} }, Block, "broker 3 has log directories offline: /b"},
 		{"leave", func(s *situation) {}, Skip, ""},
 		{"leave", func(s *situation) { s.MayAsked = true }, Ok, ""},
 		{"leave", func(s *situation) { s.MayAsked, s.May = true, errors.New("the window is closed") }, Block, "the window is closed"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -242,7 +243,7 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []execute.
 			set.Add(p.Topic, int32(p.Partition))
 		}
 	}
-	out := execute.Sizes{Brokers: map[int]execute.BrokerSizes{}}
+	out := execute.Sizes{Brokers: map[int]execute.BrokerSizes{}, Offline: map[int][]string{}}
 	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(brokersAtOnce)
@@ -253,12 +254,16 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []execute.
 			dirs, err := within(ctx, func(ctx context.Context) (kadm.DescribedLogDirs, error) {
 				return c.adm.DescribeBrokerLogDirs(ctx, int32(b), set)
 			})
-			if err != nil || len(dirs) == 0 || dirs.Error() != nil {
+			if err != nil || len(dirs) == 0 {
 				return nil // silent: absent from the result
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			out.Brokers[b] = brokerSizes(dirs)
+			if off := offline(dirs); len(off) > 0 {
+				out.Offline[b] = off
+			} else if dirs.Error() == nil {
+				out.Brokers[b] = brokerSizes(dirs)
+			}
 			return nil
 		})
 	}
@@ -266,15 +271,47 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []execute.
 	return out, ctx.Err()
 }
 
+// offline names the directories that a broker says it cannot use.
+func offline(dirs kadm.DescribedLogDirs) []string {
+	var out []string
+	for path, d := range dirs {
+		if errors.Is(d.Err, kerr.KafkaStorageError) {
+			out = append(out, path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// brokerSizes adds up a broker's directories. Those that report the very same sizes
+// share a volume, whose room is there once. Nothing new goes to a cordoned one.
 func brokerSizes(dirs kadm.DescribedLogDirs) execute.BrokerSizes {
 	s := execute.BrokerSizes{Replicas: map[execute.TP]cluster.Bytes{}}
-	for _, d := range dirs {
+	type volume struct{ total, usable int64 }
+	volumes := map[volume]int{}
+	for _, path := range slices.Sorted(maps.Keys(dirs)) {
+		d := dirs[path]
 		if d.UsableBytes < 0 || s.Usable < 0 {
-			s.Usable, s.Total = -1, -1
-		} else if !d.IsCordoned {
+			s.Usable, s.Total, s.Dirs = -1, -1, nil
+			continue
+		}
+		if d.IsCordoned {
+			continue
+		}
+		v := volume{d.TotalBytes, d.UsableBytes}
+		at, known := volumes[v]
+		if !known {
+			at = len(volumes)
+			volumes[v] = at
 			s.Usable += cluster.Bytes(d.UsableBytes)
 			s.Total += cluster.Bytes(d.TotalBytes)
 		}
+		replicas := 0
+		d.Topics.Each(func(kadm.DescribedLogDirPartition) { replicas++ })
+		s.Dirs = append(s.Dirs, execute.Dir{Path: path, Replicas: replicas, Usable: cluster.Bytes(d.UsableBytes), Volume: at})
+	}
+	if len(s.Dirs) < 2 {
+		s.Dirs = nil
 	}
 	dirs.EachPartition(func(p kadm.DescribedLogDirPartition) {
 		s.Replicas[execute.TP{Topic: p.Topic, Partition: int(p.Partition)}] += cluster.Bytes(p.Size)
