@@ -50,12 +50,24 @@ type bed struct {
 	// test that does not expect an end fails at one.
 	kept bool
 	told told
+	// target is the pool that is scaled; the cluster may have others.
+	target testbed.Pool
+	load   *testbed.Load
 }
 
 // setup says what a bed begins with. The zero value is three brokers, two
 // consumers, and a day whose low is now.
 type setup struct {
 	brokers int
+	// pools are the brokers, where they are not a StatefulSet with ids that are
+	// its ordinals; the first is the one that is scaled.
+	pools []testbed.Pool
+	// cluster is what else is different about it.
+	cluster testbed.Options
+	// rf of the topic, 3 when zero.
+	rf int
+	// noConsumers leaves the group out.
+	noConsumers bool
 	// volumeMiB bounds each broker's volume; the machine's disk when zero.
 	volumeMiB int
 	// shape is the load from when it begins on; past, what history has of it.
@@ -84,6 +96,15 @@ func (s setup) withDefaults() setup {
 	if s.brokers == 0 {
 		s.brokers = 3
 	}
+	if len(s.pools) == 0 {
+		s.pools = []testbed.Pool{{Replicas: s.brokers}}
+	}
+	if s.pools[0].Name == "" {
+		s.pools[0].Name = testbed.KafkaSetName
+	}
+	if s.rf == 0 {
+		s.rf = 3
+	}
 	if s.partitions == 0 {
 		s.partitions = 12
 	}
@@ -101,32 +122,37 @@ func (s setup) withDefaults() setup {
 func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 	t.Helper()
 	s = s.withDefaults()
-	tb := testbed.Start(t, testbed.Options{Kubernetes: true, Prometheus: true, VolumeMiB: s.volumeMiB})
-	b := &bed{Testbed: tb}
+	o := s.cluster
+	o.Kubernetes, o.Prometheus, o.VolumeMiB = true, true, s.volumeMiB
+	tb := testbed.Start(t, o)
+	b := &bed{Testbed: tb, target: s.pools[0]}
 	if s.journal {
 		b.journal = filepath.Join(tb.Dir, "journal.jsonl")
 	}
 	must(t, tb.Prometheus.Stop(ctx))
-	must(t, tb.DeployKafka(ctx, testbed.Namespace, s.brokers))
-	must(t, tb.Kafka.CreateTopic(ctx, "orders", s.partitions, 3, map[string]string{"retention.bytes": strconv.Itoa(s.retention), "segment.bytes": "1048576"}))
+	must(t, tb.DeployPools(ctx, testbed.Namespace, s.pools...))
+	must(t, tb.Kafka.CreateTopic(ctx, "orders", s.partitions, s.rf, map[string]string{"retention.bytes": strconv.Itoa(s.retention), "segment.bytes": "1048576"}))
 	if s.before != nil {
 		must(t, s.before(ctx, b))
 	}
 	b.began = time.Now()
+	var err error
 	past, now := s.shape(b.began)
 	b.shape = now
 	// The load begins where the past ends: the brokers' counters begin at zero,
 	// and what was produced by the first scrape is all that they have counted.
-	load, err := tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
+	b.load, err = tb.Kafka.Produce(testbed.Producer{Topic: "orders", Shape: b.shape, RecordBytes: recordBytes})
 	must(t, err)
-	t.Cleanup(load.Stop)
+	t.Cleanup(b.load.Stop)
 	_, err = tb.Prometheus.Backfill(ctx, testbed.History{
 		From: b.began.Add(-pastDays * day), To: b.began, Step: 5 * time.Second,
-		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", past, recordBytes, 1, 3),
+		Series: testbed.KafkaPast(tb.Kafka.Brokers(), "orders", past, recordBytes, 1, s.rf),
 	})
 	must(t, err)
 	must(t, tb.Prometheus.Start(ctx))
-	must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
+	if !s.noConsumers {
+		must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
+	}
 	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
 	must(t, err)
 	must(t, tb.Kubernetes.Apply(ctx, testbed.Namespace, manifest))
@@ -212,7 +238,7 @@ spec:
     stabilisation: %s
     startup: {pod: %s, join: 15s}
   gates: {cooldown: %s, staleAfter: 30s, ineffective: 10m%s}
-%s`, interval, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), w.horizon, testbed.KafkaSetName, w.min, w.max, networkIn, w.stabilisation, w.startupPod, w.cooldown, budget, more))
+%s`, interval, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), w.horizon, b.target.Name, w.min, w.max, networkIn, w.stabilisation, w.startupPod, w.cooldown, budget, more))
 }
 
 // wants applies the policy, as an operator would with kubectl.
@@ -234,7 +260,7 @@ func (b *bed) run(t *testing.T) {
 type sizes struct{ brokers, brokersReady, consumers, consumersReady int }
 
 func (b *bed) sizes(ctx context.Context) (sizes, error) {
-	set, err := b.Kubernetes.Client.AppsV1().StatefulSets(testbed.Namespace).Get(ctx, testbed.KafkaSetName, metav1.GetOptions{})
+	set, err := b.Kubernetes.Client.AppsV1().StatefulSets(testbed.Namespace).Get(ctx, b.target.Name, metav1.GetOptions{})
 	if err != nil {
 		return sizes{}, err
 	}

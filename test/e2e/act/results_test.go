@@ -117,6 +117,9 @@ func (r *result) write(path string) error {
 	for _, name := range rowOrder {
 		s.WriteString(rows[name])
 	}
+	if _, layouts, has := strings.Cut(string(old), matrixTitle); has {
+		s.WriteString("\n" + matrixTitle + layouts)
+	}
 	return os.WriteFile(path, []byte(s.String()), 0o644)
 }
 

@@ -81,7 +81,7 @@ func (w *watcher) look(ctx context.Context, b *bed, over *time.Time) {
 		if s.consumersReady > 0 {
 			w.busiest = max(w.busiest, b.shape(time.Now())/recordBytes/float64(s.consumersReady*perReplica))
 		}
-		for id := s.brokers; id < 6; id++ {
+		for _, id := range b.target.IDs(6)[s.brokers:] {
 			if n, err := b.Kafka.ReplicasOn(ctx, id); err == nil && n > 0 {
 				w.unsafe = fmt.Errorf("broker %d holds %d replicas and %d brokers are wanted", id, n, s.brokers)
 			}

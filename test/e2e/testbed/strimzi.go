@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,10 +32,10 @@ const (
 
 // StrimziOperator is a stub of Strimzi's cluster operator: for each
 // KafkaNodePool of brokers it gives out node ids, keeps one pod per id, takes
-// brokers away only when they are empty (and puts spec.replicas back
-// otherwise), unregisters what left, and, where the Kafka resource has
-// spec.cruiseControl.autoRebalance, moves data on scale-up and scale-down
-// itself. What it does follows Strimzi's documentation of those features.
+// brokers away only when they are empty (and else says so in a condition of the
+// Kafka resource, leaving spec.replicas as it is), unregisters what left, and,
+// where the Kafka resource has spec.cruiseControl.autoRebalance, moves data on
+// scale-up and scale-down itself. What it does was seen with Strimzi 1.2.0.
 type StrimziOperator struct {
 	tb        *Testbed
 	client    dynamic.Interface
@@ -110,6 +111,10 @@ func (o *StrimziOperator) reconcilePool(ctx context.Context, pool *unstructured.
 	if !slices.Equal(roles, []string{"broker"}) {
 		return nil // the testbed's controller is not in a pod
 	}
+	kafka, err := o.kafkaOf(ctx, pool)
+	if err != nil || kafka.GetAnnotations()[pauseAnnotation] == "true" || pool.GetAnnotations()[pauseAnnotation] == "true" {
+		return err
+	}
 	want, _, _ := unstructured.NestedInt64(pool.Object, "spec", "replicas")
 	have := nodeIDs(pool)
 	joined, left := []int{}, []int{}
@@ -119,12 +124,12 @@ func (o *StrimziOperator) reconcilePool(ctx context.Context, pool *unstructured.
 		have = append(have, joined...)
 	case int(want) < len(have):
 		left = leavingIDs(have, annotated(pool, "strimzi.io/remove-node-ids"), len(have)-int(want))
-		held, err := o.makeEmpty(ctx, pool, left)
+		held, err := o.makeEmpty(ctx, kafka, left)
 		if err != nil {
 			return err
 		}
 		if held != "" {
-			return o.refuse(ctx, pool, len(have), held)
+			return o.conditions(ctx, kafka, readyCondition(), warning(fmt.Sprintf("Reverting scale-down of %s to %d replicas: %s", pool.GetName(), len(have), held)))
 		}
 		have = slices.DeleteFunc(have, func(id int) bool { return slices.Contains(left, id) })
 	}
@@ -140,23 +145,71 @@ func (o *StrimziOperator) reconcilePool(ctx context.Context, pool *unstructured.
 			return err
 		}
 	}
-	if err := o.status(ctx, pool, have, ""); err != nil {
+	if err := errors.Join(o.status(ctx, pool, have), o.conditions(ctx, kafka, readyCondition())); err != nil {
 		return err
 	}
 	if len(joined) > 0 {
-		return o.fill(ctx, pool, joined)
+		return o.fill(ctx, kafka, joined)
 	}
 	return nil
 }
 
+// Annotations by which people stop the operator, or switch its check off.
+const (
+	pauseAnnotation     = "strimzi.io/pause-reconciliation"
+	uncheckedAnnotation = "strimzi.io/skip-broker-scaledown-check"
+)
+
+// kafkaOf is the pool's Kafka resource; an empty one where there is none.
+func (o *StrimziOperator) kafkaOf(ctx context.Context, pool *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	name := pool.GetLabels()[strimziClusterLabel]
+	kafka, err := o.client.Resource(KafkaResource).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return &unstructured.Unstructured{Object: map[string]any{}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Kafka %s: %w", name, err)
+	}
+	return kafka, nil
+}
+
+func readyCondition() map[string]any { return map[string]any{"type": "Ready", "status": "True"} }
+
+func warning(message string) map[string]any {
+	return map[string]any{"type": "Warning", "status": "True", "reason": "ScaleDownPreventionCheck", "message": message}
+}
+
+// conditions sets those of the Kafka resource, and writes only what changes.
+func (o *StrimziOperator) conditions(ctx context.Context, kafka *unstructured.Unstructured, all ...any) error {
+	if kafka.GetName() == "" {
+		return nil
+	}
+	fresh, err := o.client.Resource(KafkaResource).Namespace(o.namespace).Get(ctx, kafka.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("reading Kafka %s: %w", kafka.GetName(), err)
+	}
+	old, _, _ := unstructured.NestedSlice(fresh.Object, "status", "conditions")
+	if reflect.DeepEqual(old, all) {
+		return nil
+	}
+	if err := unstructured.SetNestedSlice(fresh.Object, all, "status", "conditions"); err != nil {
+		return fmt.Errorf("setting the conditions of Kafka %s: %w", kafka.GetName(), err)
+	}
+	_, err = o.client.Resource(KafkaResource).Namespace(o.namespace).UpdateStatus(ctx, fresh, metav1.UpdateOptions{})
+	if apierrors.IsConflict(err) {
+		return nil // the next turn sees the newer object
+	}
+	return err
+}
+
 // makeEmpty drains what leaves where Cruise Control would, and says what still
 // holds replicas.
-func (o *StrimziOperator) makeEmpty(ctx context.Context, pool *unstructured.Unstructured, ids []int) (string, error) {
+func (o *StrimziOperator) makeEmpty(ctx context.Context, kafka *unstructured.Unstructured, ids []int) (string, error) {
 	loaded, err := o.tb.Kafka.ReplicasOn(ctx, ids...)
-	if err != nil || loaded == 0 {
+	if err != nil || loaded == 0 || kafka.GetAnnotations()[uncheckedAnnotation] == "true" {
 		return "", err
 	}
-	kafka, delegated, err := o.delegated(ctx, pool, "remove-brokers")
+	delegated, err := delegated(kafka, "remove-brokers")
 	if err != nil {
 		return "", err
 	}
@@ -169,8 +222,8 @@ func (o *StrimziOperator) makeEmpty(ctx context.Context, pool *unstructured.Unst
 }
 
 // fill moves data onto new brokers where Cruise Control would.
-func (o *StrimziOperator) fill(ctx context.Context, pool *unstructured.Unstructured, ids []int) error {
-	kafka, delegated, err := o.delegated(ctx, pool, "add-brokers")
+func (o *StrimziOperator) fill(ctx context.Context, kafka *unstructured.Unstructured, ids []int) error {
+	delegated, err := delegated(kafka, "add-brokers")
 	if err != nil || !delegated {
 		return err
 	}
@@ -190,22 +243,19 @@ func (o *StrimziOperator) fill(ctx context.Context, pool *unstructured.Unstructu
 	})
 }
 
-func (o *StrimziOperator) delegated(ctx context.Context, pool *unstructured.Unstructured, mode string) (*unstructured.Unstructured, bool, error) {
-	name := pool.GetLabels()[strimziClusterLabel]
-	kafka, err := o.client.Resource(KafkaResource).Namespace(o.namespace).Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, false, nil
-	}
-	if err != nil {
-		return nil, false, fmt.Errorf("reading Kafka %s: %w", name, err)
-	}
+// delegated tells whether the operator rebalances by itself in a direction. With
+// the other direction alone it fails at every reconciliation.
+func delegated(kafka *unstructured.Unstructured, mode string) (bool, error) {
 	modes, _, _ := unstructured.NestedSlice(kafka.Object, "spec", "cruiseControl", "autoRebalance")
 	for _, m := range modes {
 		if m, ok := m.(map[string]any); ok && m["mode"] == mode {
-			return kafka, true, nil
+			return true, nil
 		}
 	}
-	return kafka, false, nil
+	if len(modes) > 0 {
+		return false, fmt.Errorf("no auto-rebalancing configuration specified for mode %s", mode)
+	}
+	return false, nil
 }
 
 // rebalance shows a state while it moves, as Strimzi's auto-rebalance does.
@@ -231,19 +281,7 @@ func (o *StrimziOperator) rebalance(ctx context.Context, kafka *unstructured.Uns
 	return errors.Join(move(ctx), show("Idle", nil))
 }
 
-// refuse puts the replicas back and says why, as Strimzi does with a scale-down
-// of brokers in use.
-func (o *StrimziOperator) refuse(ctx context.Context, pool *unstructured.Unstructured, replicas int, why string) error {
-	patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas)
-	fresh, err := o.client.Resource(KafkaNodePoolResource).Namespace(o.namespace).
-		Patch(ctx, pool.GetName(), "application/merge-patch+json", patch, metav1.PatchOptions{FieldManager: "strimzi-cluster-operator"})
-	if err != nil {
-		return fmt.Errorf("reverting the scale-down of %s: %w", pool.GetName(), err)
-	}
-	return o.status(ctx, fresh, nodeIDs(fresh), why)
-}
-
-func (o *StrimziOperator) status(ctx context.Context, pool *unstructured.Unstructured, ids []int, warning string) error {
+func (o *StrimziOperator) status(ctx context.Context, pool *unstructured.Unstructured, ids []int) error {
 	fresh, err := o.client.Resource(KafkaNodePoolResource).Namespace(o.namespace).Get(ctx, pool.GetName(), metav1.GetOptions{})
 	if err != nil {
 		return fmt.Errorf("reading node pool %s: %w", pool.GetName(), err)
@@ -252,14 +290,6 @@ func (o *StrimziOperator) status(ctx context.Context, pool *unstructured.Unstruc
 		"nodeIds": toAny(ids), "replicas": int64(len(ids)), "clusterId": o.tb.Kafka.ClusterID,
 		"labelSelector":      strimziPoolLabel + "=" + pool.GetName(),
 		"observedGeneration": pool.GetGeneration(),
-	}
-	if warning != "" {
-		status["conditions"] = []any{map[string]any{
-			"type": "Warning", "status": "True", "reason": "ScaleDownPreventionCheck", "message": warning,
-			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
-		}}
-	} else if old, ok, _ := unstructured.NestedSlice(fresh.Object, "status", "conditions"); ok && int64(len(ids)) == int64At(fresh, "spec", "replicas") {
-		status["conditions"] = old
 	}
 	if fmt.Sprint(fresh.Object["status"]) == fmt.Sprint(any(status)) {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,11 +78,19 @@ func TestStrimziStubScalesPoolsAsDocumented(t *testing.T) {
 	if err := tb.Kafka.CreateTopic(ctx, "orders", 0, 0, nil, []int32{0, 1, 3}, []int32{3, 1, 2}); err != nil {
 		t.Fatal(err)
 	}
-	// A broker with replicas is not taken away: the operator puts it back.
+	// A broker with replicas is not taken away: the operator says so of the Kafka
+	// resource, and leaves spec.replicas as it is.
+	kafkas := operator.client.Resource(KafkaResource).Namespace(Namespace)
 	resize(3)
-	wait("the scale-down to be reverted", func(pool *unstructured.Unstructured) error {
-		conditions, _, _ := unstructured.NestedSlice(pool.Object, "status", "conditions")
-		if int64At(pool, "spec", "replicas") != 4 || len(conditions) == 0 {
+	wait("the scale-down to be refused", func(pool *unstructured.Unstructured) error {
+		kafka, err := kafkas.Get(ctx, "tide", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if n := int64At(pool, "spec", "replicas"); n != 3 {
+			return &Fatal{fmt.Errorf("spec.replicas was set to %d", n)}
+		}
+		if conditions, _, _ := unstructured.NestedSlice(kafka.Object, "status", "conditions"); !strings.Contains(fmt.Sprint(conditions), "ScaleDownPreventionCheck") {
 			return errors.New("it is not")
 		}
 		return nil
@@ -90,11 +99,9 @@ func TestStrimziStubScalesPoolsAsDocumented(t *testing.T) {
 
 	// With auto-rebalance the operator drains it itself.
 	delegated := []byte(`{"spec":{"cruiseControl":{"autoRebalance":[{"mode":"add-brokers"},{"mode":"remove-brokers"}]}}}`)
-	kafkas := operator.client.Resource(KafkaResource).Namespace(Namespace)
 	if _, err := kafkas.Patch(ctx, "tide", types.MergePatchType, delegated, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	resize(3)
 	wait("the highest id to leave", nodes(0, 1, 2))
 	if n, err := tb.Kafka.ReplicasOn(ctx, 3); err != nil || n != 0 {
 		t.Errorf("broker 3 still holds %d replicas, %v", n, err)

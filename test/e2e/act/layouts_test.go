@@ -1,0 +1,351 @@
+package act
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/tidetable/tidetable/decision"
+
+	"github.com/tidetable/tidetable/test/e2e/testbed"
+)
+
+// layout is a cluster that is not like the followed day's: other ids, pools,
+// zones, roles, disks or versions.
+type layout struct {
+	name    string
+	cluster testbed.Options
+	pools   []testbed.Pool // the first is the policy's target
+	rf      int            // 3 when zero
+	quick   bool           // its short day is in every run of the tests
+	// refused is why its first scale-in below what there were is refused; the
+	// annotation of a hold is tried where it is empty.
+	refused string
+}
+
+var layouts = []layout{
+	{name: "ids from 100 by the start script", pools: []testbed.Pool{{Replicas: 3, IDOffset: 100}}, quick: true},
+	{name: "ids from 100 by ordinals.start", pools: []testbed.Pool{{Replicas: 3, FirstOrdinal: 100}}},
+	{name: "ids from 1 by the start script", pools: []testbed.Pool{{Replicas: 3, IDOffset: 1}}},
+	{
+		name: "ids from 1 by ordinals.start, brokers without racks", pools: []testbed.Pool{{Replicas: 3, FirstOrdinal: 1}},
+		cluster: testbed.Options{NoRacks: true}, quick: true,
+	},
+	{
+		name: "two pools, one a zone", rf: 2, quick: true, cluster: testbed.Options{Brokers: 2, Zones: []string{"a", "b"}},
+		pools: []testbed.Pool{{Name: "kafka-a", Replicas: 2, Zone: "a"}, {Name: "kafka-b", Replicas: 2, Zone: "b", IDOffset: 100}},
+	},
+	{
+		name: "two pools of two sizes by limits",
+		pools: []testbed.Pool{
+			{Name: "kafka-large", Replicas: 3, CPULimit: 2}, {Name: "kafka-small", Replicas: 1, CPULimit: 1, FirstOrdinal: 50},
+		},
+	},
+	{
+		name: "combined nodes: the first three are the controllers too", pools: []testbed.Pool{{Replicas: 3}},
+		cluster: testbed.Options{Voters: []int{0, 1, 2}}, refused: "a voter never leaves",
+	},
+	{name: "two log directories a broker", pools: []testbed.Pool{{Replicas: 3, LogDirs: 2}}},
+	{name: "Kafka 3.9", pools: []testbed.Pool{{Replicas: 3}}, cluster: testbed.Options{OldestKafka: true}},
+}
+
+// replicated is what so many brokers carry of produced bytes.
+func (l layout) carried(brokers float64) float64 {
+	return brokers * networkIn * nic / float64(l.copies())
+}
+
+func (l layout) copies() int {
+	if l.rf > 0 {
+		return l.rf
+	}
+	return 3
+}
+
+// all is how many brokers the cluster begins with.
+func (l layout) all() int {
+	n := 0
+	for _, p := range l.pools {
+		n += p.Replicas
+	}
+	return n
+}
+
+// tide is the load of the short day: below what the cluster carries, as it
+// always was, until it rises to what one more broker does.
+type tide struct {
+	layout
+	high atomic.Bool
+}
+
+func (l *tide) shape(began time.Time) (past, now testbed.Shape) {
+	n := float64(l.all())
+	past = testbed.Day(l.carried(n*0.15), l.carried(n*0.3), day, time.Duration(began.UnixNano())%day)
+	return past, func(at time.Time) float64 {
+		if l.high.Load() {
+			return l.carried(n + 0.8)
+		}
+		return past(at)
+	}
+}
+
+// TestOtherPeoplesClustersAreScaledWithoutLosingAReplica follows a short day on
+// clusters of other layouts: the load rises, one more broker comes and is
+// filled, the load falls, and the broker goes when it is proven empty. What the
+// testbed knows decides, not what tidetable believes.
+func TestOtherPeoplesClustersAreScaledWithoutLosingAReplica(t *testing.T) {
+	testbed.RequireKubernetes(t)
+	for _, l := range layouts {
+		t.Run(l.name, func(t *testing.T) {
+			if !l.quick {
+				requireSoak(t, "each layout takes minutes")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 12*time.Minute)
+			defer cancel()
+			l.day(ctx, t)
+		})
+	}
+}
+
+// day is the short day, and in a soak the rest of the matrix's row too.
+func (l layout) day(ctx context.Context, t *testing.T) {
+	load := &tide{layout: l}
+	from, m := l.pools[0].Replicas, newMatrixRow(t, l.name)
+	s := setup{shape: load.shape, journal: true, noConsumers: true, pools: slices.Clone(l.pools), cluster: l.cluster, rf: l.copies()}
+	if soak() {
+		s.before = l.skew
+	}
+	b := newBedWith(ctx, t, s)
+	w := wish{min: from, max: from + 1, stabilisation: "10s", cooldown: "5s", noConsumers: true, brokerActions: 100, startupPod: "20s"}
+	if soak() {
+		w.throttle = "1MB/s" // long enough to be killed in
+	}
+	b.wants(ctx, t, w)
+	b.run(t)
+	watched := watch(ctx, t, b)
+	if soak() {
+		m.cells[columnRebalance] = l.evened(ctx, t, b)
+	}
+	b.seenFor(ctx, t, l)
+
+	load.high.Store(true)
+	rose := time.Now()
+	b.sized(ctx, t, from+1)
+	joined := b.target.IDs(from + 1)[from]
+	if n, err := b.Kafka.ReplicasOn(ctx, joined); err != nil || n == 0 {
+		t.Errorf("broker %d holds %d replicas after its operation, %v", joined, n, err)
+	}
+	m.cells[columnOut] = fmt.Sprintf("broker %d, %s after the rise", joined, time.Since(rose).Round(time.Second))
+
+	load.high.Store(false)
+	fell := time.Now()
+	if soak() {
+		phase := b.killWhile(ctx, t, rand.New(rand.NewPCG(seed(), 2)), 3*time.Second, leaving)
+		m.cells[columnKill] = fmt.Sprintf("in %s; completed by its successor", phase)
+	}
+	b.sized(ctx, t, from)
+	b.departed(ctx, t, joined)
+	m.cells[columnIn] = fmt.Sprintf("broker %d, %s after the fall", joined, time.Since(fell).Round(time.Second))
+	watched.end(t)
+	watched.stepsWere(t, from, from+1, from)
+	if soak() {
+		m.cells[columnHold] = l.held(ctx, t, b, w, load)
+	}
+	b.nothingLost(ctx, t, l)
+	b.nothingForbidden(t)
+}
+
+// seenFor waits until the load has been seen as it is and is trusted.
+func (b *bed) seenFor(ctx context.Context, t *testing.T, l layout) {
+	t.Helper()
+	b.await(ctx, t, "two quiet ticks", func(ctx context.Context) error {
+		all, err := b.decisions(ctx)
+		if err != nil || len(all) < 2 {
+			return fmt.Errorf("%d decisions so far, %w", len(all), err)
+		}
+		for _, d := range all[len(all)-2:] {
+			if d.Operation != nil || d.Reason != decision.ReasonSteady || float64(d.Seen.BytesIn) < l.carried(0.1*float64(l.all())) {
+				return fmt.Errorf("%s: %s", d.Reason, d.Outcome)
+			}
+		}
+		return nil
+	})
+}
+
+// skewed is a topic of which two brokers of the target have it all.
+const skewed = "skewed"
+
+// skew fills that topic before tidetable looks.
+func (l layout) skew(ctx context.Context, b *bed) error {
+	ids := b.target.IDs(2)
+	if len(l.pools) > 1 && l.pools[1].Zone != "" { // one replica in each zone, as is right
+		ids[1] = l.pools[1].IDs(1)[0]
+	}
+	if err := b.Kafka.CreateTopic(ctx, skewed, 0, 0, nil, slices.Repeat([][]int32{{int32(ids[0]), int32(ids[1])}}, 4)...); err != nil {
+		return err
+	}
+	load, err := b.Kafka.Produce(testbed.Producer{Topic: skewed, Shape: testbed.Constant(4e6), RecordBytes: 16 << 10})
+	if err != nil {
+		return err
+	}
+	defer load.Stop()
+	return testbed.Poll(ctx, "the skewed topic to be filled", 200*time.Millisecond, func(context.Context) error {
+		if load.Bytes() < 12e6 {
+			return fmt.Errorf("%d bytes so far, %w", load.Bytes(), load.Err())
+		}
+		return nil
+	})
+}
+
+// evened waits until a rebalance has been carried out.
+func (l layout) evened(ctx context.Context, t *testing.T, b *bed) string {
+	t.Helper()
+	began := time.Now()
+	var why string
+	b.await(ctx, t, "the skewed topic to be evened out", func(ctx context.Context) error {
+		all, err := b.decisions(ctx)
+		if err != nil {
+			return err
+		}
+		for _, d := range all {
+			if d.Operation != nil && d.Operation.Kind == decision.Rebalance {
+				why = d.Operation.Why
+			}
+		}
+		if why == "" {
+			return errors.New("no rebalance has begun")
+		}
+		if op, err := b.operation(ctx); err != nil || op != nil {
+			return fmt.Errorf("the operation is %+v, %w", op, err)
+		}
+		return nil
+	})
+	t.Logf("rebalanced: %s", why)
+	return fmt.Sprintf("in %s", time.Since(began).Round(time.Second))
+}
+
+// departed fails the test unless the broker's pod was the only one to go, and
+// was empty then.
+func (b *bed) departed(ctx context.Context, t *testing.T, id int) {
+	t.Helper()
+	must(t, testbed.Poll(ctx, "the pod to have gone", 200*time.Millisecond, func(context.Context) error {
+		if len(b.Kubernetes.Agent.Departures()) == 0 {
+			return errors.New("no pod has gone")
+		}
+		return nil
+	}))
+	all := b.Kubernetes.Agent.Departures()
+	for _, d := range all {
+		if d.Err != nil || d.Replicas > 0 || d.Broker != id {
+			t.Errorf("pod %s, broker %d, went with %d replicas, %v; broker %d was to go", d.Pod, d.Broker, d.Replicas, d.Err, id)
+		}
+	}
+	if len(all) != 1 {
+		t.Errorf("%d pods went, want one: %+v", len(all), all)
+	}
+}
+
+// held has the workload held, or asks for what must be refused: nothing
+// changes, and the decision says why.
+func (l layout) held(ctx context.Context, t *testing.T, b *bed, w wish, load *tide) string {
+	t.Helper()
+	words, from := l.refused, w.min
+	if words == "" {
+		words = "somebody looks at it"
+		patch := []byte(`{"metadata":{"annotations":{"tidetable.io/hold":"` + words + `"}}}`)
+		_, err := b.Kubernetes.Client.AppsV1().StatefulSets(testbed.Namespace).Patch(ctx, b.target.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		must(t, err)
+		load.high.Store(true)
+	} else {
+		w.min--
+		b.wants(ctx, t, w)
+	}
+	at, said := time.Now(), 0
+	b.await(ctx, t, "five decisions that say why", func(ctx context.Context) error {
+		s, err := b.sizes(ctx)
+		if err == nil && s.brokers != from {
+			err = &testbed.Fatal{Err: fmt.Errorf("%d brokers are wanted", s.brokers)}
+		}
+		if err != nil {
+			return err
+		}
+		ds, err := b.since(ctx, at)
+		if err != nil {
+			return err
+		}
+		said = 0
+		for _, d := range ds {
+			if text, err := json.Marshal(d); err == nil && strings.Contains(string(text), words) {
+				said++
+			}
+		}
+		if said < 5 {
+			return fmt.Errorf("%d of %d decisions say %q", said, len(ds), words)
+		}
+		return nil
+	})
+	return fmt.Sprintf("“%s”", words)
+}
+
+// nothingLost looks at what Kafka has in the end: every partition has all its
+// replicas, in sync and on brokers that live, and every record that was
+// acknowledged.
+func (b *bed) nothingLost(ctx context.Context, t *testing.T, l layout) {
+	t.Helper()
+	b.load.Stop()
+	acknowledged := b.load.Records()
+	admin, err := b.Kafka.Admin()
+	must(t, err)
+	must(t, testbed.Poll(ctx, "every partition to have all its replicas in sync", 300*time.Millisecond, func(ctx context.Context) error {
+		brokers, err := admin.ListBrokers(ctx)
+		if err != nil {
+			return err
+		}
+		topics, err := admin.ListTopicsWithInternal(ctx)
+		if err != nil {
+			return err
+		}
+		live, broken := brokers.NodeIDs(), []string{}
+		topics.EachPartition(func(p kadm.PartitionDetail) {
+			want := l.copies()
+			if p.Topic == skewed {
+				want = 2
+			}
+			alive := !slices.ContainsFunc(p.Replicas, func(id int32) bool { return !slices.Contains(live, id) })
+			if p.Topic != "orders" && p.Topic != skewed {
+				want = len(p.Replicas) // internal ones are as Kafka made them
+			}
+			if len(p.Replicas) != want || len(p.ISR) != want || !alive {
+				broken = append(broken, fmt.Sprintf("%s-%d: replicas %v, in sync %v", p.Topic, p.Partition, p.Replicas, p.ISR))
+			}
+		})
+		if len(broken) > 0 {
+			return fmt.Errorf("brokers %v: %s", live, strings.Join(broken, "; "))
+		}
+		return nil
+	}))
+	ends, err := admin.ListEndOffsets(ctx, "orders")
+	must(t, err)
+	var written int64
+	ends.Each(func(o kadm.ListedOffset) { written += o.Offset })
+	if written < acknowledged {
+		t.Errorf("the topic has had %d records and %d were acknowledged", written, acknowledged)
+	}
+	for _, p := range l.pools[1:] {
+		set, err := b.Kubernetes.Client.AppsV1().StatefulSets(testbed.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
+		must(t, err)
+		if n := int(*set.Spec.Replicas); n != p.Replicas {
+			t.Errorf("pool %s is nobody's target and has %d replicas of %d", p.Name, n, p.Replicas)
+		}
+	}
+}
