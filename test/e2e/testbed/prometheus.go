@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -259,6 +260,9 @@ func (b *Broker) TargetLabels() map[string]string {
 	}
 	if b.Zone != "" {
 		labels["zone"] = b.Zone
+	}
+	if id := strconv.Itoa(b.ID); !strings.HasSuffix(b.PodName(), "-"+id) {
+		labels["broker_id"] = id // what a rule of relabelling has to say where the pod's name does not
 	}
 	return labels
 }
