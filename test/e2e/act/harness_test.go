@@ -66,7 +66,7 @@ type setup struct {
 	cluster testbed.Options
 	// rf of the topic, 3 when zero.
 	rf int
-	// noConsumers leaves the group out.
+	// noConsumers leaves the group to a reader that nobody scales.
 	noConsumers bool
 	// volumeMiB bounds each broker's volume; the machine's disk when zero.
 	volumeMiB int
@@ -150,7 +150,11 @@ func newBedWith(ctx context.Context, t *testing.T, s setup) *bed {
 	})
 	must(t, err)
 	must(t, tb.Prometheus.Start(ctx))
-	if !s.noConsumers {
+	if s.noConsumers {
+		reader, err := tb.Kafka.Consume(testbed.Consumer{Group: "billing", Topic: "orders"})
+		must(t, err)
+		t.Cleanup(reader.Stop)
+	} else {
 		must(t, tb.DeployConsumers(ctx, testbed.Namespace, "billing", testbed.Consumer{Group: "billing", Topic: "orders", RecordsPerSecond: perReplica}, 2))
 	}
 	manifest, err := testbed.RenderOverlay("act", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
@@ -171,6 +175,7 @@ type wish struct {
 	cooldown       string
 	noConsumers    bool // leave the group out of the policy
 	horizon        string
+	quantile       float64
 	more           string // of the spec, as YAML
 	throttle       string
 	brokerActions  int
@@ -189,6 +194,9 @@ func (w wish) withDefaults() wish {
 	or(&w.horizon, "150s")
 	or(&w.startupPod, "30s")
 	or(&w.consumersStart, "10s")
+	if w.quantile == 0 {
+		w.quantile = 0.9
+	}
 	if w.min == 0 {
 		w.min = 3
 	}
@@ -227,7 +235,7 @@ spec:
   interval: %s
   kafka: {bootstrap: %s}
   prometheus: {url: %q, catalogue: strimzi, scrapeInterval: 2s, timeout: 10s}
-  forecast: {quantile: 0.9, history: %dm, step: 10s, horizon: %s, refresh: 10s}
+  forecast: {quantile: %g, history: %dm, step: 10s, horizon: %s, refresh: 10s}
   brokers:
     target: {kind: StatefulSet, name: %s}
     min: %d
@@ -238,7 +246,7 @@ spec:
     stabilisation: %s
     startup: {pod: %s, join: 15s}
   gates: {cooldown: %s, staleAfter: 30s, ineffective: 10m%s}
-%s`, interval, bootstrap, b.Prometheus.URL, int(pastDays*day/time.Minute), w.horizon, b.target.Name, w.min, w.max, networkIn, w.stabilisation, w.startupPod, w.cooldown, budget, more))
+%s`, interval, bootstrap, b.Prometheus.URL, w.quantile, int(pastDays*day/time.Minute), w.horizon, b.target.Name, w.min, w.max, networkIn, w.stabilisation, w.startupPod, w.cooldown, budget, more))
 }
 
 // wants applies the policy, as an operator would with kubectl.

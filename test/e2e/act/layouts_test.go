@@ -90,10 +90,10 @@ type tide struct {
 
 func (l *tide) shape(began time.Time) (past, now testbed.Shape) {
 	n := float64(l.all())
-	past = testbed.Day(l.carried(n*0.15), l.carried(n*0.3), day, time.Duration(began.UnixNano())%day)
+	past = testbed.Day(l.carried(n*0.15), l.carried(n*0.25), day, time.Duration(began.UnixNano())%day)
 	return past, func(at time.Time) float64 {
 		if l.high.Load() {
-			return l.carried(n + 0.8)
+			return l.carried(n + 0.7)
 		}
 		return past(at)
 	}
@@ -126,7 +126,10 @@ func (l layout) day(ctx context.Context, t *testing.T) {
 		s.before = l.skew
 	}
 	b := newBedWith(ctx, t, s)
-	w := wish{min: from, max: from + 1, stabilisation: "10s", cooldown: "5s", noConsumers: true, brokerActions: 100, startupPod: "20s"}
+	w := wish{
+		min: from, max: from + 1, stabilisation: "10s", cooldown: "5s", noConsumers: true, brokerActions: 100, startupPod: "20s",
+		horizon: "60s", quantile: 0.5, // what a rise has taught is forgotten sooner
+	}
 	if soak() {
 		w.throttle = "1MB/s" // long enough to be killed in
 	}
