@@ -100,6 +100,21 @@ func TestAPoolAmongPoolsIsSizedByItsShare(t *testing.T) {
 	}
 }
 
+// What must survive is the cluster: a pool of few may shrink where the other
+// pools' brokers are enough with it.
+func TestAPoolAmongPoolsShrinksByTheClustersNeed(t *testing.T) {
+	w := newFakeWorld(1, 5, 12)
+	w.others = 4
+	p := actPolicy()
+	p.Spec.Brokers.Min = 2
+	var last decision.Decision
+	w.run(t, p, 400, func(_ int, d decision.Decision) { last = d })
+	w.check(t)
+	if w.want != 2 || last.Seen.OtherBrokers != 4 {
+		t.Errorf("the pool of 5 becomes %d beside %d others: %s", w.want, last.Seen.OtherBrokers, last.Outcome)
+	}
+}
+
 func TestAPersonsChangeWins(t *testing.T) {
 	w := newFakeWorld(5, 5, 12)
 	w.perTick = 0

@@ -147,7 +147,7 @@ func (c *Controller) frozen(f *Facts) string {
 func (c *Controller) situation(f *Facts, d *decision.Decision, p *Proposed) gates.Situation {
 	state := c.machine.State()
 	return gates.Situation{
-		Now: f.Now, Policy: &c.cfg.Policy, Snapshot: &f.Snapshot, Forecasts: d.Forecasts, Requirement: &d.Requirement,
+		Now: f.Now, Policy: &c.cfg.Policy, Snapshot: &f.Snapshot, Others: f.Others, Forecasts: d.Forecasts, Requirement: &d.Requirement,
 		Observations: f.Seen.Observations, Operation: state.Operation, Past: state.Past, Scales: f.Scales, Unread: f.Unread,
 		Windows: c.parts.Act, MoveWindows: c.parts.Move, Needs: p.Needs,
 	}

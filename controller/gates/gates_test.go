@@ -249,6 +249,9 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{SurviveAfter{}, "N-1", func(s *Situation) {
 			s.Requirement.Constraints = []capacity.Constraint{{Name: "network-in", Brokers: 6}}
 		}, rulings{"in": refuse}},
+		{SurviveAfter{}, "N-1 with another pool's brokers", func(s *Situation) {
+			s.Requirement.Constraints, s.Others = []capacity.Constraint{{Name: "network-in", Brokers: 6}}, 1
+		}, rulings{}},
 		{SurviveAfter{}, "unknown", func(s *Situation) { s.Requirement.Complete = false }, rulings{"in": hold}},
 		{Windows{}, "closed", func(s *Situation) { s.Windows = window }, rulings{"in": hold, "shrink": hold, "balance": hold}},
 		{Windows{}, "open", func(s *Situation) {

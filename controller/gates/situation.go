@@ -24,6 +24,7 @@ type Situation struct {
 	Now          time.Time
 	Policy       *policy.Policy
 	Snapshot     *cluster.Snapshot
+	Others       int // brokers of the cluster that are other workloads'
 	Forecasts    []decision.ForecastSummary
 	Requirement  *capacity.Requirement
 	Observations []decision.Observation

@@ -13,7 +13,8 @@ type SurviveAfter struct{}
 // Name is the gate's name.
 func (SurviveAfter) Name() string { return "survive-after" }
 
-// Check compares the size after with the requirement, headroom included.
+// Check compares the size after, other workloads' brokers counted, with the
+// requirement, headroom included.
 func (SurviveAfter) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
@@ -22,8 +23,8 @@ func (SurviveAfter) Check(_ context.Context, p decision.Proposal, s Situation) d
 		return hold("not every constraint could be computed")
 	}
 	for _, c := range s.Requirement.Constraints {
-		if !c.Advisory && c.Brokers > p.To {
-			return refuse("%s needs %d brokers (%s): %s would not hold with %d", c.Name, c.Brokers, c.Formula, s.Requirement.Headroom, p.To)
+		if left := p.To + s.Others; !c.Advisory && c.Brokers > left {
+			return refuse("%s needs %d brokers (%s): %s would not hold with %d", c.Name, c.Brokers, c.Formula, s.Requirement.Headroom, left)
 		}
 	}
 	return allow()
