@@ -223,7 +223,7 @@ func testStrimzi(ctx context.Context, t *testing.T, f *fixture) {
 		t.Errorf("reverts throttles = %v, %v with Cruise Control on", on, err)
 	}
 	f.mustApply(ctx, t, "apiVersion: kafka.strimzi.io/v1\nkind: Kafka\nmetadata: {name: claims, namespace: kafka, annotations: "+
-		"{strimzi.io/skip-broker-scaledown-check: \"true\", strimzi.io/pause-reconciliation: \"true\"}}\nspec: {}")
+		"{strimzi.io/skip-broker-scaledown-check: \"true\", strimzi.io/pause-reconciliation: \"true\"}}\nspec: {kafka: {replicas: 3}}")
 	f.setStatus(ctx, t, "Kafka", "claims", `{"conditions":[{"type":"Warning","reason":"ScaleDownPreventionCheck","message":"Reverting scale-down of Kafka claims"}]}`)
 	if x := now(); !strings.Contains(x.NoIn, "skip-broker-scaledown-check") || !strings.Contains(x.Held, "pause-reconciliation") || !strings.Contains(x.Refused, "Reverting") {
 		t.Errorf("annotations and conditions of the Kafka resource: %+v", x)
