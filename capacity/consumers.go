@@ -20,7 +20,10 @@ type ConsumerDemand struct {
 	Backlog    int64         // records of lag now
 	DrainIn    time.Duration // the lag objective: a backlog is gone within it
 	Partitions int           // the cap; 0: unknown
-	Current    int
+	// HotShare is the part of what arrives that goes to one partition, which only
+	// one replica can read; 0: all carry about the same.
+	HotShare float64
+	Current  int
 	// Utilisation is how busy a replica may be on average.
 	Utilisation cluster.Ratio
 	Min, Max    int // Max 0: the partitions bound it
@@ -66,6 +69,11 @@ func SizeConsumers(d ConsumerDemand) ConsumerRequirement {
 		r.Why += fmt.Sprintf("; %d drain a lag of %d within %s", drain, d.Backlog, d.DrainIn)
 		n = drain
 	}
+	if most := helpful(d.HotShare, lambda, mu); most > 0 && n > most {
+		r.Why += fmt.Sprintf("; more than %d do not help: one partition gets %.0f %% of the records, %.3g times what a replica can do",
+			most, 100*d.HotShare, d.HotShare*lambda/mu)
+		n = most
+	}
 	r.Replicas = clampReplicas(n, d)
 	if r.Replicas != n {
 		r.Why += fmt.Sprintf("; bounded to %d (min %d, max %d, partitions %d)", r.Replicas, d.Min, d.Max, d.Partitions)
@@ -94,6 +102,16 @@ func drainReplicas(d ConsumerDemand, lambda, mu float64) int {
 		return 0
 	}
 	return atLeast((lambda + backlog/d.DrainIn.Seconds()) / mu)
+}
+
+// helpful is the most replicas that help where one partition alone asks for more
+// than one of them can do: its own, and as many as the rest takes at what they
+// can do. 0 where no partition does.
+func helpful(share, lambda, mu float64) int {
+	if share*lambda <= hottestReplica*mu {
+		return 0
+	}
+	return 1 + atLeast((1-share)*lambda/(hottestReplica*mu))
 }
 
 func clampReplicas(n int, d ConsumerDemand) int {

@@ -167,6 +167,7 @@ func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e
 		return
 	}
 	name := g.Policy.Group
+	e.Notes = append(e.Notes, g.stuck.words(name)...)
 	rate := fs.rates[name]
 	if rate == nil {
 		rate = &groupRate{}

@@ -12,9 +12,11 @@ import (
 
 // groupSeen is what a snapshot shows of a group, in records and records a second.
 type groupSeen struct {
-	topics   []string // sorted
+	topics   []string // sorted; those that it left are not among them
 	parts    int
-	lag      int64
+	lag      int64 // without what is stuck
+	stuck    stuck
+	hot      hotPartition
 	consumed float64
 	arriving float64
 	measured bool // arriving was measured, not derived
@@ -38,7 +40,7 @@ func groupsOf(s *cluster.Snapshot, consumers []policy.Consumer, scales map[strin
 		}
 		i := slices.IndexFunc(s.Groups, func(g cluster.Group) bool { return g.Name == c.Group })
 		if g.Missing = i < 0; !g.Missing {
-			g.groupSeen = groupSeenIn(&s.Groups[i], topics)
+			g.groupSeen = groupSeenIn(&s.Groups[i], topics, c.Lag.MaxSeconds)
 			if !scaled {
 				g.Replicas, g.Ready = s.Groups[i].Members, s.Groups[i].Members
 			}
@@ -48,28 +50,44 @@ func groupsOf(s *cluster.Snapshot, consumers []policy.Consumer, scales map[strin
 	return out
 }
 
-func groupSeenIn(g *cluster.Group, topics map[string]*cluster.Topic) groupSeen {
+func groupSeenIn(g *cluster.Group, topics map[string]*cluster.Topic, objective float64) groupSeen {
 	var out groupSeen
-	var topic *cluster.Topic
+	for i := range g.Partitions {
+		out.consumed += float64(g.Partitions[i].ConsumedPerSecond)
+	}
+	out.stuck = stuckIn(g, topics, out.consumed, objective)
 	for i := range g.Partitions {
 		p := &g.Partitions[i]
-		out.parts++
-		out.lag += max(0, p.Lag)
-		out.consumed += float64(p.ConsumedPerSecond)
-		if topic == nil || topic.Name != p.Topic {
-			if topic = topics[p.Topic]; topic == nil {
-				continue
-			}
+		if topics[p.Topic] != nil && !out.stuck.left(p.Topic) {
 			out.topics = append(out.topics, p.Topic)
 		}
-		if p.Partition >= 0 && p.Partition < len(topic.Partitions) {
-			out.arriving += float64(topic.Partitions[p.Partition].Load.MessagesInPerSecond)
+		if out.stuck.holds(p.Topic, p.Partition) {
+			if !out.stuck.left(p.Topic) {
+				out.parts++
+			}
+			continue
+		}
+		out.parts++
+		out.lag += max(0, p.Lag)
+		arriving := arrivingAt(p, topics)
+		out.arriving += arriving
+		if arriving > out.hot.arriving {
+			out.hot = hotPartition{topic: p.Topic, partition: p.Partition, arriving: arriving}
 		}
 	}
 	slices.Sort(out.topics)
 	out.topics = slices.Compact(out.topics)
 	out.measured = out.arriving > 0
 	return out
+}
+
+// arrivingAt is what is written to a partition, in records a second; 0 where it
+// is not measured.
+func arrivingAt(p *cluster.GroupPartition, topics map[string]*cluster.Topic) float64 {
+	if t := topics[p.Topic]; t != nil && p.Partition >= 0 && p.Partition < len(t.Partitions) {
+		return float64(t.Partitions[p.Partition].Load.MessagesInPerSecond)
+	}
+	return 0
 }
 
 // groupRate is what has been seen of a group: how much one replica can do.

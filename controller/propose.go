@@ -203,6 +203,9 @@ func (s *proposer) group(r readings, g *GroupRequirement, p *Proposed) {
 			g.parts,
 		)
 	}
+	if share := g.hot.share(g.arriving, g.parts); share > 0 {
+		p.note("group %s: partition %s/%d gets %.0f %% of its records, which one replica has to read alone", name, g.hot.topic, g.hot.partition, 100*share)
+	}
 	to := g.Replicas
 	switch {
 	case need > g.Replicas:

@@ -113,7 +113,7 @@ func sizeGroup(x *GroupExpectation) GroupRequirement {
 		return capacity.SizeConsumers(capacity.ConsumerDemand{
 			Group: c.Group, Arriving: cluster.MessagesPerSecond(arriving), PerReplica: cluster.MessagesPerSecond(x.PerReplica), AtLeast: x.AtLeast,
 			Backlog: x.lag, DrainIn: time.Duration(c.Lag.MaxSeconds * float64(time.Second)), Partitions: x.parts,
-			Current: x.Replicas, Utilisation: c.Utilisation, Min: c.Min, Max: c.Max,
+			HotShare: x.hot.share(x.arriving, x.parts), Current: x.Replicas, Utilisation: c.Utilisation, Min: c.Min, Max: c.Max,
 		})
 	}
 	asIs := sized(x.Arriving)
