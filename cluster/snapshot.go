@@ -51,6 +51,45 @@ type Broker struct {
 	Capacity Capacity `json:"capacity"`
 	// Usage is what was measured on the broker itself, where it was measured.
 	Usage *Usage `json:"usage,omitempty"`
+	// Directories are its log directories, sorted by path, where it has several
+	// (JBOD) or one is offline.
+	Directories []Directory `json:"directories,omitempty"`
+}
+
+// Directory is one log directory of a broker.
+type Directory struct {
+	Path     string `json:"path"`
+	Bytes    Bytes  `json:"bytes"`     // size of its volume; 0: not known
+	Free     Bytes  `json:"freeBytes"` // of which usable
+	Replicas int    `json:"replicas"`
+	Offline  bool   `json:"offline,omitempty"` // the broker cannot use it
+	Cordoned bool   `json:"cordoned,omitempty"`
+}
+
+// NextDirectory is where Kafka puts the next replica: the directory with the fewest,
+// whatever its room; of several the one with least room, to be safe. It is false
+// where the broker has one directory, or does not tell.
+func (b *Broker) NextDirectory() (next Directory, ok bool) {
+	for _, d := range b.Directories {
+		if d.Offline || d.Cordoned || d.Bytes <= 0 {
+			continue
+		}
+		if !ok || d.Replicas < next.Replicas || d.Replicas == next.Replicas && d.Free < next.Free {
+			next, ok = d, true
+		}
+	}
+	return next, ok && len(b.Directories) > 1
+}
+
+// OfflineDirectory names a log directory that the broker cannot use; "" when it can
+// use all.
+func (b *Broker) OfflineDirectory() string {
+	for _, d := range b.Directories {
+		if d.Offline {
+			return d.Path
+		}
+	}
+	return ""
 }
 
 // Capacity is what a broker can do at 100 %.

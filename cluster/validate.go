@@ -116,6 +116,10 @@ func (v *validator) brokers(brokers []Broker) {
 		for _, q := range capacityFields(b.Capacity) {
 			v.quantity(path("capacity."+q.name), q.value)
 		}
+		for k, d := range b.Directories {
+			v.quantity(path(fmt.Sprintf("directories[%d].bytes", k)), float64(d.Bytes))
+			v.quantity(path(fmt.Sprintf("directories[%d].freeBytes", k)), float64(d.Free))
+		}
 		if b.Usage != nil {
 			for _, q := range usageFields(*b.Usage) {
 				v.quantity(path("usage."+q.name), q.value)

@@ -197,7 +197,7 @@ func (a *annealer) proposeLeader() bool {
 // legal tells whether slot k of partition i may go to broker to.
 func (a *annealer) legal(i, k int, to int32) bool {
 	reps := a.st.replicas(a.st.slots, i)
-	return a.mayLead(to) && !a.st.frozen[reps[k]] && a.st.alive[reps[k]] && !contains(reps, to) &&
+	return a.mayLead(to) && a.st.takes(to, i) && !a.st.frozen[reps[k]] && a.st.alive[reps[k]] && !contains(reps, to) &&
 		(a.st.zone[to] == a.st.zone[reps[k]] || a.st.distinctZones(reps, k, a.st.zone[to]) >= int(a.st.rules[i].need) && a.st.roomInZone(i, reps, k, a.st.zone[to]))
 }
 
@@ -288,7 +288,7 @@ func (a *annealer) proposeAnew() bool {
 		if tries > 8*len(reps) {
 			return false
 		}
-		if a.mayLead(b) && !contains(a.want, b) {
+		if a.mayLead(b) && a.st.takes(b, i) && !contains(a.want, b) {
 			a.want = append(a.want, b)
 		}
 	}

@@ -114,7 +114,7 @@ func (w *sweeper) cheapest(i int, slots []int, mustWiden, strict, roomy bool) (f
 				continue
 			}
 			for _, d := range to {
-				if contains(reps, d) {
+				if contains(reps, d) || !w.p.takes(d, i) {
 					continue
 				}
 				if c, v := w.place(i, k, d, roomy); v < best {

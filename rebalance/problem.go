@@ -15,10 +15,11 @@ type problem struct {
 	ids      []int   // broker -> id
 	zone     []int32 // broker -> zone; zones of brokers that are alive come first
 	nzAlive  int
-	unzoned  int32  // the zone of brokers that say none while others do; -1: there are none
-	assumed  []bool // nb*nd: a capacity that is not known; nil: all are
-	alive    []bool // may hold replicas
-	frozen   []bool // alive but excluded: neither gives nor receives
+	unzoned  int32     // the zone of brokers that say none while others do; -1: there are none
+	room     []float64 // what the directory has free that takes a broker's next replica; nil: all have one
+	assumed  []bool    // nb*nd: a capacity that is not known; nil: all are
+	alive    []bool    // may hold replicas
+	frozen   []bool    // alive but excluded: neither gives nor receives
 	capacity []float64
 	hard     []float64 // nb*nd, what a broker may not exceed; +Inf where nothing does
 
@@ -138,6 +139,7 @@ func (p *problem) layBrokers(s cluster.Snapshot, o Options) {
 		}
 	}
 	p.numberZones(s.Brokers)
+	p.room = roomOfDirectories(s.Brokers)
 	p.unzoned = findUnzoned(s.Brokers, p.alive, p.zone)
 	share := shareOf(o)
 	most := mostDiskPerCore(s.Brokers)

@@ -144,7 +144,7 @@ func (s *spreader) relieve(ti int32, counts []int, shares []float64, from int) b
 	}
 	for n, x := range s.on[from] {
 		disk := to*s.st.nd + diskIndex
-		if s.st.topic[x.i] != ti || contains(s.st.replicas(s.st.slots, x.i), int32(to)) ||
+		if s.st.topic[x.i] != ti || contains(s.st.replicas(s.st.slots, x.i), int32(to)) || !s.st.takes(int32(to), x.i) ||
 			s.st.load[disk]+s.st.folRow(x.i)[diskIndex] > s.st.hard[disk] {
 			continue
 		}
@@ -181,7 +181,7 @@ func (s *spreader) partner(x spot, from, to int) int {
 	for m, y := range s.on[to] {
 		ty := s.st.topic[y.i]
 		if ty != s.st.topic[x.i] && (s.st.leader[y.i] == int32(to)) == leads && s.topic[ty][to] > s.topic[ty][from] &&
-			!contains(s.st.replicas(s.st.slots, y.i), int32(from)) {
+			!contains(s.st.replicas(s.st.slots, y.i), int32(from)) && s.st.takes(int32(from), y.i) {
 			return m
 		}
 	}

@@ -238,6 +238,9 @@ func (g *surrogate) with(b int32, i int, f, l float64) float64 {
 	if len(cells) != len(load) || len(fol) != len(load) || len(led) != len(load) {
 		return inf
 	}
+	if f > 0 && !g.p.takes(b, i) {
+		return inf
+	}
 	sum := 0.0
 	for r := range load {
 		d := float64(f*fol[r]) + float64(l*led[r])

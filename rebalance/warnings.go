@@ -49,7 +49,7 @@ func (p *problem) warnings(s, now cluster.Snapshot) []string {
 			out = append(out, fmt.Sprintf("no broker's capacity for %s is known, so it is neither evened out nor kept within bounds", g.name))
 		}
 	}
-	return append(out, p.unknownFigures()...)
+	return append(append(out, p.unknownFigures()...), offlineDirectories(s)...)
 }
 
 func brokersAre(ids []string) string {

@@ -25,6 +25,9 @@ func (BrokersReady) Check(_ context.Context, p decision.Proposal, s Situation) d
 		if b := &s.Snapshot.Brokers[i]; b.State != cluster.BrokerAlive {
 			return hold("broker %d is %s", b.ID, b.State)
 		}
+		if dir := s.Snapshot.Brokers[i].OfflineDirectory(); dir != "" {
+			return hold("log directory %s of broker %d is offline", dir, s.Snapshot.Brokers[i].ID)
+		}
 	}
 	if scale, ok := s.Scales[p.Target]; ok && scale.Ready < scale.Replicas {
 		return hold("%d of %d pods of %s are ready", scale.Ready, scale.Replicas, p.Target)

@@ -127,6 +127,14 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		},
 		{
 			BrokersReady{},
+			"directory offline",
+			func(s *Situation) {
+				s.Snapshot.Brokers[2].Directories = []cluster.Directory{{Path: "/b", Offline: true}}
+			},
+			rulings{"out": hold, "in": hold, "balance": hold},
+		},
+		{
+			BrokersReady{},
 			"pod missing",
 			func(s *Situation) { s.Scales[kafka] = actuators.Scale{Replicas: 6, Ready: 5} },
 			rulings{"out": hold, "in": hold, "balance": hold},

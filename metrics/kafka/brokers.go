@@ -2,6 +2,9 @@ package kafka
 
 import (
 	"context"
+	"errors"
+	"maps"
+	"slices"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
@@ -136,6 +139,7 @@ func (p *placement) logDirs(all kadm.DescribedAllLogDirs) {
 		v := volumesOf(dirs)
 		b.Usage = &cluster.Usage{DiskBytes: cluster.Bytes(v.used)}
 		b.Capacity.DiskBytes = cluster.Bytes(v.capacity)
+		b.Directories = directoriesOf(dirs)
 		if v.cordoned && b.State == cluster.BrokerAlive {
 			b.State = cluster.BrokerDraining
 		}
@@ -169,6 +173,28 @@ func (p *placement) logDirs(all kadm.DescribedAllLogDirs) {
 			p.stale(metrics.BrokerDiskCapacity, "a broker did not describe its log directories")
 		}
 	}
+}
+
+// directoriesOf lists a broker's log directories where they must be told apart.
+func directoriesOf(dirs kadm.DescribedLogDirs) []cluster.Directory {
+	var out []cluster.Directory
+	apart := len(dirs) > 1
+	for _, path := range slices.Sorted(maps.Keys(dirs)) {
+		d := dirs[path]
+		x := cluster.Directory{Path: path, Bytes: cluster.Bytes(max(0, d.TotalBytes)), Free: cluster.Bytes(max(0, d.UsableBytes)),
+			Offline: errors.Is(d.Err, kerr.KafkaStorageError), Cordoned: d.IsCordoned}
+		d.Topics.Each(func(p kadm.DescribedLogDirPartition) {
+			if !p.IsFuture {
+				x.Replicas++
+			}
+		})
+		apart = apart || x.Offline
+		out = append(out, x)
+	}
+	if !apart {
+		return nil
+	}
+	return out
 }
 
 type volumes struct {

@@ -13,12 +13,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -277,6 +279,19 @@ func TestVolumes(t *testing.T) {
 		if v.used != c.used || v.capacity != c.capacity || v.told != c.told || v.cordoned != c.cordoned {
 			t.Errorf("%s: %+v", c.name, v)
 		}
+	}
+}
+
+func TestDirectoriesAreListedWhereTheyDiffer(t *testing.T) {
+	ok := kadm.DescribedLogDir{TotalBytes: 100, UsableBytes: 40, Topics: kadm.DescribedLogDirTopics{"t": {
+		0: {Topic: "t", Size: 1}, 1: {Topic: "t", Partition: 1, Size: 1, IsFuture: true}}}}
+	if got := directoriesOf(kadm.DescribedLogDirs{"/a": ok}); got != nil {
+		t.Errorf("one directory is listed: %+v", got)
+	}
+	got := directoriesOf(kadm.DescribedLogDirs{"/b": {Err: kerr.KafkaStorageError, TotalBytes: -1, UsableBytes: -1}, "/a": ok})
+	want := []cluster.Directory{{Path: "/a", Bytes: 100, Free: 40, Replicas: 1}, {Path: "/b", Offline: true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v", got)
 	}
 }
 
