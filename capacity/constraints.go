@@ -165,6 +165,21 @@ func (s *sizing) brokersLost() int {
 	return s.Survive.Brokers
 }
 
+// replicasByShape is the limit of replicas for a broker: that of the policy for those
+// with most cores, and by their cores for the others.
+func (s *sizing) replicasByShape(limit int) func(cluster.Capacity) float64 {
+	most := s.Profile.CPUCores
+	for _, m := range s.Fleet {
+		most = max(most, m.Capacity.CPUCores)
+	}
+	return func(c cluster.Capacity) float64 {
+		if most <= 0 || c.CPUCores <= 0 {
+			return float64(limit)
+		}
+		return float64(limit) * float64(c.CPUCores/most)
+	}
+}
+
 // partitions: at most 4,000 replicas a broker (KIP-578; MSK 1,000 to 4,000 by size).
 func partitions(s *sizing) Constraint {
 	each := s.MaxReplicasPerBroker
@@ -173,6 +188,10 @@ func partitions(s *sizing) Constraint {
 	}
 	need := atLeast(float64(s.Replicas) / float64(each))
 	c := Constraint{Demand: float64(s.Replicas), PerBroker: float64(each), Unit: "replicas", Brokers: need + s.brokersLost()}
+	if s.Fleet != nil {
+		s.unlike(&c, fleetNeed{left: c.Demand, each: s.replicasByShape(each), lost: s.lostForGood}, 1, "replicas")
+		return c
+	}
 	if s.Facts.Brokers > 0 {
 		c.Utilisation = cluster.Ratio(c.Demand / (float64(each) * float64(s.Facts.Brokers)))
 	}

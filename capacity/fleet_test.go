@@ -74,3 +74,20 @@ func TestEachZoneHoldsAWholeCopy(t *testing.T) {
 		t.Error(c.Formula)
 	}
 }
+
+func TestSmallerBrokersHoldFewerReplicas(t *testing.T) {
+	s := fleetSnapshot("abcabc", []float64{4, 4, 4, 4, 4, 4}, 1e9, 1e6)
+	for i := range s.Brokers[:3] {
+		s.Brokers[i].Capacity.CPUCores = 2 // of 8
+	}
+	d := DemandOf(s)
+	d.Replicas = 3700 // 3 × 1,000 and 3 × 250 are 3,750
+	m := Model{MaxReplicasPerBroker: 1000}
+	if c := find(t, m.Size(d, FactsOf(s, nil)), "partitions"); c.Brokers != 6 {
+		t.Errorf("%d brokers: %s", c.Brokers, c.Formula)
+	}
+	d.Replicas = 4200 // 450 more: two small ones
+	if c := find(t, m.Size(d, FactsOf(s, nil)), "partitions"); c.Brokers != 8 {
+		t.Errorf("%d brokers: %s", c.Brokers, c.Formula)
+	}
+}
