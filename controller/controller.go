@@ -154,6 +154,7 @@ func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decisio
 		return d, err
 	}
 	expected := c.forecasts.expect(ctx, &facts, c.machine.State().Learned)
+	c.machine.State().Learned.PerReplica = c.forecasts.perReplica()
 	required := Size(c.parts.Model, &facts, &expected)
 	d.ClusterID, d.Seen = facts.Snapshot.ClusterID, facts.Seen
 	d.Forecasts = carried(&facts, &expected, &required, d.Limits.MaxBrokers)

@@ -126,7 +126,7 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 	}
 	e.Stored, e.StoredLater = fs.storedAt(f, e.In.mean, written*e.In.believed(), e.Horizon)
 	for i := range f.Groups {
-		fs.expectGroup(ctx, f, &f.Groups[i], &e)
+		fs.expectGroup(ctx, f, &f.Groups[i], &e, learned.PerReplica)
 	}
 	return e
 }
@@ -160,7 +160,9 @@ func (fs *forecasts) load(
 
 // expectGroup adds a group. Replicas asked for now are up after their start and
 // two looks, by a forecast that may be one step old.
-func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e *Expectations) {
+func (fs *forecasts) expectGroup(
+	ctx context.Context, f *Facts, g *GroupFacts, e *Expectations, learned map[string]cluster.MessagesPerSecond,
+) {
 	x := GroupExpectation{GroupFacts: *g, Arriving: g.arriving}
 	if g.Missing {
 		e.Groups = append(e.Groups, x)
@@ -170,7 +172,7 @@ func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e
 	e.Notes = append(e.Notes, g.stuck.words(name)...)
 	rate := fs.rates[name]
 	if rate == nil {
-		rate = &groupRate{}
+		rate = &groupRate{saturated: float64(learned[name])}
 		fs.rates[name] = rate
 	}
 	// What Kafka's own offsets say beside what exporters measure.
@@ -178,7 +180,7 @@ func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e
 	if !g.measured {
 		x.Arriving = byOffsets
 	}
-	rate.learn(f.Now, g.Ready, g.consumed, g.lag)
+	rate.learn(f.Now, g.Ready, g.consumed, g.lag, g.behind)
 	x.PerReplica, x.AtLeast = rate.perReplica(g.Policy.PerReplica)
 
 	within := g.Policy.Startup.D() + 2*fs.pace.interval + fs.pace.step
@@ -204,6 +206,17 @@ func (fs *forecasts) expectGroup(ctx context.Context, f *Facts, g *GroupFacts, e
 	x.Peak = max(x.Peak, x.Arriving) * uplift
 	x.Later = max(x.Peak, x.Later*uplift)
 	e.Groups = append(e.Groups, x)
+}
+
+// perReplica is what has been learned of every group's replicas.
+func (fs *forecasts) perReplica() map[string]cluster.MessagesPerSecond {
+	out := map[string]cluster.MessagesPerSecond{}
+	for name, r := range fs.rates {
+		if r.saturated > 0 {
+			out[name] = cluster.MessagesPerSecond(max(r.saturated, r.seen))
+		}
+	}
+	return out
 }
 
 // leadTime is what one more broker takes until it carries its share.

@@ -14,7 +14,8 @@ import (
 type groupSeen struct {
 	topics   []string // sorted; those that it left are not among them
 	parts    int
-	lag      int64 // without what is stuck
+	lag      int64   // without what is stuck
+	behind   float64 // the part of the partitions that triedSeconds' work has piled up on
 	stuck    stuck
 	hot      hotPartition
 	consumed float64
@@ -69,6 +70,9 @@ func groupSeenIn(g *cluster.Group, topics map[string]*cluster.Topic, objective f
 		}
 		out.parts++
 		out.lag += max(0, p.Lag)
+		if float64(p.Lag) > triedSeconds*float64(p.ConsumedPerSecond) {
+			out.behind++
+		}
 		arriving := arrivingAt(p, topics)
 		out.arriving += arriving
 		if arriving > out.hot.arriving {
@@ -77,6 +81,7 @@ func groupSeenIn(g *cluster.Group, topics map[string]*cluster.Topic, objective f
 	}
 	slices.Sort(out.topics)
 	out.topics = slices.Compact(out.topics)
+	out.behind /= float64(max(1, out.parts))
 	out.measured = out.arriving > 0
 	return out
 }
@@ -96,9 +101,19 @@ type groupRate struct {
 	lastLag   int64
 	members   int
 	steadyAt  time.Time // since when the number of members has not changed
+	tried     bool      // a backlog has shown that no more is to be tried
 	saturated float64   // μ, seen while a backlog kept every replica busy
 	seen      float64   // the most a replica was seen to do without one: μ is at least that
 }
+
+// probe is how many times what a replica was seen to do it is tried with while
+// its limit is not known: a group that starts with too many finds out by
+// halves, until a backlog shows.
+const probe = 2
+
+// triedSeconds is the backlog, in seconds of work, at which no more is tried:
+// what waits for a commit is less.
+const triedSeconds = 5
 
 // A group counts as saturated while its backlog is worth this many seconds of
 // its own work: then every replica is as busy as it can be.
@@ -108,13 +123,21 @@ const saturatedSeconds = 10
 // group is rebalancing.
 const settling = 2 * time.Minute
 
+// mostBehind is the part of the partitions that must have a backlog.
+const mostBehind = 0.5
+
 // learningRate is how far one reading of a saturated group moves its μ.
 const learningRate = 0.3
 
 // learn takes one reading. Rates are records per second of the whole group.
-func (g *groupRate) learn(now time.Time, members int, consumed float64, lag int64) {
+// behind is the part of the partitions on which there is a backlog: one of a
+// few says nothing of what a replica that is busy can do.
+func (g *groupRate) learn(now time.Time, members int, consumed float64, lag int64, behind float64) {
 	if members != g.members {
 		g.members, g.steadyAt = members, now
+	}
+	if float64(lag) > triedSeconds*consumed && behind >= mostBehind && g.seen > 0 {
+		g.tried = true
 	}
 	g.lastAt, g.lastLag = now, lag
 	if members <= 0 || !(consumed > 0) || now.Sub(g.steadyAt) < settling {
@@ -122,6 +145,9 @@ func (g *groupRate) learn(now time.Time, members int, consumed float64, lag int6
 	}
 	each := consumed / float64(members)
 	if float64(lag) > saturatedSeconds*consumed {
+		if behind < mostBehind {
+			return
+		}
 		if g.saturated == 0 {
 			g.saturated = each
 		}
@@ -140,13 +166,15 @@ func (g *groupRate) arriving(now time.Time, consumed float64, lag int64) float64
 	return max(0, consumed+float64(lag-g.lastLag)/now.Sub(g.lastAt).Seconds())
 }
 
-// perReplica is μ, and whether it is only known to be at least that.
+// perReplica is μ, and whether it is only known to be at least that, or tried.
 func (g *groupRate) perReplica(said float64) (mu float64, atLeast bool) {
 	switch {
 	case said > 0:
 		return said, false
 	case g.saturated > 0:
 		return max(g.saturated, g.seen), false
+	case !g.tried:
+		return probe * g.seen, true
 	default:
 		return g.seen, true
 	}

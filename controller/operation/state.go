@@ -36,6 +36,9 @@ type Learned struct {
 	StartSeconds float64 `json:"startSeconds,omitempty"`
 	// MoveRate is how fast data has moved to the brokers that joined.
 	MoveRate cluster.BytesPerSecond `json:"moveBytesPerSecond,omitempty"`
+	// PerReplica is what a replica of a group did while it was busy, by group. The
+	// map is replaced, never changed.
+	PerReplica map[string]cluster.MessagesPerSecond `json:"perReplicaRecordsPerSecond,omitempty"`
 }
 
 // Start is how long pods took until their brokers were registered and alive; 0
