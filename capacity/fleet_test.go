@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -89,5 +90,36 @@ func TestSmallerBrokersHoldFewerReplicas(t *testing.T) {
 	d.Replicas = 4200 // 450 more: two small ones
 	if c := find(t, m.Size(d, FactsOf(s, nil)), "partitions"); c.Brokers != 8 {
 		t.Errorf("%d brokers: %s", c.Brokers, c.Formula)
+	}
+}
+
+// More load never needs fewer brokers, and brokers that have the room for a load are
+// not too few for it, whatever their sizes and zones.
+func TestUnlikeBrokersAreSizedMonotonously(t *testing.T) {
+	limits := Limits{CPU: 0.6, NetworkIn: 0.7, NetworkOut: 0.7, Disk: 0.7, DiskBandwidth: 0.7}
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		n := 3 + rng.IntN(8)
+		zones, sizes := "", make([]float64, n)
+		for k := range sizes {
+			sizes[k] = float64(1 + rng.IntN(4))
+			zones += string("abcd"[rng.IntN(1+rng.IntN(4))])
+		}
+		m := Model{Limits: limits, Survive: Loss{Zones: rng.IntN(2), Brokers: rng.IntN(2)}}
+		if m.Survive.Zones > 0 {
+			m.Survive.Brokers = 0
+		}
+		last := 0
+		for stored := 1e11; stored < 1e14; stored *= 1.7 {
+			s := fleetSnapshot(zones, sizes, cluster.Bytes(stored), cluster.BytesPerSecond(stored/1e6))
+			r := m.Size(DemandOf(s), FactsOf(s, nil))
+			if r.Brokers < last {
+				t.Fatalf("world %d: %d brokers for %.3g B, %d for less: %s", seed, r.Brokers, stored, last, r.Explain())
+			}
+			last = r.Brokers
+			if c := find(t, r, "disk"); c.Brokers <= n && c.Utilisation > 0.7 {
+				t.Fatalf("world %d: %d of %d brokers do at %.2f: %s", seed, c.Brokers, n, float64(c.Utilisation), c.Formula)
+			}
+		}
 	}
 }
