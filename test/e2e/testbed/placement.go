@@ -71,7 +71,7 @@ func (k *Kafka) topics(ctx context.Context) (kadm.TopicDetails, *kadm.Client, er
 // Drain moves every replica off these brokers, as Cruise Control would in
 // Strimzi's delegated mode, and waits for the end. It balances nothing.
 func (k *Kafka) Drain(ctx context.Context, ids ...int) error {
-	return k.reassign(ctx, func(replicas []int32, live []int32, turn int) []int32 {
+	return k.reassign(ctx, "", func(replicas []int32, live []int32, turn int) []int32 {
 		out := slices.Clone(replicas)
 		for i, r := range out {
 			if !slices.Contains(ids, int(r)) {
@@ -92,7 +92,7 @@ func (k *Kafka) Drain(ctx context.Context, ids ...int) error {
 // Fill gives new brokers their share of replicas: every n-th one, n being the
 // number of brokers.
 func (k *Kafka) Fill(ctx context.Context, ids ...int) error {
-	return k.reassign(ctx, func(replicas []int32, live []int32, turn int) []int32 {
+	return k.reassign(ctx, "", func(replicas []int32, live []int32, turn int) []int32 {
 		out := slices.Clone(replicas)
 		for i, id := range ids {
 			if turn%len(live) == i && !slices.Contains(out, int32(id)) {
@@ -103,7 +103,8 @@ func (k *Kafka) Fill(ctx context.Context, ids ...int) error {
 	})
 }
 
-func (k *Kafka) reassign(ctx context.Context, place func(replicas, live []int32, turn int) []int32) error {
+// reassign places the partitions of a topic, or of all where none is named.
+func (k *Kafka) reassign(ctx context.Context, topic string, place func(replicas, live []int32, turn int) []int32) error {
 	topics, admin, err := k.topics(ctx)
 	if err != nil {
 		return err
@@ -115,6 +116,9 @@ func (k *Kafka) reassign(ctx context.Context, place func(replicas, live []int32,
 	var request kadm.AlterPartitionAssignmentsReq
 	moves := 0
 	for _, detail := range topics.Sorted() {
+		if topic != "" && detail.Topic != topic {
+			continue
+		}
 		for _, p := range detail.Partitions.Sorted() {
 			if to := place(p.Replicas, brokers.NodeIDs(), moves+int(p.Partition)); !slices.Equal(to, p.Replicas) {
 				request.Assign(detail.Topic, p.Partition, to)
@@ -148,4 +152,31 @@ func (k *Kafka) reassign(ctx context.Context, place func(replicas, live []int32,
 		}
 		return nil
 	})
+}
+
+// LeadFrom makes a broker the preferred leader, and the leader, of every
+// partition of a topic that it has a replica of.
+func (k *Kafka) LeadFrom(ctx context.Context, topic string, id int) error {
+	if err := k.reassign(ctx, topic, func(replicas, _ []int32, _ int) []int32 {
+		if !slices.Contains(replicas, int32(id)) {
+			return replicas
+		}
+		out := []int32{int32(id)}
+		for _, r := range replicas {
+			if r != int32(id) {
+				out = append(out, r)
+			}
+		}
+		return out
+	}); err != nil {
+		return err
+	}
+	admin, err := k.Admin()
+	if err != nil {
+		return err
+	}
+	if _, err := admin.ElectLeaders(ctx, kadm.ElectPreferredReplica, nil); err != nil {
+		return fmt.Errorf("electing leaders: %w", err)
+	}
+	return nil
 }
