@@ -53,8 +53,8 @@ var layouts = []layout{
 		},
 	},
 	{
-		name: "combined nodes: the first three are the controllers too", pools: []testbed.Pool{{Replicas: 3}},
-		cluster: testbed.Options{Voters: []int{0, 1, 2}}, refused: "a voter never leaves",
+		name: "combined nodes: three of four are the controllers too", pools: []testbed.Pool{{Replicas: 4}},
+		cluster: testbed.Options{Voters: []int{1, 2, 3}}, refused: "a voter never leaves",
 	},
 	{name: "two log directories a broker", pools: []testbed.Pool{{Replicas: 3, LogDirs: 2}}},
 	{name: "Kafka 3.9", pools: []testbed.Pool{{Replicas: 3}}, cluster: testbed.Options{OldestKafka: true}},
@@ -115,6 +115,25 @@ func TestOtherPeoplesClustersAreScaledWithoutLosingAReplica(t *testing.T) {
 			l.day(ctx, t)
 		})
 	}
+}
+
+// TestAVoterNeverLeaves has the last of four brokers be one of the cluster's
+// controllers, and asks for three: nothing goes, and the decision says why.
+func TestAVoterNeverLeaves(t *testing.T) {
+	testbed.RequireKubernetes(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	l := layouts[slices.IndexFunc(layouts, func(l layout) bool { return l.refused != "" })]
+	load := &tide{layout: l}
+	b := newBedWith(ctx, t, setup{shape: load.shape, journal: true, noConsumers: true, pools: slices.Clone(l.pools), cluster: l.cluster})
+	w := wish{min: l.pools[0].Replicas, stabilisation: "5s", cooldown: "1s", noConsumers: true, horizon: "60s", quantile: 0.5}
+	b.run(t)
+	t.Log(l.held(ctx, t, b, w, load))
+	if gone := b.Kubernetes.Agent.Departures(); len(gone) > 0 {
+		t.Errorf("pods went: %+v", gone)
+	}
+	b.nothingLost(ctx, t, l)
+	b.nothingForbidden(t)
 }
 
 // day is the short day, and in a soak the rest of the matrix's row too.
