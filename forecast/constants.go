@@ -115,8 +115,9 @@ const (
 	lastKnotEighths = 7
 )
 
-// farKnots are the knots past the first day, in half days.
-var farKnots = []int{3, 7, 13}
+// farKnots are the knots past the first day, in half days: none just before a
+// whole week, where yesterday is the same weekday and right for the wrong reason.
+var farKnots = []int{3, 7, 11, 17}
 
 // The history and its cleaning (history.go, anomaly.go, filler.go).
 const (
