@@ -61,10 +61,12 @@ func (o *Observer) observeBrokers(down bool) []cluster.Broker {
 		}
 		k := cluster.Broker{ID: b.id, Zone: b.zone, State: b.state, Capacity: b.shape}
 		if !down && b.state == cluster.BrokerAlive {
+			// What a broker carries is added and taken away as replicas come and go;
+			// an empty one is left with what rounding leaves, which may be below zero.
 			usage[i] = cluster.Usage{
-				CPUCores:                 cluster.Cores(b.use.cpu),
-				NetworkInBytesPerSecond:  cluster.BytesPerSecond(b.use.in),
-				NetworkOutBytesPerSecond: cluster.BytesPerSecond(b.use.out),
+				CPUCores:                 cluster.Cores(max(0, b.use.cpu)),
+				NetworkInBytesPerSecond:  cluster.BytesPerSecond(max(0, b.use.in)),
+				NetworkOutBytesPerSecond: cluster.BytesPerSecond(max(0, b.use.out)),
 				DiskBytes:                cluster.Bytes(o.place.diskUsed(b)), RequestHandlerIdle: cluster.Ratio(max(0, 1-b.use.u)),
 			}
 			k.Usage = &usage[i]
