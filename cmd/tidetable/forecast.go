@@ -68,7 +68,7 @@ func (f *seriesFlags) read(cmd *cobra.Command) ([]metrics.Series, error) {
 		return nil, fmt.Errorf("checking flags: --horizon %v is less than the trace's step of %v", f.horizon, t.Step)
 	}
 	if len(f.columns) == 0 {
-		return t.Series, nil
+		return t.Series, noCounters(f.input, t.Series)
 	}
 	var out []metrics.Series
 	for _, name := range f.columns {
@@ -82,7 +82,17 @@ func (f *seriesFlags) read(cmd *cobra.Command) ([]metrics.Series, error) {
 		}
 		out = append(out, s)
 	}
-	return out, nil
+	return out, noCounters(f.input, out)
+}
+
+// noCounters refuses what only ever grows: what is to be forecast is its rate.
+func noCounters(input string, series []metrics.Series) error {
+	for _, s := range series {
+		if name := s.Labels["column"]; s.LooksLikeCounter(name) {
+			return fmt.Errorf("%s: column %q is a counter and not a load; give its rate, such as rate(...[5m]) instead of the counter", input, name)
+		}
+	}
+	return nil
 }
 
 func newForecastCmd() *cobra.Command {

@@ -187,6 +187,9 @@ func (f *outlookFlags) readTrend(cmd *cobra.Command, in *outlook.Input) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", f.trace, err)
 	}
+	if err := noCounters(f.trace, []metrics.Series{s}); err != nil {
+		return err
+	}
 	s = forecast.Believable(s)
 	in.PeakNow, in.MeanNow = metrics.Lately(s, lately)
 	trend, err := outlook.FitTrend(s)

@@ -167,3 +167,19 @@ func TestSharedTracesAreForecastToTheirRightValues(t *testing.T) {
 		}
 	}
 }
+
+func TestACounterIsNotForecastAsALoad(t *testing.T) {
+	p, s, tr := robustInputs(t, func(v []float64) {
+		for i := 1; i < len(v); i++ {
+			v[i] = v[i-1] + 300*v[i]
+		}
+	})
+	for name, args := range map[string][]string{
+		"forecast": {"forecast", "--input", tr}, "backtest": {"backtest", "--input", tr},
+		"plan": {"plan", "--policy", p, "--input", s, "--trace", tr},
+	} {
+		if code, _, stderr := tidetable(args...); code != 2 || !strings.Contains(stderr, "is a counter and not a load") {
+			t.Errorf("%s: exit %d: %s", name, code, stderr)
+		}
+	}
+}
