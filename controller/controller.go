@@ -162,6 +162,9 @@ func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decisio
 
 	view := c.view(d.ID, &facts, &expected, &required)
 	tell(&d, c.machine.Proceed(ctx, view))
+	if op := c.machine.InFlight(); op != nil && op.Kind == decision.Rebalance && op.Phase == decision.Cancelling {
+		c.proposer.balance.overtaken(now)
+	}
 
 	c.proposer.remembered(c.machine.State().Standing)
 	proposed := c.proposer.propose(readings{

@@ -274,6 +274,10 @@ func (b *balance) planned(now time.Time, worth bool) {
 	b.idle = min(max(2*b.idle, balanceEvery), balanceIdle)
 }
 
+// overtaken learns that a rebalance was given up for the load: begun again at
+// once it would be given up again.
+func (b *balance) overtaken(now time.Time) { b.seen = now.Add(balanceAgain - balanceEvery) }
+
 // rebalance looks for hot spots: a broker whose load exceeds its fair share by
 // more than the tolerance.
 func (s *proposer) rebalance(r readings, p *Proposed) {

@@ -15,30 +15,30 @@ type DiskAfter struct{}
 // Name is the gate's name.
 func (DiskAfter) Name() string { return "disk-after" }
 
-// Check spreads what is stored over the disks that stay, counting the largest
-// as those that leave.
+// Check spreads what is stored over the disks that stay; where it is not known
+// which those are, the largest count as those that leave.
 func (DiskAfter) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}
-	var total, largest, stored cluster.Bytes
-	for i := range s.Snapshot.Brokers {
-		b := &s.Snapshot.Brokers[i]
-		if b.State != cluster.BrokerAlive {
-			continue
-		}
+	var left, largest, stored cluster.Bytes
+	stay, known := staying(p, s)
+	for i := range stay {
+		b := &stay[i]
 		if b.Capacity.DiskBytes <= 0 {
 			return hold("the disk size of broker %d is not known", b.ID)
 		}
-		total += b.Capacity.DiskBytes
+		left += b.Capacity.DiskBytes
 		largest = max(largest, b.Capacity.DiskBytes)
+	}
+	if !known {
+		left -= largest * cluster.Bytes(p.From-p.To)
 	}
 	for i := range s.Snapshot.Topics {
 		for _, part := range s.Snapshot.Topics[i].Partitions {
 			stored += part.Load.SizeBytes * cluster.Bytes(len(part.Replicas))
 		}
 	}
-	left := total - largest*cluster.Bytes(p.From-p.To)
 	if left <= 0 {
 		return refuse("no disk would be left")
 	}

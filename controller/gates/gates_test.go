@@ -339,3 +339,33 @@ func TestEveryGateHasItsRowInTheDocs(t *testing.T) {
 		}
 	}
 }
+
+// When the gates are asked again the brokers that leave are cordoned, and must
+// not be taken away twice.
+func TestBrokersThatLeaveAreTakenAwayOnce(t *testing.T) {
+	s := calm()
+	s.Policy.Spec.Gates.MinZones = 3
+	s.Policy.Spec.Gates.DiskAfter = 0.8
+	for i := range s.Snapshot.Brokers {
+		s.Snapshot.Brokers[i].Zone = []string{"a", "b", "c"}[i%3]
+		s.Snapshot.Brokers[i].Capacity.DiskBytes = 1000
+	}
+	for i := range s.Snapshot.Topics {
+		for j := range s.Snapshot.Topics[i].Partitions {
+			s.Snapshot.Topics[i].Partitions[j].Load.SizeBytes = 0
+		}
+	}
+	part := &s.Snapshot.Topics[0].Partitions[0]
+	part.Load.SizeBytes = cluster.Bytes(3000 * 0.75 / float64(len(part.Replicas))) // 75 % of three disks, 113 % of two
+	p := decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 3}
+	for _, state := range []cluster.BrokerState{cluster.BrokerAlive, cluster.BrokerDraining} {
+		for i := 3; i < 6; i++ {
+			s.Snapshot.Brokers[i].State = state
+		}
+		for _, g := range []Gate{Zones{}, DiskAfter{}} {
+			if v := g.Check(t.Context(), p, s); v.Ruling != decision.Allow {
+				t.Errorf("%s while those that leave are %s: %s %s", g.Name(), state, v.Ruling, v.Why)
+			}
+		}
+	}
+}

@@ -2,38 +2,31 @@ package gates
 
 import (
 	"context"
-	"slices"
 
 	"github.com/tidetable/tidetable/decision"
-
-	"github.com/tidetable/tidetable/cluster"
 )
 
-// Zones holds a scale-in that might leave too few zones: which broker leaves
-// is the workload's choice, so any zone with few brokers may lose them.
+// Zones refuses a scale-in that leaves too few zones.
 type Zones struct{}
 
 // Name is the gate's name.
 func (Zones) Name() string { return "zones" }
 
-// Check takes the highest ids away, as a StatefulSet does, and counts the
-// zones that are left.
+// Check counts the zones of the brokers that stay; where it is not known which
+// those are, of all but the highest ids.
 func (Zones) Check(_ context.Context, p decision.Proposal, s Situation) decision.Verdict {
 	if !brokersIn(p) {
 		return allow()
 	}
-	var alive []cluster.Broker
-	for _, b := range s.Snapshot.Brokers {
-		if b.State == cluster.BrokerAlive {
-			alive = append(alive, b)
+	stay, known := staying(p, s)
+	if n := p.From - p.To; !known {
+		if len(stay) < n {
+			return refuse("%d brokers cannot leave: %d are alive", n, len(stay))
 		}
-	}
-	slices.SortFunc(alive, func(a, b cluster.Broker) int { return a.ID - b.ID })
-	if len(alive) < p.From-p.To {
-		return refuse("%d brokers cannot leave: %d are alive", p.From-p.To, len(alive))
+		stay = stay[:len(stay)-n]
 	}
 	zones := map[string]bool{}
-	for _, b := range alive[:len(alive)-(p.From-p.To)] {
+	for _, b := range stay {
 		zones[b.Zone] = true
 	}
 	if least := s.Policy.Spec.Gates.MinZones; len(zones) < least {
