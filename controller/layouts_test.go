@@ -212,9 +212,17 @@ func TestAWriteThatFailsIsAConcernAndHasAWayBack(t *testing.T) {
 		t.Fatalf("told %v, operation %+v", told, w.stored.Operation)
 	}
 	w.rate, w.denied = 6e6, nil // six are needed
-	w.run(t, actPolicy(), 60, nil)
+	filled := false
+	w.run(t, actPolicy(), 60, func(_ int, d decision.Decision) {
+		if op := d.Operation; op != nil {
+			filled = filled || op.GivenBack && op.Phase == decision.Filling
+		}
+	})
 	w.check(t)
 	if w.want < 6 {
 		t.Errorf("%d brokers; the scale-in stood in the way of the peak", w.want)
+	}
+	if !filled || w.holds(3) == 0 {
+		t.Errorf("filled again %v, %d replicas: broker 3 was left empty by the scale-in, and nothing scales out past it", filled, w.holds(3))
 	}
 }

@@ -58,6 +58,9 @@ type Operation struct {
 	HotPlans int  `json:"hotPlans,omitempty"`
 	// TurnedBack is true of a scale-in that undoes a scale-out that never came.
 	TurnedBack bool `json:"turnedBack,omitempty"`
+	// GivenBack is true of a scale-in that was given up with brokers empty, which
+	// are filled again: From and To are then those of a scale-out.
+	GivenBack bool `json:"givenBack,omitempty"`
 }
 
 // Leaving is a pod that leaves, the broker that it is, and how that is known.

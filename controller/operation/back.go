@@ -21,21 +21,36 @@ func (w *walk) cancelling(ctx context.Context, op *decision.Operation) (decision
 	}
 	busy, err := w.poll(ctx, op)
 	if err != nil || !busy {
-		return phaseWhile(err != nil, op), err
+		return w.asBefore(ctx, op, err)
 	}
 	if err := w.cfg.Mover.Cancel(ctx); err != nil {
 		return op.Phase, fmt.Errorf("cancelling moves: %w", err)
 	}
 	busy, err = w.poll(ctx, op)
-	return phaseWhile(busy || err != nil, op), err
+	if busy {
+		return op.Phase, err
+	}
+	return w.asBefore(ctx, op, err)
 }
 
-// phaseWhile is the present phase while it lasts, and none after.
-func phaseWhile(lasts bool, op *decision.Operation) decision.Phase {
-	if lasts {
-		return op.Phase
+// asBefore ends an operation that is given up and moves nothing any more. The
+// brokers of a scale-in that stand empty by then are filled first, as those of a
+// scale-out are: nothing else would give them work, and a cluster with an empty
+// broker does not scale out.
+func (w *walk) asBefore(ctx context.Context, op *decision.Operation, err error) (decision.Phase, error) {
+	if err != nil {
+		return op.Phase, err
 	}
-	return done
+	if w.cfg.Planner == nil || !op.In() || !w.anyEmpty(op.Brokers) || w.letGone(op) || w.setByOthers(op) != "" {
+		return done, nil
+	}
+	before := op.Clone()
+	op.From, op.To, op.GivenBack, op.TurnedBack, op.BytesMoved = op.To, op.From, true, false, 0
+	if err := w.enter(ctx, op, decision.Filling); err != nil {
+		*op = before
+		return op.Phase, err
+	}
+	return op.Phase, nil
 }
 
 // overtaken says why an operation should be given up; "" when it should not.

@@ -12,6 +12,8 @@
 //	               └─────────────┼─────────────┼───────────┘ other brokers would leave
 //	                             ▼             ▼
 //	rebalance   Moving ───────► Cancelling ────► done (as it was)
+//	                             │ brokers of a scale-in stand empty:
+//	                             └──► Filling, as after a scale-out
 //
 // A phase is one function: from what the round saw and the operation as it
 // stands to the phase that comes next, which is the same one while it lasts.
@@ -331,7 +333,7 @@ func (w *walk) finish(ctx context.Context) {
 	op := w.state.Operation
 	for i := len(w.state.Past) - 1; i >= 0; i-- {
 		if p := &w.state.Past[i]; p.Target == op.Target && p.Kind == op.Kind {
-			p.Ended, p.Cancelled = w.Now, op.Phase == decision.Cancelling
+			p.Ended, p.Cancelled = w.Now, op.Phase == decision.Cancelling || op.GivenBack
 			break
 		}
 	}
