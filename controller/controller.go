@@ -95,7 +95,8 @@ func New(cfg Config) (*Controller, error) {
 	c.forecasts = c.newForecasts()
 	c.proposer = proposer{spec: c.spec, policy: cfg.Policy.Metadata.Name, planned: cfg.Planner != nil, needs: map[string]*needs{}}
 	c.machine = operation.New(operation.Config{
-		Scalers: cfg.Scalers, Mover: cfg.Mover, Admin: cfg.Admin, Planner: cfg.Planner, Store: cfg.Store, Fence: cfg.Fence, Now: cfg.Clock.Now, Logger: cfg.Logger,
+		Scalers: cfg.Scalers, Mover: cfg.Mover, Admin: cfg.Admin, Planner: cfg.Planner,
+		Store: cfg.Store, Fence: cfg.Fence, Now: cfg.Clock.Now, Logger: cfg.Logger,
 	})
 	if cfg.Leave != nil {
 		ask := c.mayMove
@@ -113,7 +114,8 @@ func (c *Controller) newForecasts() forecasts {
 	return forecasts{
 		predictor: newPredictor(f, c.cfg.History, s.Forecast, !c.cfg.NoCurves), parts: c.parts,
 		pace: pace{
-			interval: s.Interval.D(), cooldown: s.Gates.Cooldown.D(), horizon: s.Forecast.Horizon.D(), refresh: s.Forecast.Refresh.D(), step: s.Forecast.Step.D(),
+			interval: s.Interval.D(), cooldown: s.Gates.Cooldown.D(), horizon: s.Forecast.Horizon.D(),
+			refresh: s.Forecast.Refresh.D(), step: s.Forecast.Step.D(),
 		},
 		rates: map[string]*groupRate{}, surges: map[string]int{}, seen: map[string]float64{}, tracks: map[string]*track{},
 	}
@@ -197,9 +199,11 @@ func (c *Controller) blank(now time.Time) decision.Decision {
 		Version: decision.Version, ID: now.UTC().Format("20060102T150405.000Z") + "-" + c.cfg.Policy.Metadata.Name,
 		Time: now, Policy: c.cfg.Policy.Metadata.Name, Mode: string(c.spec.Mode),
 		Limits: decision.Limits{
-			MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance, SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers,
+			MinBrokers: b.Min, MaxBrokers: b.Max, Tolerance: c.spec.Rebalance.Tolerance,
+			SurviveZones: b.Survive.Zones, SurviveBrokers: b.Survive.Brokers,
 		},
-		Forecasts: []decision.ForecastSummary{}, Proposals: []decision.Proposal{}, Verdicts: []decision.Verdict{}, Actions: []decision.Action{},
+		Forecasts: []decision.ForecastSummary{}, Proposals: []decision.Proposal{},
+		Verdicts: []decision.Verdict{}, Actions: []decision.Action{},
 	}
 }
 

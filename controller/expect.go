@@ -106,7 +106,8 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 	e.Horizon = min(max(fs.pace.horizon, 2*e.LeadTime+fs.pace.cooldown), longestHorizon)
 	if e.LeadTime > longestHorizon {
 		e.note("the lead time of %s is longer than the %s that are looked ahead: prediction cannot help a scale-out of brokers; "+
-			"leaders and hot partitions move first, and a higher throttle shortens it", decision.Rounded(e.LeadTime), decision.Rounded(longestHorizon))
+			"leaders and hot partitions move first, and a higher throttle shortens it",
+			decision.Rounded(e.LeadTime), decision.Rounded(longestHorizon))
 	}
 	written, read := float64(f.Demand.Produced), float64(f.Demand.Consumed)
 	profile, alive := f.Brokers.Profile, f.Brokers.Brokers
@@ -200,7 +201,12 @@ func (fs *forecasts) expectGroup(
 		x.Later += b.excess
 	}
 	if why := p.reactive(); why != "" {
-		e.note("group %s is sized by the load seen and the margin that its own recent errors ask for, %.4g records/s: %s", name, max(x.Peak, x.Arriving), why)
+		e.note(
+			"group %s is sized by the load seen and the margin that its own recent errors ask for, %.4g records/s: %s",
+			name,
+			max(x.Peak, x.Arriving),
+			why,
+		)
 	}
 	uplift := max(f.Uplift(name), f.Uplift(decision.ClusterSubject))
 	x.Peak = max(x.Peak, x.Arriving) * uplift

@@ -271,7 +271,10 @@ func (f *Facts) share(b policy.Brokers) {
 	for i := range scale.Members {
 		if m := &scale.Members[i]; m.Started && mine[m.Pod].Pod == "" {
 			// One of the others may be this very pod.
-			f.Others, f.Unmapped = 0, fmt.Sprintf("which broker pod %s is is not known: no broker says that it is reached there; see brokers.idOf", m.Pod)
+			f.Others, f.Unmapped = 0, fmt.Sprintf(
+				"which broker pod %s is is not known: no broker says that it is reached there; see brokers.idOf",
+				m.Pod,
+			)
 			return
 		}
 	}

@@ -204,7 +204,13 @@ func (s *proposer) group(r readings, g *GroupRequirement, p *Proposed) {
 		)
 	}
 	if share := g.hot.share(g.arriving, g.parts); share > 0 {
-		p.note("group %s: partition %s/%d gets %.0f %% of its records, which one replica has to read alone", name, g.hot.topic, g.hot.partition, 100*share)
+		p.note(
+			"group %s: partition %s/%d gets %.0f %% of its records, which one replica has to read alone",
+			name,
+			g.hot.topic,
+			g.hot.partition,
+			100*share,
+		)
 	}
 	to := g.Replicas
 	switch {
@@ -219,7 +225,8 @@ func (s *proposer) group(r readings, g *GroupRequirement, p *Proposed) {
 		return
 	}
 	p.Proposals = append(p.Proposals, decision.Proposal{
-		Kind: decision.ScaleConsumers, Target: target, Group: name, From: g.Replicas, To: to, Why: g.Required.Why, Reactive: g.Reactive && to > g.Replicas,
+		Kind: decision.ScaleConsumers, Target: target, Group: name, From: g.Replicas,
+		To: to, Why: g.Required.Why, Reactive: g.Reactive && to > g.Replicas,
 	})
 }
 

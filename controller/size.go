@@ -105,13 +105,15 @@ func sizeGroup(x *GroupExpectation) GroupRequirement {
 	g := GroupRequirement{GroupExpectation: *x}
 	if x.Missing {
 		g.Required = capacity.ConsumerRequirement{
-			Group: c.Group, Replicas: max(x.Replicas, c.Min), Unknown: "the group is not in the cluster", Why: "kept: the group is not in the cluster",
+			Group: c.Group, Replicas: max(x.Replicas, c.Min),
+			Unknown: "the group is not in the cluster", Why: "kept: the group is not in the cluster",
 		}
 		return g
 	}
 	sized := func(arriving float64) capacity.ConsumerRequirement {
 		return capacity.SizeConsumers(capacity.ConsumerDemand{
-			Group: c.Group, Arriving: cluster.MessagesPerSecond(arriving), PerReplica: cluster.MessagesPerSecond(x.PerReplica), AtLeast: x.AtLeast,
+			Group: c.Group, Arriving: cluster.MessagesPerSecond(arriving),
+			PerReplica: cluster.MessagesPerSecond(x.PerReplica), AtLeast: x.AtLeast,
 			Backlog: x.lag, DrainIn: time.Duration(c.Lag.MaxSeconds * float64(time.Second)), Partitions: x.parts,
 			HotShare: x.hot.share(x.arriving, x.parts), Current: x.Replicas, Utilisation: c.Utilisation, Min: c.Min, Max: c.Max,
 		})

@@ -148,7 +148,8 @@ func (b *Builder) prometheus(p policy.Prometheus) (*prometheus.Reader, error) {
 // kafkaConfig is how the policy reaches its cluster, secrets found.
 func (b *Builder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
 	cfg := kafka.Config{
-		Bootstrap: k.Bootstrap, TLS: k.TLS.On(), CAFile: k.TLS.CAFile, CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName,
+		Bootstrap: k.Bootstrap, TLS: k.TLS.On(), CAFile: k.TLS.CAFile,
+		CertFile: k.TLS.CertFile, KeyFile: k.TLS.KeyFile, ServerName: k.TLS.ServerName,
 		Mechanism: k.SASL.Mechanism, Username: k.SASL.Username,
 	}
 	var err error
@@ -167,7 +168,10 @@ func (b *Builder) allowed(files []policy.NamedFile) error {
 	var errs []error
 	for _, f := range files {
 		if !below(f.Path, b.Secrets) && !below(f.Path, b.Files) {
-			errs = append(errs, fmt.Errorf("%s: %s may not be read: use secretKeyRef, or a file below the folder that --files names", f.Field, f.Path))
+			errs = append(
+				errs,
+				fmt.Errorf("%s: %s may not be read: use secretKeyRef, or a file below the folder that --files names", f.Field, f.Path),
+			)
 		}
 	}
 	return errors.Join(errs...)

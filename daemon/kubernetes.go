@@ -87,7 +87,8 @@ func (k Kubernetes) Connect(logger *slog.Logger) (*kube.Clients, error) {
 // The builder's front shows them.
 func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) error {
 	r := &kubernetesRun{
-		clients: clients, maxMode: k.MaxMode, build: b.Build, want: b.Front.Want, release: b.leaveActing, serving: b.Front.Serving, logger: b.Logger,
+		clients: clients, maxMode: k.MaxMode, build: b.Build, want: b.Front.Want,
+		release: b.leaveActing, serving: b.Front.Serving, logger: b.Logger,
 		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: b.Logger, Now: time.Now},
 	}
 	b.topicOperator = r.topicOperator
@@ -206,7 +207,14 @@ func (r *kubernetesRun) leave(ctx context.Context, p policy.Policy, o kube.Objec
 		defer close(done)
 		if err := r.release(ctx, p, &kube.Store{Policies: r.policies, Object: o}, say); err != nil && ctx.Err() == nil {
 			r.policies.Event(o, true, "NotReleased", err.Error())
-			r.logger.ErrorContext(ctx, "leaving the acting mode failed; tidetable release takes back what is left", "policy", o.Key(), "error", err)
+			r.logger.ErrorContext(
+				ctx,
+				"leaving the acting mode failed; tidetable release takes back what is left",
+				"policy",
+				o.Key(),
+				"error",
+				err,
+			)
 		}
 	}()
 	return func() { <-done }

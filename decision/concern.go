@@ -83,7 +83,10 @@ func Concerns(d Decision) []Concern {
 		)
 	}
 	if o := d.Operation; o != nil && o.Phase == Filling && o.Blocked != "" {
-		all = append(all, Concern{Kind: RebalanceStalled, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: o.Blocked})
+		all = append(
+			all,
+			Concern{Kind: RebalanceStalled, Subject: fmt.Sprintf("brokers %v", o.Brokers), Severity: Warning, Detail: o.Blocked},
+		)
 	}
 	slices.SortStableFunc(all, func(a, b Concern) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject), cmp.Compare(a.Gate, b.Gate))

@@ -15,7 +15,15 @@ const idBytes = 8
 // Named gives a proposal of a policy its ID: a hash of what it changes and of
 // when it was first proposed. Its wording does not count.
 func (p Proposal) Named(policy string, since time.Time) Proposal {
-	content := []string{policy, string(p.Kind), p.Target, p.Group, strconv.Itoa(p.From), strconv.Itoa(p.To), since.UTC().Format(time.RFC3339Nano)}
+	content := []string{
+		policy,
+		string(p.Kind),
+		p.Target,
+		p.Group,
+		strconv.Itoa(p.From),
+		strconv.Itoa(p.To),
+		since.UTC().Format(time.RFC3339Nano),
+	}
 	sum := sha256.Sum256([]byte(strings.Join(content, "\x00")))
 	p.ID, p.Since = hex.EncodeToString(sum[:idBytes]), since
 	return p

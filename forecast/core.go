@@ -339,9 +339,15 @@ func (c *core) quantile(q float64, ahead []int, mix, dst []float64) {
 		// After a gap of g steps, a step ahead is as uncertain as g+1 were.
 		lo, hi, s := c.knots.bracket(a + c.fill.gap)
 		ph := c.phaseAt(now + a)
-		v := qs[lo].value(pointForecast{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph), unit: c.band[lo].global}, hours[hourAt(ph)])
+		v := qs[lo].value(
+			pointForecast{mix: mix[i], last: last, phase: c.band[lo].phaseScale(ph), unit: c.band[lo].global},
+			hours[hourAt(ph)],
+		)
 		if s > 0 {
-			w := qs[hi].value(pointForecast{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph), unit: c.band[hi].global}, hours[hourAt(ph)])
+			w := qs[hi].value(
+				pointForecast{mix: mix[i], last: last, phase: c.band[hi].phaseScale(ph), unit: c.band[hi].global},
+				hours[hourAt(ph)],
+			)
 			v += s * (w - v)
 		}
 		if math.IsNaN(v) {

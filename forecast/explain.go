@@ -145,8 +145,11 @@ func (x Explanation) Words() []string {
 	out = append(out, fmt.Sprintf("The daily level changes by %+.1f %% a week.", 100*x.TrendShare))
 	if len(x.Models) > 0 {
 		m := x.Models[0]
-		out = append(out, fmt.Sprintf("At %v ahead %d candidates were tried; %s erred least (%.4g on average) and has %.0f %% of the weight.",
-			x.Horizon, len(x.Models), m.Name, m.Error, 100*m.Weight))
+		out = append(
+			out,
+			fmt.Sprintf("At %v ahead %d candidates were tried; %s erred least (%.4g on average) and has %.0f %% of the weight.",
+				x.Horizon, len(x.Models), m.Name, m.Error, 100*m.Weight),
+		)
 		if last := x.Models[len(x.Models)-1]; last.Error > 0 && len(x.Models) > 1 {
 			out = append(out, fmt.Sprintf("The worst, %s, erred %.1f times as much.", last.Name, last.Error/math.Max(m.Error, 1e-300)))
 		}

@@ -198,7 +198,8 @@ func (a *annealer) proposeLeader() bool {
 func (a *annealer) legal(i, k int, to int32) bool {
 	reps := a.st.replicas(a.st.slots, i)
 	return a.mayLead(to) && a.st.takes(to, i) && !a.st.frozen[reps[k]] && a.st.alive[reps[k]] && !contains(reps, to) &&
-		(a.st.zone[to] == a.st.zone[reps[k]] || a.st.distinctZones(reps, k, a.st.zone[to]) >= int(a.st.rules[i].need) && a.st.roomInZone(i, reps, k, a.st.zone[to]))
+		(a.st.zone[to] == a.st.zone[reps[k]] || a.st.distinctZones(reps, k, a.st.zone[to]) >= int(a.st.rules[i].need) &&
+			a.st.roomInZone(i, reps, k, a.st.zone[to]))
 }
 
 // leadAfter is who leads partition i once slot k has gone to broker to: mostly

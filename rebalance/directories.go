@@ -42,7 +42,10 @@ func (p *problem) takes(b int32, i int) bool {
 func offlineDirectories(s cluster.Snapshot) (out []string) {
 	for i := range s.Brokers {
 		if dir := s.Brokers[i].OfflineDirectory(); dir != "" && s.Brokers[i].State == cluster.BrokerAlive {
-			out = append(out, fmt.Sprintf("log directory %s of broker %d is offline: nothing is moved to that broker", dir, s.Brokers[i].ID))
+			out = append(
+				out,
+				fmt.Sprintf("log directory %s of broker %d is offline: nothing is moved to that broker", dir, s.Brokers[i].ID),
+			)
 		}
 	}
 	return out

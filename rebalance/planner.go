@@ -46,7 +46,10 @@ func (pl Planner) Plan(ctx context.Context, s cluster.Snapshot, o Options) (Plan
 	plan := sr.newPlan(s, before, o)
 	plan.Warnings = p.warnings(s, now)
 	if shared {
-		plan.Warnings = append(plan.Warnings, "what brokers send was measured to be shared by leaders and followers: consumers fetch from followers")
+		plan.Warnings = append(
+			plan.Warnings,
+			"what brokers send was measured to be shared by leaders and followers: consumers fetch from followers",
+		)
 	}
 	return plan, nil
 }

@@ -46,7 +46,10 @@ func (p *problem) warnings(s, now cluster.Snapshot) []string {
 	}
 	for r, g := range goals {
 		if p.unknown[r] && !g.count {
-			out = append(out, fmt.Sprintf("no broker's capacity for %s is known, so it is neither evened out nor kept within bounds", g.name))
+			out = append(
+				out,
+				fmt.Sprintf("no broker's capacity for %s is known, so it is neither evened out nor kept within bounds", g.name),
+			)
 		}
 	}
 	return append(append(out, p.unknownFigures()...), offlineDirectories(s)...)

@@ -99,7 +99,8 @@ func (e *exporter) document() string {
 	if e.Snapshot != nil {
 		fmt.Fprintf(&b, "  snapshot: %q\n  load: seen\n", e.SnapshotFile)
 	} else {
-		fmt.Fprintf(&b, "  brokers:\n    count: %d\n    shape: {%s}\n", max(e.first.Seen.Brokers, exportedReplication), exportedShape(e.first))
+		fmt.Fprintf(&b, "  brokers:\n    count: %d\n    shape: {%s}\n",
+			max(e.first.Seen.Brokers, exportedReplication), exportedShape(e.first))
 	}
 	e.startup(&b)
 	if d := e.scrape(); d > 0 && len(e.Traces) > 0 {
@@ -188,7 +189,8 @@ func (e *exporter) oneTopic(b *strings.Builder) {
 	s := e.first.Seen
 	retention := time.Hour
 	if s.DiskBytes > 0 {
-		retention = time.Duration(float64(s.DiskBytes) / float64(s.BytesIn) / exportedReplication * float64(time.Second)).Truncate(time.Minute)
+		retention = time.Duration(float64(s.DiskBytes) / float64(s.BytesIn) / exportedReplication * float64(time.Second)).
+			Truncate(time.Minute)
 	}
 	fmt.Fprintf(b, "topics:\n  - {name: all, partitions: %d, replicationFactor: %d, retention: %s, load: seen}\n",
 		max(s.Partitions, 1), exportedReplication, whole(max(retention, time.Minute)))
@@ -209,8 +211,16 @@ func (e *exporter) groups(b *strings.Builder, topic string) {
 			// is scaled so that the group is as busy as it was.
 			per *= float64(e.first.Seen.BytesIn) / 1000 / g.Demand
 		}
-		fmt.Fprintf(b, "  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d%s%s}\n", g.Group, topics, max(per, 0.001), max(g.Replicas, 1),
-			e.bounds(g.Group), e.commits(g.Group))
+		fmt.Fprintf(
+			b,
+			"  - {name: %q, topics: [%s], perReplica: %.6g, replicas: %d%s%s}\n",
+			g.Group,
+			topics,
+			max(per, 0.001),
+			max(g.Replicas, 1),
+			e.bounds(g.Group),
+			e.commits(g.Group),
+		)
 	}
 }
 

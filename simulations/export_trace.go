@@ -109,7 +109,8 @@ func (e *exporter) records(topics []metrics.Series) []metrics.Series {
 	var out []metrics.Series
 	for _, t := range topics {
 		for _, s := range e.Traces {
-			if s.Signal == metrics.TopicMessagesIn && s.Labels["topic"] == t.Labels["topic"] && s.Start.Equal(t.Start) && s.Step == t.Step &&
+			if s.Signal == metrics.TopicMessagesIn && s.Labels["topic"] == t.Labels["topic"] && s.Start.Equal(t.Start) &&
+				s.Step == t.Step &&
 				len(s.Values) == len(t.Values) {
 				out = append(out, s)
 			}

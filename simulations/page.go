@@ -76,8 +76,12 @@ func (r Result) comparisonTable() report.Table {
 			over = fmt.Sprintf("%.2f×", v)
 		}
 		t.Rows = append(t.Rows, []string{
-			p.Policy, fmt.Sprintf("%.0f", p.BrokerHours), fmt.Sprintf("%.0f", p.ReplicaHours), over, fmt.Sprintf("%.0f", p.SLOViolationMinutes),
-			fmt.Sprintf("%.0f", p.OverloadMinutes), fmt.Sprint(p.ScaleActions), cluster.Bytes(p.BytesMoved).String(), fmt.Sprintf("%.0f", p.Cost),
+			p.Policy, fmt.Sprintf("%.0f", p.BrokerHours), fmt.Sprintf("%.0f", p.ReplicaHours),
+			over, fmt.Sprintf("%.0f", p.SLOViolationMinutes),
+			fmt.Sprintf(
+				"%.0f",
+				p.OverloadMinutes,
+			), fmt.Sprint(p.ScaleActions), cluster.Bytes(p.BytesMoved).String(), fmt.Sprintf("%.0f", p.Cost),
 		})
 	}
 	return t
@@ -306,7 +310,9 @@ func movingChart(x Run) report.Chart {
 			"xAxis":   timeAxis,
 			"yAxis":   map[string]any{"type": "value", "axisLabel": map[string]any{"formatter": "fn:bytesPerSecond"}},
 			"series": []any{map[string]any{"type": "line", "areaStyle": map[string]any{"opacity": 0.4},
-				"itemStyle": map[string]any{"color": colours[policies.StaticName]}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
+				"itemStyle": map[string]any{
+					"color": colours[policies.StaticName],
+				}, "showSymbol": false, "data": points(x.Series, x.Series.Moving)}},
 		}}
 }
 

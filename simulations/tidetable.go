@@ -102,7 +102,8 @@ func pace(span, tick time.Duration, quick bool) (interval, step, refresh policy.
 
 func consumerOf(g scenario.Group, p *scenario.Experiment) policy.Consumer {
 	return policy.Consumer{
-		Group: g.Name, Target: policy.Target{Kind: "Deployment", Name: g.Name}, Via: "scale", Min: g.Min, Max: g.Max, PerReplica: g.PerReplica,
+		Group: g.Name, Target: policy.Target{Kind: "Deployment", Name: g.Name},
+		Via: "scale", Min: g.Min, Max: g.Max, PerReplica: g.PerReplica,
 		Lag: policy.Lag{MaxSeconds: g.MaxLag.D().Seconds()}, Startup: p.Cluster.Startup.Consumer,
 	}
 }

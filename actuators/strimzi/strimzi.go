@@ -131,8 +131,12 @@ func missingMode(kafka *unstructured.Unstructured, modes []string, mode string) 
 	if len(modes) == 0 || slices.Contains(modes, mode) {
 		return ""
 	}
-	return fmt.Sprintf("spec.cruiseControl.autoRebalance of Kafka %s has %s and not %s, with which the operator fails; add that mode, or take autoRebalance out",
-		kafka.GetName(), strings.Join(modes, ", "), mode)
+	return fmt.Sprintf(
+		"spec.cruiseControl.autoRebalance of Kafka %s has %s and not %s, with which the operator fails; add that mode, or take autoRebalance out",
+		kafka.GetName(),
+		strings.Join(modes, ", "),
+		mode,
+	)
 }
 
 // unchecked says why a scale-in is refused: the operator's own check is off.

@@ -160,7 +160,8 @@ func (e Endpoint) post(ctx context.Context, body models.PostableAlerts) error {
 	switch {
 	case resp.StatusCode/100 == 2:
 		return nil
-	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge || resp.StatusCode == http.StatusUnprocessableEntity:
+	case resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusRequestEntityTooLarge ||
+		resp.StatusCode == http.StatusUnprocessableEntity:
 		return fmt.Errorf("%w: %s: %q", errRefused, resp.Status, answer)
 	default:
 		return fmt.Errorf("posting alerts: %s: %q", resp.Status, answer)

@@ -43,7 +43,10 @@ func (j *Journal) writeLate() error {
 		j.late = j.late[1:]
 	}
 	if j.lost > 0 {
-		gap := Gap{Entries: j.lost, Why: fmt.Sprintf("they were made while the journal could not be written, and more than %d waited already", maxLate)}
+		gap := Gap{
+			Entries: j.lost,
+			Why:     fmt.Sprintf("they were made while the journal could not be written, and more than %d waited already", maxLate),
+		}
 		if _, err := j.write(KindRecovery, j.opt.Writer, gap); err != nil {
 			return err
 		}
@@ -91,7 +94,11 @@ func (j *Journal) holdsKnown() error {
 	case hash == known.Hash:
 		return nil
 	case hash == "":
-		j.rewound = fmt.Sprintf("entry %s is known elsewhere, and the journal ends after entry %d: it was cut off or replaced", known, j.last.Seq)
+		j.rewound = fmt.Sprintf(
+			"entry %s is known elsewhere, and the journal ends after entry %d: it was cut off or replaced",
+			known,
+			j.last.Seq,
+		)
 	default:
 		j.rewound = fmt.Sprintf("entry %s is known elsewhere, and the journal has another entry %d: it was written anew", known, known.Seq)
 	}

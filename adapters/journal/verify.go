@@ -311,8 +311,11 @@ func (v *verifier) end(name string) {
 		return
 	}
 	if v.beside && len(v.anchors) == 1 {
-		v.report.Notes = append(v.report.Notes, "that nothing was cut off rests on the anchor beside the file, which whoever writes there can write, too: "+
-			"give the one of the policy's status or of the metric with --anchor")
+		v.report.Notes = append(
+			v.report.Notes,
+			"that nothing was cut off rests on the anchor beside the file, which whoever writes there can write, too: "+
+				"give the one of the policy's status or of the metric with --anchor",
+		)
 	}
 	v.report.OK = true
 }

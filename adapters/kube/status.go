@@ -53,7 +53,8 @@ func notReady(why, reason string, err error, generation int64) policy.Status {
 	return policy.Status{
 		ObservedGeneration: int(generation), Why: why,
 		Conditions: []policy.Condition{{
-			Type: policy.ConditionReady, Status: "False", Reason: reason, Message: bounded(err.Error()), ObservedGeneration: int(generation),
+			Type: policy.ConditionReady, Status: "False", Reason: reason,
+			Message: bounded(err.Error()), ObservedGeneration: int(generation),
 		}},
 	}
 }

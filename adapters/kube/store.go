@@ -70,7 +70,12 @@ func (s *Store) Save(ctx context.Context, state operation.State) error {
 		return fmt.Errorf("encoding the state of %s: %w", s.Object.Key(), err)
 	}
 	if len(text) > policy.MaxState {
-		return fmt.Errorf("saving the state of %s: it has %d bytes, more than the %d an object can hold", s.Object.Key(), len(text), policy.MaxState)
+		return fmt.Errorf(
+			"saving the state of %s: it has %d bytes, more than the %d an object can hold",
+			s.Object.Key(),
+			len(text),
+			policy.MaxState,
+		)
 	}
 	for range maxConflicts {
 		if err = s.write(ctx, string(text)); !apierrors.IsConflict(err) {
@@ -99,6 +104,7 @@ func (s *Store) write(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.objects().Patch(ctx, s.Object.Policy.Metadata.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "tidetable"}, "status")
+	_, err = s.objects().
+		Patch(ctx, s.Object.Policy.Metadata.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "tidetable"}, "status")
 	return err
 }

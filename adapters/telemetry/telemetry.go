@@ -59,7 +59,8 @@ func New(reg prometheus.Registerer, version string) *Metrics {
 			ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 		}),
 		journal: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Namespace: "tidetable", Subsystem: "journal", Name: "records_total", Help: "Decisions handed to the journal, by what became of them.",
+			Namespace: "tidetable", Subsystem: "journal", Name: "records_total",
+			Help: "Decisions handed to the journal, by what became of them.",
 		}, []string{"result"}),
 	}
 	m.build.Set(1)

@@ -88,7 +88,11 @@ func (k *Desk) Restore(op Operation, at time.Time) {
 		if op.Proposed.ID == "" {
 			return // of a controller that named none: it approves nothing now
 		}
-		k.approvals[approvalKey{op.Policy, op.Proposed.ID}] = approval{by: op.User.Name, until: at.Add(ApprovalAge), change: op.Proposed.Change()}
+		k.approvals[approvalKey{op.Policy, op.Proposed.ID}] = approval{
+			by:     op.User.Name,
+			until:  at.Add(ApprovalAge),
+			change: op.Proposed.Change(),
+		}
 	}
 }
 

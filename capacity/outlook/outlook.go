@@ -152,7 +152,12 @@ func Ahead(in Input) (Outlook, error) {
 	if in.Horizon < 24*time.Hour || in.Horizon > 5*366*24*time.Hour {
 		return Outlook{}, fmt.Errorf("planning ahead: the horizon is %s, want between a day and five years", in.Horizon)
 	}
-	p := &lookahead{Input: in, now: capacity.DemandOf(in.Snapshot), facts: capacity.FactsOf(in.Snapshot, in.Shape), from: in.Snapshot.TakenAt}
+	p := &lookahead{
+		Input: in,
+		now:   capacity.DemandOf(in.Snapshot),
+		facts: capacity.FactsOf(in.Snapshot, in.Shape),
+		from:  in.Snapshot.TakenAt,
+	}
 	if in.Trend != nil && in.Trend.Origin.After(p.from) {
 		p.from = in.Trend.Origin // the trace goes on after the snapshot
 	}

@@ -241,7 +241,10 @@ func (p *lookahead) notes(o Outlook) []string {
 	if p.Max > 0 {
 		for _, m := range o.Months {
 			if m.Brokers.Mid > p.Max {
-				out = append(out, fmt.Sprintf("from %s on more than brokers.max of %d are needed", m.From.UTC().Format("2006-01-02"), p.Max))
+				out = append(
+					out,
+					fmt.Sprintf("from %s on more than brokers.max of %d are needed", m.From.UTC().Format("2006-01-02"), p.Max),
+				)
 				break
 			}
 		}
@@ -255,7 +258,8 @@ func (p *lookahead) fills() (out []string) {
 	filled, likely := capacity.StoredFilled(p.Snapshot, p.meanShare()), capacity.StoredAhead(p.Snapshot, p.meanShare(), 1, p.Horizon)
 	if p.now.Stored > 0 && filled > fillMargin*max(likely, p.now.Stored) {
 		out = append(out, fmt.Sprintf("%s are stored now, and retention would fill %s at this rate: "+
-			"brokers compress some of it, and if it has not run its time yet, or is raised, disks need up to that much", p.now.Stored, filled))
+			"brokers compress some of it, and if it has not run its time yet, or is raised, disks need up to that much",
+			p.now.Stored, filled))
 	}
 	grows := capacity.GrowsADay(p.Snapshot, p.meanShare())
 	if grows <= 0 || p.now.Stored < 0 {
@@ -272,7 +276,13 @@ func (p *lookahead) fills() (out []string) {
 		days := func(share cluster.Ratio) float64 {
 			return max(0, float64((disks*cluster.Bytes(share)-p.now.Stored)/grows))
 		}
-		note += fmt.Sprintf(": %.0f %% of the %s there are will be used in %.1f days, and all in %.1f", 100*limit, disks, days(limit), days(1))
+		note += fmt.Sprintf(
+			": %.0f %% of the %s there are will be used in %.1f days, and all in %.1f",
+			100*limit,
+			disks,
+			days(limit),
+			days(1),
+		)
 	}
 	return append(out, note)
 }

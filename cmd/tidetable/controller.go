@@ -86,7 +86,12 @@ func newControllerCmd() *cobra.Command {
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of /livez, /readyz, /metrics and the page")
 	fl.BoolVar(&f.openPage, "open-page", false, "let everybody read the page who can reach it")
 	fl.StringVar(&f.secrets, "secrets", "/var/run/secrets/tidetable", "folder where secretKeyRefs are mounted, as NAME/KEY")
-	fl.StringVar(&f.files, "files", "/etc/tidetable", "with --kubernetes: the `folder` below which policies may name files (certificates, tokens, catalogues)")
+	fl.StringVar(
+		&f.files,
+		"files",
+		"/etc/tidetable",
+		"with --kubernetes: the `folder` below which policies may name files (certificates, tokens, catalogues)",
+	)
 	fl.Var(&f.logLevel, "log-level", "least level of log lines: "+f.logLevel.list())
 	f.kubernetes.add(cmd)
 	addTLSFlags(cmd, &f.tls)
@@ -215,7 +220,15 @@ func (f *controllerFlags) serveKubernetes(ctx context.Context, logger *slog.Logg
 }
 
 func (f *controllerFlags) builder(logger *slog.Logger, front *daemon.Front) *daemon.Builder {
-	return &daemon.Builder{Input: f.input, Trace: f.trace, Secrets: f.secrets, Confined: f.kubernetes.on, Files: f.files, Logger: logger, Front: front}
+	return &daemon.Builder{
+		Input:    f.input,
+		Trace:    f.trace,
+		Secrets:  f.secrets,
+		Confined: f.kubernetes.on,
+		Files:    f.files,
+		Logger:   logger,
+		Front:    front,
+	}
 }
 
 func (f *controllerFlags) front() daemon.FrontConfig {

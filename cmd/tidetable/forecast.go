@@ -89,7 +89,11 @@ func (f *seriesFlags) read(cmd *cobra.Command) ([]metrics.Series, error) {
 func noCounters(input string, series []metrics.Series) error {
 	for _, s := range series {
 		if name := s.Labels["column"]; s.LooksLikeCounter(name) {
-			return fmt.Errorf("%s: column %q is a counter and not a load; give its rate, such as rate(...[5m]) instead of the counter", input, name)
+			return fmt.Errorf(
+				"%s: column %q is a counter and not a load; give its rate, such as rate(...[5m]) instead of the counter",
+				input,
+				name,
+			)
 		}
 	}
 	return nil

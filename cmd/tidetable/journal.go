@@ -45,7 +45,8 @@ func newJournalVerifyCmd() *cobra.Command {
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().
-		StringArrayVar(&anchors, "anchor", nil, "an entry known from elsewhere, as SEQ:HASH; may be given again; \"none\" accepts a file whose end nothing vouches for")
+		StringArrayVar(&anchors, "anchor", nil, "an entry known from elsewhere, as SEQ:HASH; may be given again; "+
+			"\"none\" accepts a file whose end nothing vouches for")
 	cmd.Flags().StringVar(&publicKey, "public-key", "", "PEM file of an Ed25519 public key: every entry must be signed with it")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -114,9 +115,10 @@ func newJournalShowCmd() *cobra.Command {
 	var since uint64
 	var last int
 	cmd := &cobra.Command{
-		Use:     "show FILE",
-		Short:   "print the entries of a journal",
-		Long:    "show prints the entries of FILE and of the rotated files before it. It checks each\nentry's own hash; journal verify checks the chain. JSON is one entry a line.",
+		Use:   "show FILE",
+		Short: "print the entries of a journal",
+		Long: "show prints the entries of FILE and of the rotated files before it. It checks each\n" +
+			"entry's own hash; journal verify checks the chain. JSON is one entry a line.",
 		Example: "  tidetable journal show journal.jsonl --kind approval\n  tidetable journal show journal.jsonl --last 5 --output json",
 		Args:    cobra.ExactArgs(1),
 	}

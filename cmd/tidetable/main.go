@@ -76,7 +76,8 @@ func newRootCmd() *cobra.Command {
 		Long: "tidetable forecasts the load of an Apache Kafka cluster, scales its brokers and\n" +
 			"consumers before the peak, and moves partitions off hot spots. The same\n" +
 			"decisions run offline, as what-if simulations.",
-		Example:       "  tidetable demo\n  tidetable forecast --input trace.csv --horizon 24h\n  tidetable rebalance plan --snapshot cluster.json.gz",
+		Example: "  tidetable demo\n  tidetable forecast --input trace.csv --horizon 24h\n" +
+			"  tidetable rebalance plan --snapshot cluster.json.gz",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

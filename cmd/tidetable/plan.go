@@ -167,7 +167,8 @@ func (f *outlookFlags) readPrices(in *outlook.Input, shape string) error {
 		}
 		in.Prices.BrokerHour = hour
 	}
-	in.Prices.ReplicaHour, in.Prices.GigabyteMonth, in.Prices.CrossZoneGigabyte = prices.ReplicaHour, prices.GigabyteMonth, prices.CrossZoneGigabyte
+	in.Prices.ReplicaHour, in.Prices.GigabyteMonth = prices.ReplicaHour, prices.GigabyteMonth
+	in.Prices.CrossZoneGigabyte = prices.CrossZoneGigabyte
 	in.ShapePrices = prices.BrokerHour
 	return nil
 }

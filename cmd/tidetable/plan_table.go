@@ -105,7 +105,8 @@ func monthsTable(o outlook.Outlook) string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.AppendHeader(
-		table.Row{"from", "peak in", "low … high", "brokers", "low … high", "bound by", "stored", "consumers", "cost (" + o.Currency + ")"},
+		table.Row{"from", "peak in", "low … high", "brokers", "low … high", "bound by",
+			"stored", "consumers", "cost (" + o.Currency + ")"},
 	)
 	for _, m := range o.Months {
 		var consumers []string
@@ -123,7 +124,8 @@ func monthsTable(o outlook.Outlook) string {
 			cluster.BytesPerSecond(
 				m.PeakBytesIn.Mid,
 			), fmt.Sprintf("%s … %s", cluster.BytesPerSecond(m.PeakBytesIn.Low), cluster.BytesPerSecond(m.PeakBytesIn.High)),
-			m.Brokers.Mid, fmt.Sprintf("%d … %d", m.Brokers.Low, m.Brokers.High), m.BindingConstraint, cluster.Bytes(m.StoredBytes), strings.Join(consumers, ", "), fmt.Sprintf("%.0f", m.Cost),
+			m.Brokers.Mid, fmt.Sprintf("%d … %d", m.Brokers.Low, m.Brokers.High), m.BindingConstraint,
+			cluster.Bytes(m.StoredBytes), strings.Join(consumers, ", "), fmt.Sprintf("%.0f", m.Cost),
 		})
 	}
 	return t.Render()
@@ -144,7 +146,8 @@ func lossWords(l outlook.LossEffect, currency string) string {
 	if l.Holds {
 		s += "they carry the peak within the limits"
 	} else {
-		s += fmt.Sprintf("%s would be over its limit; %d more brokers elsewhere would hold it, for %.0f %s a month", l.Overloaded, l.BrokersToAdd, l.CostToHold, currency)
+		s += fmt.Sprintf("%s would be over its limit; %d more brokers elsewhere would hold it, for %.0f %s a month",
+			l.Overloaded, l.BrokersToAdd, l.CostToHold, currency)
 	}
 	if l.PartitionsOffline+l.PartitionsUnderMinISR > 0 {
 		s += fmt.Sprintf("; %d partitions would be offline, %d below min.insync.replicas", l.PartitionsOffline, l.PartitionsUnderMinISR)

@@ -33,7 +33,8 @@ func addMoverFlags(cmd *cobra.Command, works bool) *moverFlags {
 	if works {
 		cmd.Flags().DurationVar(&f.poll, "poll", 5*time.Second, "time between two looks at the cluster")
 		cmd.Flags().
-			StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; auto adapts to the clients' health: by Prometheus where it is given, by probing the brokers otherwise")
+			StringVar(&f.rate, "throttle", "auto", "bytes a second a broker may copy in each direction, such as 50MB; "+
+				"auto adapts to the clients' health: by Prometheus where it is given, by probing the brokers otherwise")
 	}
 	return f
 }

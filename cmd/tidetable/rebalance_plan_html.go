@@ -38,7 +38,8 @@ func planPage(p rebalance.Plan) report.Page {
 		},
 		Tables: []report.Table{resourceRows(p)},
 		Notes: []string{
-			"A cell is a broker's share relative to the average of alive brokers: 1 is even, red is more, blue is less. Brokers that must end up empty show what is left on them.",
+			"A cell is a broker's share relative to the average of alive brokers: 1 is even, red is more, blue is less. " +
+				"Brokers that must end up empty show what is left on them.",
 		},
 	}
 	if len(p.Frontier) > 1 {

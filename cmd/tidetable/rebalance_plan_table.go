@@ -88,7 +88,8 @@ func planSummary(b *strings.Builder, p rebalance.Plan) {
 	l := p.LowerBounds
 	fmt.Fprintf(
 		b,
-		"No plan can move less than %v (evacuation %v, zone repair %v), nor bring every broker's disk and\nnetwork in within %v of its ideal with less than %v.\n",
+		"No plan can move less than %v (evacuation %v, zone repair %v), nor bring every broker's disk and\n"+
+			"network in within %v of its ideal with less than %v.\n",
 		l.ForcedBytes,
 		l.EvacuationBytes,
 		l.ZoneRepairBytes,

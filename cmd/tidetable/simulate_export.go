@@ -98,7 +98,10 @@ func (x export) write(cmd *cobra.Command, outputs map[string]*bytes.Buffer) erro
 		return fmt.Errorf("making %s: %w", x.dir, err)
 	}
 	for name, b := range outputs {
-		if err := files.WriteAtomic(filepath.Join(x.dir, name), cmd.OutOrStdout(), func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
+		if err := files.WriteAtomic(filepath.Join(x.dir, name), cmd.OutOrStdout(), func(w io.Writer) error {
+			_, err := b.WriteTo(w)
+			return err
+		}); err != nil {
 			return err
 		}
 	}

@@ -31,7 +31,8 @@ func newSimulateReplayCmd() *cobra.Command {
 	var column string
 	var perTrace bool
 	cmd.Flags().
-		DurationSliceVar(&leads, "lead-time", []time.Duration{10 * time.Minute}, "from asking for a replica to its first record; several, separated by commas")
+		DurationSliceVar(&leads, "lead-time", []time.Duration{10 * time.Minute},
+			"from asking for a replica to its first record; several, separated by commas")
 	cmd.Flags().StringVar(&column, "column", "", "the column to replay; the first when empty")
 	cmd.Flags().BoolVar(&perTrace, "per-trace", false, "also show every trace")
 	out := outputFlag(cmd, "table", "json", "markdown")

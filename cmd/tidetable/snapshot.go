@@ -105,7 +105,9 @@ func (f *snapshotFlags) run(cmd *cobra.Command) error {
 		written = ""
 	}
 	if written != "" {
-		if err := writeCompressed(written, cmd.OutOrStdout(), func(w io.Writer) error { return archive.WriteTrace(w, series) }); err != nil {
+		if err := writeCompressed(written, cmd.OutOrStdout(), func(w io.Writer) error {
+			return archive.WriteTrace(w, series)
+		}); err != nil {
 			return err
 		}
 	}

@@ -71,7 +71,13 @@ func identify(m *actuators.Member, brokers []cluster.Broker, last *policy.IDOf) 
 	}
 	switch {
 	case len(at) == 1 && said != nil && *said != at[0]:
-		return l, false, fmt.Errorf("telling pods apart: pod %s is broker %d by Kafka's metadata and broker %d by %s", m.Pod, at[0], *said, by)
+		return l, false, fmt.Errorf(
+			"telling pods apart: pod %s is broker %d by Kafka's metadata and broker %d by %s",
+			m.Pod,
+			at[0],
+			*said,
+			by,
+		)
 	case len(at) == 1:
 		l.Broker, l.By = at[0], byHost
 		return l, true, nil
@@ -152,7 +158,11 @@ func Leaving(q Question) ([]decision.Leaving, error) {
 	case q.Scale.Replicas <= q.To:
 		return nil, nil // they were never asked for, or have gone
 	case q.Scale.Members == nil:
-		return nil, fmt.Errorf("telling which brokers leave %s: %s", q.Target, cmp.Or(q.Scale.Unknown, "the workload does not tell which pods leave"))
+		return nil, fmt.Errorf(
+			"telling which brokers leave %s: %s",
+			q.Target,
+			cmp.Or(q.Scale.Unknown, "the workload does not tell which pods leave"),
+		)
 	case len(q.Scale.Members) < q.From:
 		return nil, fmt.Errorf("telling which brokers leave %s: %d of its %d pods are known", q.Target, len(q.Scale.Members), q.From)
 	}
@@ -171,7 +181,11 @@ func Leaving(q Question) ([]decision.Leaving, error) {
 			continue // a pod that never became a broker
 		}
 		if votes(q.Brokers, l.Broker) {
-			return nil, fmt.Errorf("letting broker %d (pod %s) go: it votes in the quorum of controllers, and a voter never leaves", l.Broker, m.Pod)
+			return nil, fmt.Errorf(
+				"letting broker %d (pod %s) go: it votes in the quorum of controllers, and a voter never leaves",
+				l.Broker,
+				m.Pod,
+			)
 		}
 		out = append(out, l)
 	}

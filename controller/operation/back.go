@@ -87,7 +87,13 @@ func (v *View) setByOthers(op *decision.Operation) string {
 	if !known || op.Kind != decision.ScaleBrokers || scale.Replicas == op.From || scale.Replicas == op.To {
 		return ""
 	}
-	return fmt.Sprintf("somebody else set %s to %d meanwhile, which goes before the change from %d to %d", op.Target, scale.Replicas, op.From, op.To)
+	return fmt.Sprintf(
+		"somebody else set %s to %d meanwhile, which goes before the change from %d to %d",
+		op.Target,
+		scale.Replicas,
+		op.From,
+		op.To,
+	)
 }
 
 // allowed is a need as far as the policy lets it be met.

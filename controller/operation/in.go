@@ -39,8 +39,15 @@ func (w *walk) draining(ctx context.Context, op *decision.Operation) (decision.P
 			op.Brokers,
 			decision.Rounded(late),
 		)
-		w.concern(op, decision.DrainCannotFinish, decision.Warning, "the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s",
-			decision.Rounded(late), w.Spec.Brokers.DrainTimeout, cmp.Or(op.Blocked, op.Note))
+		w.concern(
+			op,
+			decision.DrainCannotFinish,
+			decision.Warning,
+			"the drain has taken %s, longer than the %s that brokers.drainTimeout allows for: %s",
+			decision.Rounded(late),
+			w.Spec.Brokers.DrainTimeout,
+			cmp.Or(op.Blocked, op.Note),
+		)
 	}
 	if busy {
 		return op.Phase, nil

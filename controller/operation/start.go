@@ -35,7 +35,8 @@ func (w *walk) startOperation(ctx context.Context, p decision.Proposal, b *Begun
 		return fmt.Errorf("starting an operation: %s is in flight", w.state.Operation.ID)
 	}
 	op := &decision.Operation{
-		ID: w.ID, Kind: p.Kind, Target: p.Target, From: p.From, To: p.To, Started: w.Now, PhaseSince: w.Now, Reactive: p.Reactive, Why: p.Why,
+		ID: w.ID, Kind: p.Kind, Target: p.Target, From: p.From, To: p.To,
+		Started: w.Now, PhaseSince: w.Now, Reactive: p.Reactive, Why: p.Why,
 		Before: w.alive(),
 	}
 	switch {

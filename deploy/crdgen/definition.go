@@ -116,7 +116,8 @@ func definition(c comments) crd {
 			Versions: []apiextensions.CustomResourceDefinitionVersion{{
 				Name: policy.Version, Served: true, Storage: true,
 				Schema: &apiextensions.CustomResourceValidation{OpenAPIV3Schema: &apiextensions.JSONSchemaProps{
-					Type: "object", Description: "KafkaCapacityPolicy says what tidetable may do with one Kafka cluster.", Required: []string{"spec"},
+					Type: "object", Description: "KafkaCapacityPolicy says what tidetable may do with one Kafka cluster.",
+					Required: []string{"spec"},
 					Properties: map[string]apiextensions.JSONSchemaProps{
 						"apiVersion": {Type: "string"}, "kind": {Type: "string"}, "metadata": {Type: "object"},
 						"spec": spec, "status": status,

@@ -501,7 +501,8 @@ func (d dashboard) json() ([]byte, error) {
 	}
 	doc := object{
 		"uid": d.uid, "title": d.title, "description": d.about, "tags": []string{"tidetable", "kafka"}, "schemaVersion": 39, "version": 1,
-		"editable": true, "graphTooltip": 1, "refresh": "1m", "timezone": "browser", "time": object{"from": "now-24h", "to": "now"}, "panels": panels,
+		"editable": true, "graphTooltip": 1, "refresh": "1m", "timezone": "browser",
+		"time": object{"from": "now-24h", "to": "now"}, "panels": panels,
 		"templating": object{"list": []object{
 			{"name": "datasource", "label": "Prometheus", "type": "datasource", "query": "prometheus", "current": object{}},
 			variable("policy", "Policy", "tidetable_brokers_alive"),

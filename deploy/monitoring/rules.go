@@ -44,8 +44,14 @@ func groups() []group {
 				"tidetable decides nothing about {{ $labels.policy }}",
 				"The latest decision about {{ $labels.policy }} is {{ $value | humanizeDuration }} old.",
 			),
-			alert("TidetableLoopMissing", "critical", "10m", `tidetable_loops_wanted - tidetable_loops_running > 0`,
-				"{{ $value }} policies have no loop", "Valid policies whose loop could not be started, or has ended: it is tried again; their status says what it lacks."),
+			alert(
+				"TidetableLoopMissing",
+				"critical",
+				"10m",
+				`tidetable_loops_wanted - tidetable_loops_running > 0`,
+				"{{ $value }} policies have no loop",
+				"Valid policies whose loop could not be started, or has ended: it is tried again; their status says what it lacks.",
+			),
 			alert(
 				"TidetableTicksFailing",
 				"warning",

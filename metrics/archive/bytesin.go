@@ -59,7 +59,10 @@ func (t Trace) BytesIn(columns []string, snap cluster.Snapshot) (metrics.Series,
 		list = bytesInColumns(t.Series, "column", snap)
 	}
 	if len(list) == 0 {
-		return metrics.Series{}, fmt.Errorf("which columns are bytes in is not clear; name them with --column; there are %s", ColumnNames(t))
+		return metrics.Series{}, fmt.Errorf(
+			"which columns are bytes in is not clear; name them with --column; there are %s",
+			ColumnNames(t),
+		)
 	}
 	return metrics.Sum(metrics.TopicBytesIn, list), nil
 }

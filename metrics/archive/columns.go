@@ -68,7 +68,11 @@ func WriteTrace(w io.Writer, series []metrics.Series) error {
 	line := []byte(timestampName)
 	for _, s := range series {
 		if !s.Start.Equal(first.Start) || s.Step != first.Step || s.Len() != first.Len() {
-			return fmt.Errorf("writing trace: %s is on another grid than %s", ColumnName(s.Signal, s.Labels), ColumnName(first.Signal, first.Labels))
+			return fmt.Errorf(
+				"writing trace: %s is on another grid than %s",
+				ColumnName(s.Signal, s.Labels),
+				ColumnName(first.Signal, first.Labels),
+			)
 		}
 		name := ColumnName(s.Signal, s.Labels)
 		if s.Signal == "" {

@@ -166,7 +166,12 @@ func (t *TSDB) historyOne(ctx context.Context, q metrics.Query, w metrics.Window
 			return nil, err
 		}
 		if n := len(into.Lines) * w.Points(); n > maxTraceCells {
-			return nil, fmt.Errorf("%d series of %d points are more than the limit of %d samples allows", len(into.Lines), w.Points(), maxTraceCells)
+			return nil, fmt.Errorf(
+				"%d series of %d points are more than the limit of %d samples allows",
+				len(into.Lines),
+				w.Points(),
+				maxTraceCells,
+			)
 		}
 	}
 	return into.Series(q.Signal), nil

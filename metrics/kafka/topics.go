@@ -39,7 +39,8 @@ func (r *Reader) configs(ctx context.Context, meta kadm.Metadata) (map[string]ma
 			}
 			kept := map[string]string{}
 			for _, c := range rc.Configs {
-				if c.Value != nil && !c.Sensitive && (c.Source == kmsg.ConfigSourceDynamicTopicConfig || slices.Contains(keptConfigs, c.Key)) {
+				if c.Value != nil && !c.Sensitive &&
+					(c.Source == kmsg.ConfigSourceDynamicTopicConfig || slices.Contains(keptConfigs, c.Key)) {
 					kept[c.Key] = *c.Value
 				}
 			}

@@ -33,7 +33,11 @@ func derive(in Input) cluster.Snapshot {
 	}
 	s.Topics = deriveTopics(in)
 	s.Sort()
-	placed := cluster.StaleSignal{Signal: cluster.SignalPlacement, Cause: cluster.CauseInferred, Reason: "read off Prometheus, without Kafka"}
+	placed := cluster.StaleSignal{
+		Signal: cluster.SignalPlacement,
+		Cause:  cluster.CauseInferred,
+		Reason: "read off Prometheus, without Kafka",
+	}
 	if why := in.why(metrics.ReplicaSize); len(s.Topics) == 0 {
 		placed.Cause, placed.Reason = cluster.CauseNotRead, "unknown: Kafka was not read, and Prometheus has no size by replica"
 		if why != nil {

@@ -317,7 +317,10 @@ var needed = []struct {
 	perBroker bool
 }{
 	{metrics.TopicBytesIn, false}, {metrics.TopicBytesOut, false}, {metrics.TopicMessagesIn, false},
-	{metrics.BrokerBytesIn, true}, {metrics.BrokerBytesOut, true}, {metrics.BrokerReplicationIn, true}, {metrics.BrokerReplicationOut, true},
+	{
+		metrics.BrokerBytesIn,
+		true,
+	}, {metrics.BrokerBytesOut, true}, {metrics.BrokerReplicationIn, true}, {metrics.BrokerReplicationOut, true},
 	{metrics.BrokerCPU, true}, {metrics.BrokerRequestHandlerIdle, true}, {metrics.BrokerUnderReplicated, true},
 }
 
@@ -415,7 +418,10 @@ func (m *merger) staleSums() {
 	for _, pair := range []struct{ broker, topic metrics.Signal }{
 		{metrics.BrokerBytesIn, metrics.TopicBytesIn}, {metrics.BrokerBytesOut, metrics.TopicBytesOut},
 	} {
-		i := slices.IndexFunc(m.s.Stale, func(x cluster.StaleSignal) bool { return x.Signal == pair.broker && x.Cause == cluster.CauseMissing })
+		i := slices.IndexFunc(
+			m.s.Stale,
+			func(x cluster.StaleSignal) bool { return x.Signal == pair.broker && x.Cause == cluster.CauseMissing },
+		)
 		if i >= 0 {
 			x := m.s.Stale[i]
 			addStale(&m.s, cluster.StaleSignal{Signal: pair.topic, Cause: cluster.CausePartial, Brokers: x.Brokers,

@@ -104,8 +104,17 @@ func (r *Reader) ranged(ctx context.Context, expr string, g grid) (model.Matrix,
 	w := g.window()
 	v, err := r.ask(ctx, func(ctx context.Context) (model.Value, v1.Warnings, error) {
 		answer := &rangeAnswer{}
-		v, warnings, err := r.api.QueryRange(context.WithValue(ctx, rangeAnswerKey{}, answer), expr,
-			v1.Range{Start: w.From, End: w.To, Step: w.Step}, v1.WithTimeout(r.cfg.Limits.Timeout), v1.WithLimit(uint64(r.cfg.Limits.Series+1)))
+		v, warnings, err := r.api.QueryRange(
+			context.WithValue(ctx, rangeAnswerKey{}, answer),
+			expr,
+			v1.Range{
+				Start: w.From,
+				End:   w.To,
+				Step:  w.Step,
+			},
+			v1.WithTimeout(r.cfg.Limits.Timeout),
+			v1.WithLimit(uint64(r.cfg.Limits.Series+1)),
+		)
 		if err == nil && answer.decoded {
 			v = answer.matrix
 		}

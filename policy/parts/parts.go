@@ -41,7 +41,8 @@ func Of(s policy.Spec) (Parts, error) {
 		Moves: movesOf(s),
 		Start: s.Brokers.Startup.Pod.D() + s.Brokers.Startup.Join.D(),
 		Prices: capacity.Prices{
-			BrokerHour: s.Cost.BrokerHour, ReplicaHour: s.Cost.ReplicaHour, GigabyteMonth: s.Cost.GigabyteMonth, CrossZoneGigabyte: s.Cost.CrossZoneGigabyte,
+			BrokerHour: s.Cost.BrokerHour, ReplicaHour: s.Cost.ReplicaHour,
+			GigabyteMonth: s.Cost.GigabyteMonth, CrossZoneGigabyte: s.Cost.CrossZoneGigabyte,
 		},
 	}
 	if name := s.Brokers.Shape; name != "" {

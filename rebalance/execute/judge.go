@@ -133,7 +133,12 @@ func judgeForeignChange(m Move, p PartitionView, target []int, r rules) (judgeme
 		return judgement{Ruling: rulingReplan, Why: why}, false
 	}
 	if len(p.Replicas) > len(target) && subset(target, p.Replicas) {
-		return judgement{Ruling: rulingSubmit, Step: slices.Clone(target), Add: -1, Why: "taking away what a cancelled move has left"}, false
+		return judgement{
+			Ruling: rulingSubmit,
+			Step:   slices.Clone(target),
+			Add:    -1,
+			Why:    "taking away what a cancelled move has left",
+		}, false
 	}
 	if len(p.Replicas) != len(target) {
 		return judgement{Ruling: rulingDrop, Why: fmt.Sprintf("replication factor was changed from %d to %d", len(m.Original),
@@ -173,7 +178,10 @@ func judgeStep(p PartitionView, target []int, minISR int, v View, r rules) judge
 	removed := without(p.Replicas, step)
 	heals := len(removed) == 1 && !slices.Contains(p.ISR, removed[0])
 	if len(p.ISR) < len(p.Replicas) && len(p.ISR) <= minISR && !heals {
-		return judgement{Ruling: rulingHold, Why: fmt.Sprintf("only %d replicas are in sync and min.insync.replicas is %d", len(p.ISR), minISR)}
+		return judgement{
+			Ruling: rulingHold,
+			Why:    fmt.Sprintf("only %d replicas are in sync and min.insync.replicas is %d", len(p.ISR), minISR),
+		}
 	}
 	return judgement{Ruling: rulingSubmit, Step: step, Add: add, Heals: heals}
 }

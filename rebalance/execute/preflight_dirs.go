@@ -40,7 +40,13 @@ func overflow(moves []Move, broker int, dirs []Dir) string {
 		}
 		need := m.Size * growthMargin
 		if dirs[to].Usable < need {
-			return fmt.Sprintf("%s of %v would go to %s, which has the fewest replicas and %v free", m.tp(), m.Size, dirs[to].Path, dirs[to].Usable)
+			return fmt.Sprintf(
+				"%s of %v would go to %s, which has the fewest replicas and %v free",
+				m.tp(),
+				m.Size,
+				dirs[to].Path,
+				dirs[to].Usable,
+			)
 		}
 		dirs[to].Replicas++
 		for k := range dirs {

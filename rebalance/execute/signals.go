@@ -58,7 +58,9 @@ func (s *Signals) Health(ctx context.Context, brokers []int) (map[int]Health, er
 	out := map[int]Health{}
 	var errs []error
 	now := s.now()
-	for _, signal := range []metrics.Signal{metrics.BrokerProduceLatencyP99, metrics.BrokerFetchLatencyP99, metrics.BrokerRequestHandlerIdle} {
+	for _, signal := range []metrics.Signal{
+		metrics.BrokerProduceLatencyP99, metrics.BrokerFetchLatencyP99, metrics.BrokerRequestHandlerIdle,
+	} {
 		points, err := s.from.Read(ctx, signal, now)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("reading %s: %w", signal, err))

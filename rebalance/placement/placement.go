@@ -106,7 +106,13 @@ func (c *Cluster) AddTopic(name string, minISR int, size cluster.Bytes, replicas
 
 // Grow adds a partition to a topic.
 func (c *Cluster) Grow(name string, size cluster.Bytes, replicas []int) {
-	s := &State{Replicas: slices.Clone(replicas), ISR: slices.Clone(replicas), Leader: replicas[0], Size: size, Held: map[int]cluster.Bytes{}}
+	s := &State{
+		Replicas: slices.Clone(replicas),
+		ISR:      slices.Clone(replicas),
+		Leader:   replicas[0],
+		Size:     size,
+		Held:     map[int]cluster.Bytes{},
+	}
 	for _, b := range replicas {
 		s.Held[b] = size
 	}

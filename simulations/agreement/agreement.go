@@ -120,7 +120,10 @@ func (r *Report) pair(happened, simulated []Scaling) {
 			}
 		}
 		if near < 0 || nearer(happened, left[near], s) {
-			r.Unmatched = append(r.Unmatched, fmt.Sprintf("%s %d → %d at %.0f s happened and was not simulated", s.Target, s.From, s.To, s.At))
+			r.Unmatched = append(
+				r.Unmatched,
+				fmt.Sprintf("%s %d → %d at %.0f s happened and was not simulated", s.Target, s.From, s.To, s.At),
+			)
 			continue
 		}
 		r.Scalings = append(r.Scalings, Pair{s, left[near].At})
@@ -128,7 +131,10 @@ func (r *Report) pair(happened, simulated []Scaling) {
 		left = slices.Delete(left, near, near+1)
 	}
 	for _, s := range left {
-		r.Unmatched = append(r.Unmatched, fmt.Sprintf("%s %d → %d at %.0f s was simulated and did not happen", s.Target, s.From, s.To, s.At))
+		r.Unmatched = append(
+			r.Unmatched,
+			fmt.Sprintf("%s %d → %d at %.0f s was simulated and did not happen", s.Target, s.From, s.To, s.At),
+		)
 	}
 }
 
@@ -136,7 +142,8 @@ func (r *Report) pair(happened, simulated []Scaling) {
 // simulated one than s did.
 func nearer(happened []Scaling, simulated, s Scaling) bool {
 	return slices.ContainsFunc(happened, func(x Scaling) bool {
-		return x != s && x.Target == s.Target && x.From == s.From && x.To == s.To && math.Abs(x.At-simulated.At) < math.Abs(s.At-simulated.At)
+		return x != s && x.Target == s.Target && x.From == s.From && x.To == s.To &&
+			math.Abs(x.At-simulated.At) < math.Abs(s.At-simulated.At)
 	})
 }
 

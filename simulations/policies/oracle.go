@@ -70,7 +70,11 @@ func (o *Oracle) look(w *world.World) {
 		need := make([]int, n)
 		g := w.Group(i)
 		for j := range need {
-			need[j] = ConsumersFor(w.Sizing().Records(i, w.Now().Add(time.Duration(j)*step)), g.Spec.PerReplica*oracleConsumers, g.Partitions)
+			need[j] = ConsumersFor(
+				w.Sizing().Records(i, w.Now().Add(time.Duration(j)*step)),
+				g.Spec.PerReplica*oracleConsumers,
+				g.Partitions,
+			)
 		}
 		o.need = append(o.need, ahead(w.Now(), step, need, c.Times.ConsumerStart+step))
 	}

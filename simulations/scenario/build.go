@@ -123,13 +123,24 @@ func (b *builder) addLoads() {
 
 func (b *builder) generate(i int, l Load) *workload.Profile {
 	g := l.Gen
-	s := workload.Shape{Base: float64(g.Base), Day: g.Day, Week: g.Week, Trend: g.Trend, Noise: g.Noise, Memory: g.Memory, Phase: g.Phase.D()}
+	s := workload.Shape{
+		Base:   float64(g.Base),
+		Day:    g.Day,
+		Week:   g.Week,
+		Trend:  g.Trend,
+		Noise:  g.Noise,
+		Memory: g.Memory,
+		Phase:  g.Phase.D(),
+	}
 	if b.noise >= 0 {
 		s.Noise = b.noise
 	}
 	for _, e := range g.Events {
 		for at := e.At; at < b.Duration; at += e.Every {
-			s.Events = append(s.Events, workload.Event{At: b.start.Add(at.D()), Duration: e.Duration.D(), Uplift: e.Uplift, Ramp: e.Ramp.D()})
+			s.Events = append(
+				s.Events,
+				workload.Event{At: b.start.Add(at.D()), Duration: e.Duration.D(), Uplift: e.Uplift, Ramp: e.Ramp.D()},
+			)
 			if e.Every <= 0 {
 				break
 			}
@@ -292,7 +303,10 @@ func (b *builder) addFaults(rng *rand.Rand) {
 		return
 	}
 	for _, at := range poisson(rng, m.PerWeek, b.Duration.D()) {
-		b.c.Events = append(b.c.Events, world.Event{Kind: world.BrokerDown, At: at, For: m.Duration.D(), Broker: rng.IntN(len(b.c.Brokers))})
+		b.c.Events = append(
+			b.c.Events,
+			world.Event{Kind: world.BrokerDown, At: at, For: m.Duration.D(), Broker: rng.IntN(len(b.c.Brokers))},
+		)
 	}
 }
 

@@ -100,7 +100,14 @@ func (c *checker) contradiction(at string, j int, a, b *Fault) {
 	case same:
 		c.failf(at, "contradicts faults[%d]: the same %s fault is under way at %s", j, a.Kind, later(a.At, b.At))
 	case dead:
-		c.failf(at, "contradicts faults[%d]: broker %d is dead at %s, so it can have no %s fault", j, *a.Broker, later(a.At, b.At), other(a, b))
+		c.failf(
+			at,
+			"contradicts faults[%d]: broker %d is dead at %s, so it can have no %s fault",
+			j,
+			*a.Broker,
+			later(a.At, b.At),
+			other(a, b),
+		)
 	}
 }
 

@@ -240,8 +240,11 @@ func (p *Experiment) readSnapshot(c *checker) {
 	for _, t := range s.Topics {
 		known[t.Name] = true
 		if p.columns[t.Name] == nil && p.Cluster.Load == "" {
-			c.failf("cluster.load", "is missing: topic %s of the snapshot has no column in any trace, so a load must be named for it to follow",
-				t.Name)
+			c.failf(
+				"cluster.load",
+				"is missing: topic %s of the snapshot has no column in any trace, so a load must be named for it to follow",
+				t.Name,
+			)
 			break
 		}
 	}
@@ -254,7 +257,12 @@ func (p *Experiment) readSnapshot(c *checker) {
 	}
 	for i, f := range p.Faults {
 		if f.Broker != nil && *f.Broker >= len(s.Brokers) {
-			c.failf(fmt.Sprintf("faults[%d].broker", i), "is %d; brokers are counted in the snapshot's order, 0 to %d", *f.Broker, len(s.Brokers)-1)
+			c.failf(
+				fmt.Sprintf("faults[%d].broker", i),
+				"is %d; brokers are counted in the snapshot's order, 0 to %d",
+				*f.Broker,
+				len(s.Brokers)-1,
+			)
 		}
 	}
 	p.snapshot = &s

@@ -46,7 +46,14 @@ func (b *builder) snapshotTopic(t cluster.Topic, ordinal map[int]int) {
 		return
 	}
 	n := len(t.Partitions)
-	spec := world.TopicSpec{Name: t.Name, Partitions: n, MinISR: 1, MessageBytes: 1000, Shares: make([]float64, n), Sizes: make([]float64, n)}
+	spec := world.TopicSpec{
+		Name:         t.Name,
+		Partitions:   n,
+		MinISR:       1,
+		MessageBytes: 1000,
+		Shares:       make([]float64, n),
+		Sizes:        make([]float64, n),
+	}
 	var in, size, leader, follower, messages float64
 	for _, q := range t.Partitions {
 		in += float64(q.Load.BytesInPerSecond)

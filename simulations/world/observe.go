@@ -101,7 +101,9 @@ func (o *Observer) observeTopics(down bool) {
 			q.Load = cluster.Load{
 				BytesInPerSecond: cluster.BytesPerSecond(in), BytesOutPerSecond: cluster.BytesPerSecond(in * readers),
 				MessagesInPerSecond: cluster.MessagesPerSecond(p.share * records / t.messageBytes),
-				LeaderCPUCores:      cluster.Cores(in * (t.leaderCPU + readers*t.readerCPU)), FollowerCPUCores: cluster.Cores(in * t.followerCPU),
+				LeaderCPUCores: cluster.Cores(
+					in * (t.leaderCPU + readers*t.readerCPU),
+				), FollowerCPUCores: cluster.Cores(in * t.followerCPU),
 				SizeBytes: cluster.Bytes(p.bytes * stored),
 			}
 		}

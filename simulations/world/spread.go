@@ -27,7 +27,13 @@ func (w *World) PlanSpread(keep int) []cluster.Move {
 func (w *World) Spread(keep int) error { return w.moves.submit(spread(&w.place, &w.load, keep)) }
 
 func spread(place *placement, load *load, keep int) []wish {
-	s := spreader{place: place, load: load, keep: keep, score: make([]float64, len(place.brokers)), weight: make([]float64, len(place.parts))}
+	s := spreader{
+		place:  place,
+		load:   load,
+		keep:   keep,
+		score:  make([]float64, len(place.brokers)),
+		weight: make([]float64, len(place.parts)),
+	}
 	s.prepare()
 	if s.alive == 0 {
 		return nil

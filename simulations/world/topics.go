@@ -118,7 +118,10 @@ func (s *placement) addTopics(specs []TopicSpec, profiles int) ([]class, error) 
 		if !ok {
 			c = len(classes)
 			known[k] = c
-			classes = append(classes, class{profile: spec.Profile, records: spec.Records, messageBytes: ratio(spec.MessageBytes, spec.Scale)})
+			classes = append(
+				classes,
+				class{profile: spec.Profile, records: spec.Records, messageBytes: ratio(spec.MessageBytes, spec.Scale)},
+			)
 			s.logs = append(s.logs, classLog{retention: spec.Retention, cap: k.cap})
 		}
 		s.addTopic(i, spec, c)

@@ -74,7 +74,9 @@ func (d *DB) open(dir string) error {
 		d.parts = append(d.parts, h)
 	}
 	if len(d.parts) == 0 {
-		return errors.New("it holds neither blocks nor a write-ahead log; want the folder that --storage.tsdb.path names, or a snapshot of it")
+		return errors.New(
+			"it holds neither blocks nor a write-ahead log; want the folder that --storage.tsdb.path names, or a snapshot of it",
+		)
 	}
 	return nil
 }
