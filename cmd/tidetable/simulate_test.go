@@ -119,3 +119,35 @@ func TestDemoPrintsAScenarioThatReads(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 }
+
+// The demo is the first thing that people see of tidetable. Static is sized for
+// its peak by somebody who knew it.
+func TestTheDemoHoldsItsObjectivesForLessThanStatic(t *testing.T) {
+	_, doc, _ := simulateRun(t, "", "demo", "--scenario")
+	doc = strings.Replace(doc, "duration: 3d", "duration: 3d\npolicies: [static, tidetable]", 1)
+	code, stdout, stderr := simulateRun(t, doc, "simulate", "-", "--output", "json")
+	if code != exitDone {
+		t.Fatalf("exit %d: %s", code, stderr)
+	}
+	var r struct {
+		Policies []struct {
+			Policy              string
+			SLOViolationMinutes float64
+			Cost                float64
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Policies) != 2 || r.Policies[0].Policy != "static" || r.Policies[1].Policy != "tidetable" {
+		t.Fatalf("policies %+v", r.Policies)
+	}
+	static, ours := r.Policies[0], r.Policies[1]
+	if ours.SLOViolationMinutes > 5 {
+		t.Errorf("objectives were missed for %.0f minutes of three days, want at most 5", ours.SLOViolationMinutes)
+	}
+	if ours.Cost >= static.Cost {
+		t.Errorf("it costs %.0f, and static %.0f", ours.Cost, static.Cost)
+	}
+	t.Logf("%+v", r.Policies)
+}
