@@ -54,6 +54,7 @@ type fakeWorld struct {
 	voter   int           // a broker that votes; 0: none
 	refuses string        // what the operator says of a scale-in that it does not carry out
 	denied  error         // what every write of a size ends with
+	fills   bool          // the operator says that it fills brokers that it adds
 	lands   int           // minutes after the size was lowered a new topic lands on the brokers that go
 	going   []int         // brokers that were let go and are still there
 
@@ -231,7 +232,7 @@ func (w *fakeWorld) Current(context.Context) (actuators.Scale, error) {
 			ready++
 		}
 	}
-	scale := actuators.Scale{Replicas: w.want, Ready: ready}
+	scale := actuators.Scale{Replicas: w.want, Ready: ready, Delegated: w.fills}
 	if len(w.going) > 0 {
 		scale.Refused = w.refuses
 	}

@@ -226,3 +226,22 @@ func TestAWriteThatFailsIsAConcernAndHasAWayBack(t *testing.T) {
 		t.Errorf("filled again %v, %d replicas: broker 3 was left empty by the scale-in, and nothing scales out past it", filled, w.holds(3))
 	}
 }
+
+// An operator fills the brokers that it adds. These it never saw leave.
+func TestBrokersGivenBackAreFilledHereWhateverTheOperatorFills(t *testing.T) {
+	w := newFakeWorld(8, 4, 12)
+	w.fills, w.denied = true, errors.New("kafkanodepools.kafka.strimzi.io is forbidden")
+	w.run(t, actPolicy(), 120, nil)
+	if op := w.stored.Operation; op == nil || op.Phase != decision.Shrinking || w.holds(3) != 0 {
+		t.Fatalf("%d replicas, operation %+v", w.holds(3), op)
+	}
+	w.rate, w.denied = 6e6, nil
+	filled := false
+	w.run(t, actPolicy(), 30, func(_ int, d decision.Decision) {
+		filled = filled || d.Operation != nil && d.Operation.GivenBack && w.holds(3) > 0
+	})
+	w.check(t)
+	if !filled {
+		t.Error("broker 3 was left empty")
+	}
+}

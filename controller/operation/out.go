@@ -60,7 +60,7 @@ func (v *View) cordonedAmong(op *decision.Operation) []int {
 // that there is time for: leaders, and the partitions with most load for their
 // size. The rest follows.
 func (w *walk) filling(ctx context.Context, op *decision.Operation) (decision.Phase, error) {
-	if s := w.Scales[op.Target]; s.Delegated || w.cfg.Planner == nil || w.cfg.Mover == nil {
+	if s := w.Scales[op.Target]; s.Delegated && !op.GivenBack || w.cfg.Planner == nil || w.cfg.Mover == nil {
 		return done, nil // the operator fills them, or a person does
 	}
 	busy, err := w.poll(ctx, op)
