@@ -115,6 +115,16 @@ func (s *server) may(ctx context.Context, u User, verb, policy string) bool {
 	return ok && err == nil
 }
 
+// signedIn authenticates the request, and answers it where that fails.
+func (s *server) signedIn(w http.ResponseWriter, r *http.Request) (User, bool) {
+	u, err := s.whoIs(r)
+	if err != nil {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="tidetable"`)
+		fail(w, http.StatusUnauthorized, err.Error())
+	}
+	return u, err == nil
+}
+
 // reading lets a handler answer those who may read.
 func (s *server) reading(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -126,10 +136,8 @@ func (s *server) reading(next http.HandlerFunc) http.HandlerFunc {
 			fail(w, http.StatusForbidden, "reading needs a token, and there is nobody to check one")
 			return
 		}
-		u, err := s.whoIs(r)
-		if err != nil {
-			w.Header().Set("WWW-Authenticate", `Bearer realm="tidetable"`)
-			fail(w, http.StatusUnauthorized, err.Error())
+		u, ok := s.signedIn(w, r)
+		if !ok {
 			return
 		}
 		// The answers name every policy, so the right to get all is asked for.
@@ -181,10 +189,8 @@ func (s *server) operate(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusUnsupportedMediaType, "want application/json")
 		return
 	}
-	u, err := s.whoIs(r)
-	if err != nil {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="tidetable"`)
-		fail(w, http.StatusUnauthorized, err.Error())
+	u, ok := s.signedIn(w, r)
+	if !ok {
 		return
 	}
 	op, err := s.readOperation(http.MaxBytesReader(w, r.Body, maxOperationBody))
