@@ -40,8 +40,7 @@ func fleetOf(brokers []cluster.Broker, profile cluster.Capacity) []Member {
 		if b.State != cluster.BrokerAlive {
 			continue
 		}
-		m := Member{Zone: b.Zone, Capacity: b.Capacity}
-		fillFrom(&m.Capacity, profile)
+		m := Member{Zone: b.Zone, Capacity: b.Capacity.Or(profile)}
 		out = append(out, m)
 		alike = alike && likeProfile(m.Capacity, profile)
 		inZone[b.Zone]++

@@ -82,7 +82,7 @@ func ProfileOf(brokers []cluster.Broker, shape *Shape) cluster.Capacity {
 		least(&c.MemoryBytes, b.MemoryBytes)
 	}
 	if shape != nil {
-		fillFrom(&c, shape.Capacity())
+		c = c.Or(shape.Capacity())
 	}
 	return c
 }
@@ -91,20 +91,4 @@ func least[T ~float64](have *T, v T) {
 	if v > 0 && (*have == 0 || v < *have) {
 		*have = v
 	}
-}
-
-func fill[T ~float64](have *T, v T) {
-	if *have == 0 {
-		*have = v
-	}
-}
-
-// fillFrom takes what is not known from elsewhere.
-func fillFrom(c *cluster.Capacity, from cluster.Capacity) {
-	fill(&c.CPUCores, from.CPUCores)
-	fill(&c.NetworkInBytesPerSecond, from.NetworkInBytesPerSecond)
-	fill(&c.NetworkOutBytesPerSecond, from.NetworkOutBytesPerSecond)
-	fill(&c.DiskBytes, from.DiskBytes)
-	fill(&c.DiskBytesPerSecond, from.DiskBytesPerSecond)
-	fill(&c.MemoryBytes, from.MemoryBytes)
 }

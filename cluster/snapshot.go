@@ -6,7 +6,10 @@
 // docs/formats/snapshot.md.
 package cluster
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // SnapshotVersion is the version this package writes and reads.
 const SnapshotVersion = 1
@@ -100,6 +103,18 @@ type Capacity struct {
 	DiskBytes                Bytes          `json:"diskBytes"`
 	DiskBytesPerSecond       BytesPerSecond `json:"diskBytesPerSecond"`
 	MemoryBytes              Bytes          `json:"memoryBytes,omitempty"`
+}
+
+// Or is the capacity with what is not known of it taken from another.
+func (c Capacity) Or(d Capacity) Capacity {
+	return Capacity{
+		CPUCores:                 cmp.Or(c.CPUCores, d.CPUCores),
+		NetworkInBytesPerSecond:  cmp.Or(c.NetworkInBytesPerSecond, d.NetworkInBytesPerSecond),
+		NetworkOutBytesPerSecond: cmp.Or(c.NetworkOutBytesPerSecond, d.NetworkOutBytesPerSecond),
+		DiskBytes:                cmp.Or(c.DiskBytes, d.DiskBytes),
+		DiskBytesPerSecond:       cmp.Or(c.DiskBytesPerSecond, d.DiskBytesPerSecond),
+		MemoryBytes:              cmp.Or(c.MemoryBytes, d.MemoryBytes),
+	}
 }
 
 // Usage is what a broker was measured to use. A NaN is never stored: what is

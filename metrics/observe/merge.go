@@ -117,18 +117,7 @@ func (m *merger) capacities(standIn cluster.Capacity) {
 	}
 	for i := range m.s.Brokers {
 		c := &m.s.Brokers[i].Capacity
-		fill(&c.CPUCores, standIn.CPUCores)
-		fill(&c.NetworkInBytesPerSecond, standIn.NetworkInBytesPerSecond)
-		fill(&c.NetworkOutBytesPerSecond, standIn.NetworkOutBytesPerSecond)
-		fill(&c.DiskBytes, standIn.DiskBytes)
-		fill(&c.DiskBytesPerSecond, standIn.DiskBytesPerSecond)
-		fill(&c.MemoryBytes, standIn.MemoryBytes)
-	}
-}
-
-func fill[T ~float64](v *T, standIn T) {
-	if *v == 0 {
-		*v = standIn
+		*c = c.Or(standIn)
 	}
 }
 
