@@ -17,10 +17,10 @@ import (
 func TestDestinationKilledIsWaitedForAndThenReplaced(t *testing.T) {
 	for _, back := range []bool{true, false} {
 		t.Run(fmt.Sprintf("comes back: %v", back), func(t *testing.T) {
-			w := newWorld(t, sixBrokers())
+			w := newWorld(t, placement.SixBrokers())
 			w.tune = func(c *Config) { c.Grace = 30 * time.Second }
 			w.kafka.c.AddBroker(6, "a", 100e9)
-			moves := spread(w.kafka.c)
+			moves := w.kafka.c.Spread()
 			m := w.mover()
 			w.start(m, moves, Options{})
 			for range 5 {
@@ -52,8 +52,8 @@ func TestDestinationKilledIsWaitedForAndThenReplaced(t *testing.T) {
 }
 
 func TestDeadSourceIsHealed(t *testing.T) {
-	w := newWorld(t, sixBrokers())
-	moves := spread(w.kafka.c)
+	w := newWorld(t, placement.SixBrokers())
+	moves := w.kafka.c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{})
 	for range 5 {
@@ -65,11 +65,11 @@ func TestDeadSourceIsHealed(t *testing.T) {
 }
 
 func TestTopicDeletedRecreatedAndGrownInMidMove(t *testing.T) {
-	c := sixBrokers()
+	c := placement.SixBrokers()
 	c.AddTopic("gone", 2, 200e6, []int{0, 1, 2})
 	c.AddTopic("again", 2, 200e6, []int{0, 1, 2})
 	w := newWorld(t, c)
-	moves := append(spread(c),
+	moves := append(c.Spread(),
 		cluster.Move{Topic: "gone", Partition: 0, To: []int{3, 4, 5}},
 		cluster.Move{Topic: "again", Partition: 0, To: []int{3, 4, 5}})
 	m := w.mover()
@@ -92,10 +92,10 @@ func TestTopicDeletedRecreatedAndGrownInMidMove(t *testing.T) {
 }
 
 func TestForeignReassignmentHoldsNewBatches(t *testing.T) {
-	c := sixBrokers()
+	c := placement.SixBrokers()
 	c.AddTopic("other", 2, 300e6, []int{0, 1, 2})
 	w := newWorld(t, c)
-	moves := spread(c)
+	moves := c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{})
 	w.step(m)
@@ -127,8 +127,8 @@ func TestForeignReassignmentHoldsNewBatches(t *testing.T) {
 }
 
 func TestForeignMoveOfOurPartitionIsLeftAlone(t *testing.T) {
-	w := newWorld(t, sixBrokers())
-	moves := spread(w.kafka.c)
+	w := newWorld(t, placement.SixBrokers())
+	moves := w.kafka.c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{})
 	w.kafka.c.AddBroker(6, "a", 100e9)
@@ -147,9 +147,9 @@ func TestForeignMoveOfOurPartitionIsLeftAlone(t *testing.T) {
 }
 
 func TestThrottleRemovedByHandHoldsAndIsSetAgain(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	w.tune = func(c *Config) { c.RestoreAfter = 10 * time.Second }
-	moves := spread(w.kafka.c)
+	moves := w.kafka.c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{})
 	for range 3 {
@@ -182,9 +182,9 @@ func TestThrottleRemovedByHandHoldsAndIsSetAgain(t *testing.T) {
 }
 
 func TestThrottlesOfOthersStay(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	w.step(m)
 	foreign := placement.Replica{Partition: placement.Partition{Topic: "hot", Number: 0}, Broker: 9}
 	w.kafka.c.Topics["hot"].LeaderThrottled[foreign] = true
@@ -197,11 +197,11 @@ func TestThrottlesOfOthersStay(t *testing.T) {
 }
 
 func TestNewTargetThatCouldNotBeWrittenDownIsWrittenBeforeItTakesEffect(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	w.tune = func(c *Config) { c.Grace = 5 * time.Second }
 	w.kafka.c.AddBroker(6, "a", 100e9)
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	w.step(m)
 	w.kafka.c.Kill(3)
 	for range 20 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/rebalance"
+	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
 // mute is a cluster that takes every question and, while it is mute, answers
@@ -47,7 +48,7 @@ func hanging(t *testing.T, w *world) (m *Mover, end func()) {
 	k := &mute{Kafka: w.kafka, asked: make(chan struct{})}
 	w.tune = func(c *Config) { c.Kafka = k }
 	m = w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	w.step(m)
 	k.on.Store(true)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -67,7 +68,7 @@ func hanging(t *testing.T, w *world) (m *Mover, end func()) {
 }
 
 func TestProgressAndCancelAnswerWhileABrokerNeverDoes(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	m, end := hanging(t, w)
 	promptly(t, "Progress", func() {
 		p, err := m.Progress(t.Context())
@@ -95,7 +96,7 @@ func TestProgressAndCancelAnswerWhileABrokerNeverDoes(t *testing.T) {
 }
 
 func TestWhoWaitsForTheMoverWaitsNoLongerThanItsContext(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	m, end := hanging(t, w)
 	for name, call := range map[string]func(context.Context) error{
 		"Start": func(ctx context.Context) error { return m.StartWith(ctx, nil, Options{Drain: []int{1}}) },
@@ -127,7 +128,7 @@ func TestWhoWaitsForTheMoverWaitsNoLongerThanItsContext(t *testing.T) {
 
 // A callback may ask for anything, even what needs the mover's turn.
 func TestEventsAreToldWithNoLockHeld(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	var m *Mover
 	told := 0
 	w.tune = func(c *Config) {
@@ -146,7 +147,7 @@ func TestEventsAreToldWithNoLockHeld(t *testing.T) {
 	}
 	m = w.mover()
 	promptly(t, "a run", func() {
-		w.start(m, spread(w.kafka.c), Options{})
+		w.start(m, w.kafka.c.Spread(), Options{})
 		w.finish(m, 400)
 	})
 	if told == 0 {

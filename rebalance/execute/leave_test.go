@@ -48,7 +48,7 @@ func (k *guarded) Unregister(ctx context.Context, b int) error {
 }
 
 func TestLeaveIsAskedRightBeforeEverythingThatBegins(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	k := &guarded{Kafka: w.kafka, t: t}
 	w.tune = func(c *Config) {
 		c.Kafka = k
@@ -60,7 +60,7 @@ func TestLeaveIsAskedRightBeforeEverythingThatBegins(t *testing.T) {
 			return nil
 		}
 	}
-	moves := spread(w.kafka.c)
+	moves := w.kafka.c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{Drain: []int{2}, Unregister: true})
 	for range 400 {
@@ -78,13 +78,13 @@ func TestLeaveIsAskedRightBeforeEverythingThatBegins(t *testing.T) {
 }
 
 func TestNothingNewBeginsWithoutLeaveAndWhatIsInFlightEnds(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	closed := errors.New("the window closed at 04:00")
 	var answer error
 	w.tune = func(c *Config) {
 		c.May = func(context.Context, Direction) error { return answer }
 	}
-	moves := spread(w.kafka.c)
+	moves := w.kafka.c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{})
 	for range 4 {
@@ -131,7 +131,7 @@ func inFlight(c *placement.Cluster) (out []placement.Partition) {
 // Leave may end between the look and the request.
 func TestBatchIsNotSentWhenLeaveEndsBeforeTheRequest(t *testing.T) {
 	for last := range 6 {
-		w := newWorld(t, sixBrokers())
+		w := newWorld(t, placement.SixBrokers())
 		asked := 0
 		w.tune = func(c *Config) {
 			c.May = func(context.Context, Direction) error {
@@ -143,7 +143,7 @@ func TestBatchIsNotSentWhenLeaveEndsBeforeTheRequest(t *testing.T) {
 		}
 		asked = -1 // the preflight asks as well
 		m := w.mover()
-		w.start(m, spread(w.kafka.c), Options{})
+		w.start(m, w.kafka.c.Spread(), Options{})
 		for range 10 {
 			w.step(m)
 		}
@@ -154,7 +154,7 @@ func TestBatchIsNotSentWhenLeaveEndsBeforeTheRequest(t *testing.T) {
 }
 
 func TestTheWayBackAsksForItself(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	w.tune = func(c *Config) {
 		c.May = func(_ context.Context, to Direction) error {
 			if to == Forward && w.now.Sub(begin) > 5*time.Second {
@@ -164,7 +164,7 @@ func TestTheWayBackAsksForItself(t *testing.T) {
 		}
 	}
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	for range 8 {
 		w.step(m)
 	}
@@ -194,9 +194,9 @@ func TestStartAsksForLeaveAndWhatTheTopicOperatorWouldDo(t *testing.T) {
 		"nobody knows":       {operator(TopicOperatorUnseen, errors.New("forbidden")), "forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, sixBrokers())
+			w := newWorld(t, placement.SixBrokers())
 			w.tune = c.tune
-			err := w.mover().StartWith(t.Context(), spread(w.kafka.c), Options{})
+			err := w.mover().StartWith(t.Context(), w.kafka.c.Spread(), Options{})
 			switch {
 			case c.want == "" && err != nil:
 				t.Errorf("refused: %v", err)
@@ -216,14 +216,14 @@ func (h healthy) Health(context.Context, []int) (map[int]Health, error) {
 }
 
 func TestNoThrottleIsSetForABatchThatMayNotBegin(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	var answer error
 	w.tune = func(c *Config) {
 		c.Clients = healthy(func() { answer = errors.New("the window has closed meanwhile") })
 		c.May = func(context.Context, Direction) error { return answer }
 	}
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	w.step(m)
 	if len(w.kafka.requests) > 0 || !m.books.owned.empty() {
 		t.Errorf("%d requests, and throttles %+v", len(w.kafka.requests), m.books.owned)

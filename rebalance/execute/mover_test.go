@@ -13,36 +13,6 @@ import (
 	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
-// sixBrokers is six brokers in three zones; topic hot lies on the first three.
-func sixBrokers() *placement.Cluster {
-	c := placement.New("model")
-	for b := range 6 {
-		c.AddBroker(b, string(rune('a'+b%3)), 100e9)
-	}
-	var lists [][]int
-	for i := range 12 {
-		lists = append(lists, []int{i % 3, (i + 1) % 3, (i + 2) % 3})
-	}
-	c.AddTopic("hot", 2, 100e6, lists...)
-	return c
-}
-
-// spread moves every second partition to brokers 3 to 5.
-func spread(c *placement.Cluster) []cluster.Move {
-	var out []cluster.Move
-	for i, s := range c.Topics["hot"].Partitions {
-		if i%2 == 0 {
-			continue
-		}
-		to := make([]int, 0, 3)
-		for _, b := range s.Replicas {
-			to = append(to, b+3)
-		}
-		out = append(out, cluster.Move{Topic: "hot", Partition: i, From: slices.Clone(s.Replicas), To: to, SizeBytes: s.Size})
-	}
-	return out
-}
-
 func (w *world) start(m *Mover, moves []cluster.Move, o Options) {
 	w.t.Helper()
 	if err := m.StartWith(context.Background(), moves, o); err != nil {
@@ -65,8 +35,8 @@ func (w *world) arrived(moves []cluster.Move) {
 }
 
 func TestPlanIsCarriedOutAndNothingIsLeft(t *testing.T) {
-	w := newWorld(t, sixBrokers())
-	moves := spread(w.kafka.c)
+	w := newWorld(t, placement.SixBrokers())
+	moves := w.kafka.c.Spread()
 	m := w.mover()
 	w.start(m, moves, Options{})
 	w.finish(m, 400)
@@ -86,10 +56,10 @@ func TestPlanIsCarriedOutAndNothingIsLeft(t *testing.T) {
 }
 
 func TestScheduleIsCloseToTheBusiestBrokersBound(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	w.tune = func(c *Config) { c.Throttle = ThrottlePolicy{Start: 10e6, Min: 10e6, Max: 10e6} }
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	begin := w.now
 	w.finish(m, 400)
 	// Every broker of 3 to 5 receives six replicas of 100 MB at 10 MB/s.
@@ -100,10 +70,10 @@ func TestScheduleIsCloseToTheBusiestBrokersBound(t *testing.T) {
 }
 
 func TestForecastOfTheEndIsRightAfterATenth(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	w.tune = func(c *Config) { c.Throttle = ThrottlePolicy{Start: 10e6, Min: 10e6, Max: 10e6} }
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	var said, at time.Duration
 	begin := w.now
 	for range 400 {
@@ -124,8 +94,8 @@ func TestForecastOfTheEndIsRightAfterATenth(t *testing.T) {
 
 func TestKilledAnywhereANewProcessFinishes(t *testing.T) {
 	for seed := range uint64(60) {
-		w := newWorld(t, sixBrokers())
-		moves := spread(w.kafka.c)
+		w := newWorld(t, placement.SixBrokers())
+		moves := w.kafka.c.Spread()
 		rng := rand.New(rand.NewPCG(seed, 1))
 		m := w.mover()
 		w.start(m, moves, Options{})
@@ -151,9 +121,9 @@ func TestKilledAnywhereANewProcessFinishes(t *testing.T) {
 }
 
 func TestTwoMoversTheOlderStopsTouchingTheCluster(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	old := w.mover()
-	w.start(old, spread(w.kafka.c), Options{})
+	w.start(old, w.kafka.c.Spread(), Options{})
 	w.step(old)
 	young := w.mover()
 	if !old.Step(context.Background()) {
@@ -167,13 +137,13 @@ func TestTwoMoversTheOlderStopsTouchingTheCluster(t *testing.T) {
 }
 
 func TestCancelRestoresEveryOriginalPlacement(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	before := map[int][]int{}
 	for i, s := range w.kafka.c.Topics["hot"].Partitions {
 		before[i] = slices.Clone(s.Replicas)
 	}
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	for range 400 {
 		w.step(m)
 		if p, _ := m.Progress(context.Background()); p.BytesMoved > p.BytesTotal/2 {
@@ -199,7 +169,7 @@ func TestCancelRestoresEveryOriginalPlacement(t *testing.T) {
 }
 
 func TestDrainedBrokerIsProvenEmptyAndUnregistered(t *testing.T) {
-	c := sixBrokers()
+	c := placement.SixBrokers()
 	c.AddTopic("__consumer_offsets", 2, 1e6, []int{2, 3, 4}, []int{3, 4, 5})
 	c.Topics["__consumer_offsets"].Internal = true
 	w := newWorld(t, c)
@@ -230,7 +200,7 @@ func TestDrainedBrokerIsProvenEmptyAndUnregistered(t *testing.T) {
 }
 
 func TestStrayDirectoryHoldsTheProof(t *testing.T) {
-	c := sixBrokers()
+	c := placement.SixBrokers()
 	w := newWorld(t, c)
 	c.Topics["hot"].Partitions[0].Held[5] = 1e6 // left by a cancelled move
 	m := w.mover()
@@ -266,11 +236,11 @@ func TestDrainThatCannotEndHolds(t *testing.T) {
 }
 
 func TestInternalTopicsMoveLast(t *testing.T) {
-	c := sixBrokers()
+	c := placement.SixBrokers()
 	c.AddTopic("__consumer_offsets", 2, 1e6, []int{0, 1, 2})
 	c.Topics["__consumer_offsets"].Internal = true
 	w := newWorld(t, c)
-	moves := append(spread(c), cluster.Move{Topic: "__consumer_offsets", Partition: 0, To: []int{3, 4, 5}})
+	moves := append(c.Spread(), cluster.Move{Topic: "__consumer_offsets", Partition: 0, To: []int{3, 4, 5}})
 	m := w.mover()
 	w.start(m, moves, Options{})
 	w.finish(m, 600)
@@ -294,9 +264,9 @@ func TestInternalTopicsMoveLast(t *testing.T) {
 }
 
 func TestCancelThatCouldNotBeWrittenDownIsTriedAgain(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	m := w.mover()
-	w.start(m, spread(w.kafka.c), Options{})
+	w.start(m, w.kafka.c.Spread(), Options{})
 	w.step(m)
 	if err := m.Cancel(t.Context()); err != nil {
 		t.Fatal(err)

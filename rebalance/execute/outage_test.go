@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
 func TestBrokerThatDoesNotAnswerIsSaidToBeDownAndTheOthersGoOn(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	// One move to broker 3, one that has nothing to do with it.
 	moves := []cluster.Move{
 		{Topic: "hot", Partition: 0, To: []int{0, 1, 3}},
@@ -60,7 +61,7 @@ func TestOutageIsToldByWhatTheBrokerIsToTheRun(t *testing.T) {
 		{"no part in it", 5, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWorld(t, sixBrokers())
+			w := newWorld(t, placement.SixBrokers())
 			moves := []cluster.Move{
 				{Topic: "hot", Partition: 0, To: []int{0, 1, 3}},
 				{Topic: "hot", Partition: 1, To: []int{1, 3, 0}},
@@ -84,9 +85,9 @@ func TestOutageIsToldByWhatTheBrokerIsToTheRun(t *testing.T) {
 }
 
 func TestClusterThatDoesNotAnswerIsHeldForAndSaidToBeBack(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	m := w.mover()
-	moves := spread(w.kafka.c)
+	moves := w.kafka.c.Spread()
 	w.start(m, moves, Options{})
 	w.step(m)
 	w.kafka.fail = errors.New("the controller does not answer")

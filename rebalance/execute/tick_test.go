@@ -9,6 +9,7 @@ import (
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
+	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
 // placed shows the loop what the model is.
@@ -35,7 +36,7 @@ func (p placed) Now() time.Time { return p.w.now }
 // The loop adopts a mover that waits for a broker which never answers, and
 // follows it: no tick waits for that broker.
 func TestTickEndsInItsTimeThoughABrokerNeverAnswersTheMover(t *testing.T) {
-	w := newWorld(t, sixBrokers())
+	w := newWorld(t, placement.SixBrokers())
 	m, end := hanging(t, w)
 	p := policy.Policy{Metadata: policy.Metadata{Name: "act"}}
 	p.Spec.Mode = policy.Act

@@ -32,7 +32,7 @@ func TestABrokerIsProvenEmptyByMetadataMovesAndLogDirs(t *testing.T) {
 		{"it does not answer", func(_ *testing.T, m *placement.Cluster, b int) { m.Kill(b) }, "does not answer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := newWire(t, sixBrokers())
+			w := newWire(t, placement.SixBrokers())
 			cl, err := kgo.NewClient(kgo.SeedBrokers(w.fake.ListenAddrs()...))
 			if err != nil {
 				t.Fatal(err)

@@ -9,15 +9,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/tidetable/tidetable/rebalance/execute"
+	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
 // A controller was uninstalled in the middle of a run: nothing of it may be left.
 func TestReleaseTakesBackWhatAGoneControllerLeft(t *testing.T) {
-	w := newWire(t, sixBrokers())
+	w := newWire(t, placement.SixBrokers())
 	ctx := t.Context()
 	before := slices.Clone(w.model.Topics["hot"].Partitions[0].Replicas)
 	first := w.process(t)
-	if err := first.StartWith(ctx, spread(w.model), execute.Options{}); err != nil {
+	if err := first.StartWith(ctx, w.model.Spread(), execute.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/execute"
+	"github.com/tidetable/tidetable/rebalance/placement"
 )
 
 // process makes a mover with clients of its own, as a new process would.
@@ -39,8 +40,8 @@ func (w *wire) process(t *testing.T) *execute.Mover {
 }
 
 func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
-	w := newWire(t, sixBrokers())
-	moves := spread(w.model)
+	w := newWire(t, placement.SixBrokers())
+	moves := w.model.Spread()
 	ctx := t.Context()
 	first := w.process(t)
 	if err := first.StartWith(ctx, moves, execute.Options{Drain: []int{3}}); !errors.Is(err, execute.ErrRefused) {
@@ -92,10 +93,10 @@ func TestPlanIsCarriedOutOverTheWireByTwoProcesses(t *testing.T) {
 // A process that adopts a run in its last phase has never looked at the
 // cluster: it must find out by itself who is there to be unthrottled.
 func TestThrottlesOfARunKilledWhileCleaningAreRemoved(t *testing.T) {
-	w := newWire(t, sixBrokers())
+	w := newWire(t, placement.SixBrokers())
 	ctx := t.Context()
 	first := w.process(t)
-	if err := first.StartWith(ctx, spread(w.model), execute.Options{}); err != nil {
+	if err := first.StartWith(ctx, w.model.Spread(), execute.Options{}); err != nil {
 		t.Fatalf("starting: %v", err)
 	}
 	for i := 0; i < 200 && first.Run().State != rebalance.Cleaning; i++ {
