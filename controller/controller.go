@@ -8,14 +8,13 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/controller/operation"
-	"github.com/tidetable/tidetable/policy/parts"
-
-	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/policy/parts"
 )
 
 // Config is what the loop is built from. Policy and Observer are needed; what
@@ -180,7 +179,8 @@ func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decisio
 			d.Notes = append(d.Notes, "the names of the proposals could not be saved: "+err.Error())
 		}
 	}
-	if v := gates.Check(ctx, c.cfg.Gates, d.Proposals, c.situation(&facts, &d, &proposed)); v != nil {
+	situation := c.situation(&facts, d.Forecasts, &d.Requirement, proposed.Needs)
+	if v := gates.Check(ctx, c.cfg.Gates, d.Proposals, situation); v != nil {
 		d.Verdicts = v
 	}
 	operated := c.operate(ctx, view, &required, d.Proposals, d.Verdicts)

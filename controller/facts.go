@@ -143,7 +143,7 @@ func (c *Controller) listen(ctx context.Context, f *Facts) {
 			f.stale(cluster.SignalAlerts, cluster.CauseNotRead, err.Error())
 		}
 		for _, o := range said {
-			if o.Until.IsZero() || o.Until.After(f.Now) {
+			if o.Stands(f.Now) {
 				f.Seen.Observations = append(f.Seen.Observations, o)
 				if f.lose(o) {
 					f.Brokers = capacity.FactsOf(f.Snapshot, c.parts.Shape)
@@ -220,16 +220,6 @@ func (f *Facts) Uplift(subject string) float64 {
 		}
 	}
 	return most
-}
-
-// frozenBy says which observation freezes everything; "" when none does.
-func (f *Facts) frozenBy() string {
-	for _, o := range f.Seen.Observations {
-		if o.Effect == decision.EffectFreeze {
-			return "frozen by " + o.Source
-		}
-	}
-	return ""
 }
 
 // share tells the brokers of the policy's workload from the cluster's others: a

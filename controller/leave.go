@@ -97,10 +97,8 @@ func (c *Controller) askWatchers(ctx context.Context, now time.Time) string {
 		if err != nil {
 			return fmt.Sprintf("whether somebody holds is not known: %v", err)
 		}
-		for _, o := range said {
-			if o.Effect == decision.EffectFreeze && (o.Until.IsZero() || o.Until.After(now)) {
-				return "frozen by " + o.Source
-			}
+		if why := decision.FrozenBy(said, now); why != "" {
+			return why
 		}
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/controller/operation"
 	"github.com/tidetable/tidetable/decision"
@@ -125,8 +126,7 @@ func (c *Controller) again(f *Facts, e *Expectations, r *Requirement) func(conte
 		if len(c.cfg.Gates) == 0 {
 			return ""
 		}
-		d := decision.Decision{Forecasts: e.Summaries, Requirement: r.Requirement}
-		verdicts := gates.Check(ctx, gates.Lasting(), []decision.Proposal{p}, c.situation(f, &d, &Proposed{}))
+		verdicts := gates.Check(ctx, gates.Lasting(), []decision.Proposal{p}, c.situation(f, e.Summaries, &r.Requirement, nil))
 		ok, against := decision.Allowed(verdicts, 0)
 		if ok {
 			return ""
@@ -140,15 +140,17 @@ func (c *Controller) frozen(f *Facts) string {
 	if why := c.heldByPolicy(); why != "" {
 		return why
 	}
-	return f.frozenBy()
+	return decision.FrozenBy(f.Seen.Observations, f.Now)
 }
 
 // situation is what the gates judge by.
-func (c *Controller) situation(f *Facts, d *decision.Decision, p *Proposed) gates.Situation {
+func (c *Controller) situation(
+	f *Facts, forecasts []decision.ForecastSummary, r *capacity.Requirement, needs map[string]gates.NeedWindow,
+) gates.Situation {
 	state := c.machine.State()
 	return gates.Situation{
-		Now: f.Now, Policy: &c.cfg.Policy, Snapshot: &f.Snapshot, Others: f.Others, Forecasts: d.Forecasts, Requirement: &d.Requirement,
+		Now: f.Now, Policy: &c.cfg.Policy, Snapshot: &f.Snapshot, Others: f.Others, Forecasts: forecasts, Requirement: r,
 		Observations: f.Seen.Observations, Operation: state.Operation, Past: state.Past, Scales: f.Scales, Unread: f.Unread,
-		Windows: c.parts.Act, MoveWindows: c.parts.Move, Needs: p.Needs,
+		Windows: c.parts.Act, MoveWindows: c.parts.Move, Needs: needs,
 	}
 }

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tidetable/tidetable/capacity"
@@ -54,12 +55,7 @@ func Size(m capacity.Model, f *Facts, e *Expectations) Requirement {
 	for i := range r.Groups {
 		r.Consumers = append(r.Consumers, r.Groups[i].Required)
 	}
-	slices.SortStableFunc(r.Consumers, func(a, b capacity.ConsumerRequirement) int {
-		if a.Group < b.Group {
-			return -1
-		}
-		return 1
-	})
+	slices.SortStableFunc(r.Consumers, func(a, b capacity.ConsumerRequirement) int { return strings.Compare(a.Group, b.Group) })
 	return r
 }
 

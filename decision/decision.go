@@ -117,6 +117,20 @@ type Observation struct {
 	Until   time.Time `json:"until"`
 }
 
+// Stands tells whether it still counts; one without an end does.
+func (o Observation) Stands(now time.Time) bool { return o.Until.IsZero() || o.Until.After(now) }
+
+// FrozenBy says which of what is said from outside freezes everything; "" when
+// nothing that still stands does.
+func FrozenBy(said []Observation, now time.Time) string {
+	for _, o := range said {
+		if o.Effect == EffectFreeze && o.Stands(now) {
+			return "frozen by " + o.Source
+		}
+	}
+	return ""
+}
+
 // The effects an observation can have. There is none that makes anything smaller.
 const (
 	EffectHold       = "hold"       // no scale-in
