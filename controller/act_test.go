@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -14,8 +14,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -25,6 +23,7 @@ import (
 	"github.com/tidetable/tidetable/adapters/telemetry"
 	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // shutdownGrace is how long requests may go on after the loop has stopped.

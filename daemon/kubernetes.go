@@ -9,10 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/tidetable/tidetable/controller/operation"
-	"github.com/tidetable/tidetable/decision"
-	"github.com/tidetable/tidetable/rebalance/execute"
-
 	"k8s.io/klog/v2"
 
 	"github.com/tidetable/tidetable/actuators"
@@ -26,7 +22,10 @@ import (
 	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/controller/operation"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/rebalance/execute"
 )
 
 // floorHold is how long a floor outlives the last tick that refreshed it, at

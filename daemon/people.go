@@ -7,14 +7,13 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	v1 "k8s.io/api/authorization/v1"
 
 	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // page is what the page may show and do. Without somebody who can check rights

@@ -10,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/adapters/web"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // TestWhatPeopleAskForIsOnRecordAndOutlivesARestart holds and approves, starts

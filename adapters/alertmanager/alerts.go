@@ -10,10 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/go-openapi/strfmt"
 	"github.com/prometheus/alertmanager/api/v2/models"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 // Alert is one alert that is firing, or was.

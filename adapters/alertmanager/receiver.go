@@ -13,11 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/policy"
 )
 

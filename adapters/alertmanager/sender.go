@@ -8,9 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 // Defaults of SenderOptions.

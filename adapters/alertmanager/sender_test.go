@@ -17,11 +17,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/alertmanager/api/v2/models"
 
 	"github.com/tidetable/tidetable/capacity"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 

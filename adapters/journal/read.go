@@ -10,7 +10,6 @@ import (
 	"io"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/internal/files"
 )
 

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/tidetable/tidetable/decision"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 // Annotations by which a person approves one proposal on its policy: its ID, as

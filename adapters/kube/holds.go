@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Annotations of a hold by hand, beside policy.HoldAnnotation, which says why.

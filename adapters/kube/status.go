@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/policy"
 )
 

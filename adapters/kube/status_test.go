@@ -5,9 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 

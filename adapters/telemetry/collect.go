@@ -4,9 +4,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 // collector sends series, each set of labels once: a duplicate would fail the

@@ -14,9 +14,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 // Metrics collects what the loop decides.

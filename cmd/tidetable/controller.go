@@ -9,14 +9,13 @@ import (
 	"os"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/daemon"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/internal/plain"
-
-	"github.com/spf13/cobra"
-
-	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -10,12 +10,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/simulations"
 	"github.com/tidetable/tidetable/simulations/scenario"

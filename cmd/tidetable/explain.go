@@ -7,11 +7,10 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/internal/files"
 )
 

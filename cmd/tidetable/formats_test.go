@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/google/jsonschema-go/jsonschema"
 	"go.yaml.in/yaml/v3"
 
@@ -23,6 +21,7 @@ import (
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/capacity/outlook"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/rebalance"
 	"github.com/tidetable/tidetable/rebalance/execute"

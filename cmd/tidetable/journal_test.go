@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/decision"
 )
 
 func TestJournalCommands(t *testing.T) {

@@ -15,12 +15,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
-
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics"

@@ -9,11 +9,10 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/internal/files"
 	"github.com/tidetable/tidetable/metrics/archive"
 	"github.com/tidetable/tidetable/policy"

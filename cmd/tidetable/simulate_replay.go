@@ -8,10 +8,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
-
 	"github.com/spf13/cobra"
 
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/simulations/replay"
 )

@@ -9,10 +9,9 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/simulations"
 )
 

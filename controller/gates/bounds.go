@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -3,9 +3,8 @@ package gates
 import (
 	"context"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // BrokersReady holds changes of brokers and placement while a broker is not

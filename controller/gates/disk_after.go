@@ -3,9 +3,8 @@ package gates
 import (
 	"context"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // DiskAfter holds a scale-in after which the disks would be too full: what is

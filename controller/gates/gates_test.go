@@ -8,12 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/actuators"
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
-
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 )
 

@@ -4,9 +4,8 @@ import (
 	"context"
 	"slices"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 )
 
 // Ineffective stops scaling out what scaling out does not help: consumers that

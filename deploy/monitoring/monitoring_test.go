@@ -13,9 +13,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/tidetable/tidetable/decision"
 )
 
 var update = flag.Bool("update", false, "write the generated files")

@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/adapters/alertmanager"
 	"github.com/tidetable/tidetable/controller/gates"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )

@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/controller"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/metrics"
 	traces "github.com/tidetable/tidetable/metrics/archive"

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -18,6 +16,7 @@ import (
 	"github.com/tidetable/tidetable/adapters/journal"
 	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/controller/operation"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

@@ -12,11 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/twmb/franz-go/pkg/kadm"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

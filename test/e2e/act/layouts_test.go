@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

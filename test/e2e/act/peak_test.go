@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

@@ -9,12 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )

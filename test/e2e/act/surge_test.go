@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 

@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	coordination "k8s.io/api/coordination/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/tidetable/tidetable/actuators/strimzi"
 	"github.com/tidetable/tidetable/actuators/workload"
 	"github.com/tidetable/tidetable/adapters/kube"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )

@@ -13,9 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tidetable/tidetable/decision"
-
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/test/e2e/testbed"
 )
 
