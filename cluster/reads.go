@@ -87,15 +87,10 @@ func (s *Snapshot) sending(measured map[int]float64, follower func(Load, int) By
 	modelled := make(map[int]float64, len(measured))
 	for i := range s.Topics {
 		for j := range s.Topics[i].Partitions {
-			p := &s.Topics[i].Partitions[j]
-			l, rf := p.Load, len(p.Replicas)
-			l.FollowerBytesOutPerSecond = follower(l, rf)
+			p := s.Topics[i].Partitions[j]
+			p.Load.FollowerBytesOutPerSecond = follower(p.Load, len(p.Replicas))
 			for _, id := range p.Replicas {
-				if id == p.Leader {
-					modelled[id] += float64(l.Leader(rf).NetworkOut)
-				} else {
-					modelled[id] += float64(l.Follower().NetworkOut)
-				}
+				modelled[id] += float64(p.On(id).NetworkOut)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ package cluster
 
 import (
 	"cmp"
+	"strconv"
 	"time"
 )
 
@@ -135,6 +136,16 @@ type Topic struct {
 	Internal   bool              `json:"internal"`
 	Config     map[string]string `json:"config"`
 	Partitions []Partition       `json:"partitions"`
+}
+
+// MinInSync is how many replicas must be in sync for a write that asks for all of
+// them (min.insync.replicas); Kafka's default is 1.
+func (t *Topic) MinInSync() int {
+	n, err := strconv.Atoi(t.Config["min.insync.replicas"])
+	if err != nil {
+		return 1
+	}
+	return n
 }
 
 // Partition is one partition. Replicas lists the preferred leader first.

@@ -27,6 +27,9 @@ type predictor struct {
 	cache      map[string]*prediction
 }
 
+// day is what a prediction's mean is taken over.
+const day = 24 * time.Hour
+
 // prediction is a forecast as it was made, or why it could not be.
 type prediction struct {
 	signal metrics.Signal
@@ -85,7 +88,9 @@ func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead t
 	// Sums of different subjects must not be taken for one series by a
 	// forecaster that remembers what it has seen.
 	series.Labels = metrics.Labels{"subject": key}
-	p.summarise(forecast.Believable(series))
+	if _, mean, known := metrics.Lately(forecast.Believable(series), day); known {
+		p.mean = mean
+	}
 	reach := ahead
 	if c.curves {
 		// Only the page looks this far. A step's quantiles do not depend on how
@@ -98,24 +103,6 @@ func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead t
 }
 
 func ceilTo(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
-
-// summarise keeps what else the series says: the mean of its last day.
-func (p *prediction) summarise(s metrics.Series) {
-	day := len(s.Values)
-	if s.Step > 0 {
-		day = min(day, int(24*time.Hour/s.Step))
-	}
-	sum, n := 0.0, 0
-	for _, v := range s.Values[len(s.Values)-day:] {
-		if !math.IsNaN(v) {
-			sum += v
-			n++
-		}
-	}
-	if n > 0 {
-		p.mean = sum / float64(n)
-	}
-}
 
 // lastValueModel names what stands in for a forecast that is not trusted.
 const lastValueModel = "last value with a margin"

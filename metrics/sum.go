@@ -63,9 +63,9 @@ func SumIn(signal Signal, list []Series, w Window) Series {
 	return out
 }
 
-// Lately is the highest value and the mean of the end of a series; zero when
-// nothing was measured.
-func Lately(s Series, span time.Duration) (peak, mean float64) {
+// Lately is the highest value and the mean of the end of a series; zero, and
+// not known, when nothing was measured.
+func Lately(s Series, span time.Duration) (peak, mean float64, known bool) {
 	n := len(s.Values)
 	if s.Step > 0 {
 		n = min(n, int(span/s.Step))
@@ -81,5 +81,5 @@ func Lately(s Series, span time.Duration) (peak, mean float64) {
 	if count > 0 {
 		mean /= float64(count)
 	}
-	return peak, mean
+	return peak, mean, count > 0
 }

@@ -19,7 +19,7 @@ func (p *problem) warnings(s, now cluster.Snapshot) []string {
 	var under, leaderless, moving []int
 	for i := 0; i < p.np; i++ {
 		t := &now.Topics[p.topic[i]]
-		if len(t.Partitions[p.part[i]].ISR) < minInSync(t) {
+		if len(t.Partitions[p.part[i]].ISR) < t.MinInSync() {
 			under = append(under, i)
 		}
 		if p.lead0[i] < 0 {
@@ -60,15 +60,6 @@ func brokersAre(ids []string) string {
 		return brokersNamed(ids) + " is"
 	}
 	return brokersNamed(ids) + " are"
-}
-
-// minInSync is a topic's min.insync.replicas; Kafka's default is 1.
-func minInSync(t *cluster.Topic) int {
-	n, err := strconv.Atoi(t.Config["min.insync.replicas"])
-	if err != nil {
-		return 1
-	}
-	return n
 }
 
 // mixedFactors names the topics whose partitions differ in their number of

@@ -198,10 +198,7 @@ func (p *lookahead) carry(e *LossEffect, zone bool) {
 func (p *lookahead) partitionsWithout(e *LossEffect) {
 	for i := range p.Snapshot.Topics {
 		t := &p.Snapshot.Topics[i]
-		least, err := strconv.Atoi(t.Config["min.insync.replicas"])
-		if err != nil {
-			least = 1 // Kafka's default
-		}
+		least := t.MinInSync()
 		for _, part := range t.Partitions {
 			left := 0
 			for _, id := range part.ISR {

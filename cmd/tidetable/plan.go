@@ -192,7 +192,7 @@ func (f *outlookFlags) readTrend(cmd *cobra.Command, in *outlook.Input) error {
 		return err
 	}
 	s = forecast.Believable(s)
-	in.PeakNow, in.MeanNow = metrics.Lately(s, lately)
+	in.PeakNow, in.MeanNow, _ = metrics.Lately(s, lately)
 	trend, err := outlook.FitTrend(s)
 	switch {
 	case err == nil:
