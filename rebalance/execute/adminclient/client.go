@@ -14,7 +14,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/rebalance/execute"
@@ -245,29 +244,22 @@ func (c *Client) Sizes(ctx context.Context, brokers []int, partitions []execute.
 	}
 	out := execute.Sizes{Brokers: map[int]execute.BrokerSizes{}, Offline: map[int][]string{}}
 	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(brokersAtOnce)
-	for _, b := range brokers {
-		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
-			defer cancel()
-			dirs, err := within(ctx, func(ctx context.Context) (kadm.DescribedLogDirs, error) {
-				return c.adm.DescribeBrokerLogDirs(ctx, int32(b), set)
-			})
-			if err != nil || len(dirs) == 0 {
-				return nil // silent: absent from the result
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if off := offline(dirs); len(off) > 0 {
-				out.Offline[b] = off
-			} else if dirs.Error() == nil {
-				out.Brokers[b] = brokerSizes(dirs)
-			}
-			return nil
+	_ = eachBroker(ctx, brokers, func(ctx context.Context, b int) error {
+		dirs, err := within(ctx, func(ctx context.Context) (kadm.DescribedLogDirs, error) {
+			return c.adm.DescribeBrokerLogDirs(ctx, int32(b), set)
 		})
-	}
-	_ = g.Wait()
+		if err != nil || len(dirs) == 0 {
+			return nil // silent: absent from the result
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if off := offline(dirs); len(off) > 0 {
+			out.Offline[b] = off
+		} else if dirs.Error() == nil {
+			out.Brokers[b] = brokerSizes(dirs)
+		}
+		return nil
+	})
 	return out, ctx.Err()
 }
 

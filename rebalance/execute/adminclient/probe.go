@@ -9,7 +9,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/rebalance/execute"
 )
@@ -52,23 +51,16 @@ func NewProbe(cl *kgo.Client) *Probe {
 // Health implements Clients.
 func (p *Probe) Health(ctx context.Context, brokers []int) (map[int]execute.Health, error) {
 	out := map[int]execute.Health{}
-	var g errgroup.Group
-	g.SetLimit(brokersAtOnce)
-	for _, b := range brokers {
-		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
-			defer cancel()
-			took, err := p.ask(ctx, b)
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			if err != nil {
-				return fmt.Errorf("probing broker %d: %w", b, err) // it stays unknown
-			}
-			out[b] = p.judge(b, took)
-			return nil
-		})
-	}
-	err := g.Wait()
+	err := eachBroker(ctx, brokers, func(ctx context.Context, b int) error {
+		took, err := p.ask(ctx, b)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if err != nil {
+			return fmt.Errorf("probing broker %d: %w", b, err) // it stays unknown
+		}
+		out[b] = p.judge(b, took)
+		return nil
+	})
 	return out, err
 }
 

@@ -13,7 +13,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/rebalance/execute"
@@ -24,25 +23,20 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 	out := execute.Throttles{Rates: map[execute.RateOn]cluster.BytesPerSecond{}, Entries: map[execute.Entry]bool{},
 		Wild: map[string]bool{}, Unread: map[int]bool{}}
 	var mu sync.Mutex
-	var g errgroup.Group
-	g.SetLimit(brokersAtOnce)
-	for _, b := range brokers {
-		g.Go(func() error {
-			rates, err := c.brokerRates(ctx, b)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				out.Unread[b] = true
-			} else {
-				c.answered(b)
-			}
-			for s, v := range rates {
-				out.Rates[execute.RateOn{Broker: b, Side: s}] = v
-			}
-			return nil
-		})
-	}
-	_ = g.Wait()
+	_ = eachBroker(ctx, brokers, func(ctx context.Context, b int) error {
+		rates, err := c.brokerRates(ctx, b)
+		mu.Lock()
+		defer mu.Unlock()
+		if err != nil {
+			out.Unread[b] = true
+		} else {
+			c.answered(b)
+		}
+		for s, v := range rates {
+			out.Rates[execute.RateOn{Broker: b, Side: s}] = v
+		}
+		return nil
+	})
 	for batch := range slices.Chunk(topics, topicsPerRequest) {
 		if err := c.topicLists(ctx, batch, out); err != nil {
 			return out, err
@@ -53,8 +47,6 @@ func (c *Client) Throttles(ctx context.Context, brokers []int, topics []string) 
 
 // brokerRates reads the rates set on one broker. Only that broker can tell.
 func (c *Client) brokerRates(ctx context.Context, broker int) (map[execute.Side]cluster.BytesPerSecond, error) {
-	ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
-	defer cancel()
 	req := kmsg.NewPtrDescribeConfigsRequest()
 	r := kmsg.NewDescribeConfigsRequestResource()
 	r.ResourceType = kmsg.ConfigResourceTypeBroker

@@ -1,6 +1,10 @@
 package adminclient
 
-import "context"
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+)
 
 // within asks and waits no longer than ctx lasts. The client does not look at
 // ctx while it opens a connection for a request that it splits by broker, which
@@ -24,4 +28,19 @@ func within[T any](ctx context.Context, ask func(context.Context) (T, error)) (T
 		var none T
 		return none, ctx.Err()
 	}
+}
+
+// eachBroker asks brokers side by side, each for brokerTimeout at most, and gives
+// the first error once all have been asked.
+func eachBroker(ctx context.Context, brokers []int, ask func(ctx context.Context, broker int) error) error {
+	var g errgroup.Group
+	g.SetLimit(brokersAtOnce)
+	for _, b := range brokers {
+		g.Go(func() error {
+			ctx, cancel := context.WithTimeout(ctx, brokerTimeout)
+			defer cancel()
+			return ask(ctx, b)
+		})
+	}
+	return g.Wait()
 }
