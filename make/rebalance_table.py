@@ -57,7 +57,7 @@ def main():
             plan, j, spent, wall, peak = run(shared, binary, folder, name, arguments)
             if not j['valid']:
                 sys.exit('%s: the verifier finds %s' % (name, j['violations']))
-            over = max(j['after'][r]['overIdeal'] for r in ('disk', 'networkIn', 'networkOut', 'cpu'))
+            over = max(j['after'][r]['overIdeal'] for r in ('disk', 'nwIn', 'nwOut', 'cpu'))
             rows.append('| %s `%s` | %s | %.1f, %.1f, %.0f | %s → %.2f | %s → %.3f | %s → %.3f | %.1f → %s → **%.2f** |' % (
                 name, arguments, ', '.join(x for x in (cpu, mb) if x), spent, wall, peak, bytes_ or '–', j['lowerBounds']['bytesOverBound'] or 0,
                 worst or '–', over, leaders or '–', j['after']['leaders']['overIdeal'], j['scoreParts']['imbalanceBefore'], score, j['score']))
