@@ -3,6 +3,7 @@ package adminclient
 import (
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,7 +47,15 @@ func TestReleaseTakesBackWhatAGoneControllerLeft(t *testing.T) {
 		}
 	}()
 	var said []string
-	if err := conn.Release(ctx, cfg, func(line string) { said = append(said, line) }); err != nil {
+	var talking atomic.Int32
+	if err := conn.Release(ctx, cfg, func(line string) {
+		if talking.Add(1) > 1 {
+			t.Error("two lines are told at once")
+		}
+		defer talking.Add(-1)
+		time.Sleep(20 * time.Millisecond) // the run's first event comes meanwhile
+		said = append(said, line)
+	}); err != nil {
 		t.Fatalf("%v; said %q", err, said)
 	}
 	if !slices.ContainsFunc(said, func(s string) bool { return strings.Contains(s, "is taken back") }) {
