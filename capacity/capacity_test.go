@@ -50,8 +50,8 @@ func TestEachConstraintMatchesItsFormula(t *testing.T) {
 		"disk bandwidth":  {Model{Limits: limits}, nil, "diskBandwidth", 3},                                              // 300 ÷ 140 = 2.1
 		"lagging readers": {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.Catching = 200e6 }, "diskBandwidth", 4}, // 500 ÷ 140 = 3.6
 		"cpu":             {Model{Limits: limits}, nil, "cpu", 3},                                                        // 12 ÷ 4.8 = 2.5
-		// 100/5.24 + 400/15.73 + 200/15.73 = 57.2 ÷ 4.8 = 11.9
-		"cpu by priors": {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 12},
+		// 100/34.95 + 400/26.21 + 200/26.21 = 25.75 ÷ 4.8 = 5.4
+		"cpu by priors": {Model{Limits: limits}, func(d *Demand, _ *Facts) { d.CPU = -1 }, "cpu", 6},
 		// 12 + √12 = 15.5 ÷ 8 = 1.9, and 12 ÷ 8 = 1.5
 		"cpu staffing": {Model{}, nil, "cpu", 2},
 		// 2 TB ÷ 0.7 TB = 2.9

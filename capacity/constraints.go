@@ -95,7 +95,7 @@ func cpu(s *sizing) Constraint {
 	cores, from := float64(s.CPU), "measured cores at that load"
 	if s.CPU < 0 {
 		cores = float64(PriorCPUCost().of(0, s.Produced, s.Consumed, s.Replicated))
-		from = "W/5 MiB/s + (C·W + 2·(RF−1)·W)/15 MiB/s"
+		from = "W/33.3 MiB/s + (C·W + 2·(RF−1)·W)/25 MiB/s"
 	}
 	each, u := float64(s.Profile.CPUCores), s.Limits.CPU
 	busy, idle := cores, 0.0

@@ -21,7 +21,7 @@ func randomScenario(rng *rand.Rand) string {
 	brokers := 3 + rng.IntN(5)
 	fmt.Fprintf(&b, "cluster:\n  brokers: {count: %d, zones: [a, b, c], "+
 		"shape: {cpuCores: %.1f, network: 100MB/s, disk: 500GB, diskBandwidth: 200MB/s}}\n  throttle: %.0fMB/s\n",
-		brokers, between(2, 8), between(5, 100))
+		brokers, between(0.7, 2.8), between(5, 100))
 	fmt.Fprintf(&b, "loads:\n  - {name: web, generate: {base: %.1fMB/s, day: %.2f, phase: %dh, noise: %.3f}}\n", between(1, 25),
 		between(0, 0.9), rng.IntN(24), between(0, 0.2))
 	fmt.Fprintf(&b, "topics:\n  - {name: orders, partitions: %d, retention: %dm, minInsyncReplicas: %d}\n", 6+rng.IntN(30), 10+rng.IntN(120),
