@@ -1,4 +1,4 @@
-.PHONY: bench-metrics docs-metrics fuzz-metrics
+.PHONY: bench-metrics docs-metrics docs-exporters fuzz-metrics
 bench-metrics: ## the figures of docs/benchmarks.md on reading: traces, snapshots, 28 days of 2,000 series
 	go test ./metrics/archive -run '^$$' -bench . -benchtime 5x
 	go test ./metrics/prometheus -run '^$$' -bench History -benchtime 3x -timeout 30m
@@ -10,3 +10,6 @@ fuzz-metrics: ## fuzz every reader for a minute each
 	go test ./metrics/archive -run '^$$' -fuzz FuzzReadTrace -fuzztime 60s
 	go test ./metrics/archive -run '^$$' -fuzz FuzzReadSnapshot -fuzztime 60s
 	go test ./metrics/catalogue -run '^$$' -fuzz FuzzRead -fuzztime 60s
+
+docs-exporters: ## the table in docs/exporters.md: what is read of which exporter
+	go test ./metrics/observe -run TestEverySetUpIsRightOrSaysWhyNot -count=1 -update
