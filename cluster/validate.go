@@ -15,9 +15,12 @@ const (
 	MaxBrokers           = 100_000
 	MaxTopics            = 1_000_000
 	MaxPartitions        = 2_000_000
-	MaxReplicas          = 1_000 // of one partition
-	MaxTopicNameBytes    = 249   // Kafka's own limit
-	MaxQuantity          = 1e18  // of bytes, rates and cores; sums of squares of a million stay finite
+	MaxReplicas          = 1_000      // of one partition
+	MaxAllReplicas       = 10_000_000 // of all partitions together
+	MaxGroupPartitions   = 4_000_000  // of all groups together
+	MaxConfigs           = 4_000_000  // of all topics together
+	MaxTopicNameBytes    = 249        // Kafka's own limit
+	MaxQuantity          = 1e18       // of bytes, rates and cores; sums of squares of a million stay finite
 	maxBrokerID          = math.MaxInt32
 	maxMistakesInOneLine = 8
 )

@@ -11,11 +11,12 @@ import (
 	"github.com/tidetable/tidetable/cluster"
 )
 
-// maxElementBytes bounds one element of a snapshot: a topic of 200,000
-// partitions is about 50 MB. It keeps one endless string of a hostile file out
-// of memory. A field that is passed over gets less.
+// maxElementBytes bounds one element of a snapshot, such as a broker, a
+// partition or a topic's configuration; a partition of 1,000 replicas is 20 kB.
+// It keeps one endless string or list of a hostile file out of memory. A field
+// that is passed over may be larger: nothing of it is kept.
 const (
-	maxElementBytes = 128 << 20
+	maxElementBytes = 1 << 20
 	maxSkippedBytes = 16 << 20
 )
 
@@ -25,12 +26,22 @@ const (
 // told in one line, with every mistake and its path; a text that is not JSON,
 // or that ends too early, with the place where that shows.
 func ReadSnapshot(r io.Reader) (cluster.Snapshot, error) {
-	return readSnapshot(r, maxElementBytes)
+	return readSnapshot(r, limits{
+		element: maxElementBytes, partitions: cluster.MaxPartitions, replicas: 2 * cluster.MaxAllReplicas,
+		followed: cluster.MaxGroupPartitions, configs: cluster.MaxConfigs,
+	})
 }
 
-func readSnapshot(r io.Reader, maxElement int64) (cluster.Snapshot, error) {
-	in := &budget{r: r, limit: maxElement}
-	d := decoder{json: json.NewDecoder(in), in: in, maxElement: maxElement}
+// limits bound what is kept of a file: bytes of one element, and how many there
+// are of what nests. Replicas count once more where they are in sync.
+type limits struct {
+	element                                 int64
+	partitions, replicas, followed, configs int
+}
+
+func readSnapshot(r io.Reader, most limits) (cluster.Snapshot, error) {
+	in := &budget{r: r, limit: most.element}
+	d := decoder{json: json.NewDecoder(in), in: in, most: most}
 	if err := d.document(); err != nil {
 		return cluster.Snapshot{}, fmt.Errorf("reading snapshot: %w", err)
 	}
@@ -44,10 +55,11 @@ func readSnapshot(r io.Reader, maxElement int64) (cluster.Snapshot, error) {
 // decoder walks the outer object itself and decodes the elements of its
 // arrays one by one, so that the text is never in memory as a whole.
 type decoder struct {
-	json       *json.Decoder
-	in         *budget
-	maxElement int64
-	snapshot   cluster.Snapshot
+	json     *json.Decoder
+	in       *budget
+	most     limits
+	has      limits // so far
+	snapshot cluster.Snapshot
 }
 
 func (d *decoder) document() error {
@@ -92,22 +104,12 @@ func (d *decoder) member(key string) error {
 	case "brokers":
 		return each(d, key, cluster.MaxBrokers, func(b wireBroker) int {
 			s.Brokers = append(s.Brokers, b.broker())
-			return 1
+			return 1 + len(b.Directories)/16
 		})
 	case "topics":
-		partitions := 0
-		return each(d, key, cluster.MaxTopics, func(t wireTopic) int {
-			s.Topics = append(s.Topics, t.topic())
-			if partitions += len(t.Partitions); partitions > cluster.MaxPartitions {
-				return cluster.MaxTopics // ends the reading
-			}
-			return 1
-		})
+		return elements(d, key, cluster.MaxTopics, d.topic)
 	case "groups":
-		return each(d, key, cluster.MaxTopics, func(g cluster.Group) int {
-			s.Groups = append(s.Groups, g)
-			return 1
-		})
+		return elements(d, key, cluster.MaxTopics, d.group)
 	case "reassignments":
 		return each(d, key, cluster.MaxPartitions, func(r cluster.Reassignment) int {
 			s.Reassignments = append(s.Reassignments, r)
@@ -119,16 +121,37 @@ func (d *decoder) member(key string) error {
 			return 1
 		})
 	}
-	d.in.limit = min(d.in.limit, maxSkippedBytes)
+	return d.skip(key)
+}
+
+// skip passes over a value, whatever it is.
+func (d *decoder) skip(path string) error {
+	d.in.limit = maxSkippedBytes
 	var skipped json.RawMessage
-	err := d.value(key, &skipped)
-	d.in.limit = d.maxElement
+	err := d.value(path, &skipped)
+	d.in.limit = d.most.element
 	return err
 }
 
 // each decodes the elements of an array one by one. add returns how much an
 // element weighs against the limit.
 func each[T any](d *decoder, key string, limit int, add func(T) int) error {
+	weight := 0
+	return elements(d, key, limit, func(path string) error {
+		var x T
+		if err := d.value(path, &x); err != nil {
+			return err
+		}
+		if weight += add(x); weight > limit {
+			return tooLarge(key)
+		}
+		return nil
+	})
+}
+
+// elements walks through the elements of an array; read takes one in.
+func elements(d *decoder, key string, limit int, read func(path string) error) error {
+	d.in.left = d.in.limit
 	t, err := d.json.Token()
 	if err != nil {
 		return d.explain(key, err)
@@ -139,25 +162,27 @@ func each[T any](d *decoder, key string, limit int, add func(T) int) error {
 	if t != json.Delim('[') {
 		return fmt.Errorf("%s: is not a list", key)
 	}
-	weight := 0
 	for i := 0; ; i++ {
 		d.in.left = d.in.limit
 		if !d.json.More() {
 			break
 		}
-		var x T
-		if err := d.value(fmt.Sprintf("%s[%d]", key, i), &x); err != nil {
-			return err
+		if i >= limit {
+			return tooLarge(key)
 		}
-		if weight += add(x); weight > limit {
-			return fmt.Errorf("%s: is larger than a cluster can be (limits: %d topics, %d partitions, %d brokers)",
-				key, cluster.MaxTopics, cluster.MaxPartitions, cluster.MaxBrokers)
+		if err := read(fmt.Sprintf("%s[%d]", key, i)); err != nil {
+			return err
 		}
 	}
 	if _, err := d.json.Token(); err != nil {
 		return d.explain(fmt.Sprintf("%s, which is not closed", key), err)
 	}
 	return nil
+}
+
+func tooLarge(key string) error {
+	return fmt.Errorf("%s: is larger than a cluster can be (limits: %d topics, %d partitions, %d replicas, %d brokers)",
+		key, cluster.MaxTopics, cluster.MaxPartitions, cluster.MaxAllReplicas, cluster.MaxBrokers)
 }
 
 func (d *decoder) value(path string, into any) error {
@@ -234,53 +259,6 @@ func (b *budget) Read(p []byte) (int, error) {
 	b.left -= int64(n)
 	b.read += int64(n)
 	return n, err
-}
-
-// The wire types tell a missing field from a zero where zero would be a lie.
-type wireBroker struct {
-	ID *int `json:"id"`
-	cluster.Broker
-}
-
-func (w wireBroker) broker() cluster.Broker {
-	w.Broker.ID = orMinusOne(w.ID)
-	return w.Broker
-}
-
-type wireTopic struct {
-	Name       string            `json:"name"`
-	ID         string            `json:"id"`
-	Internal   bool              `json:"internal"`
-	Config     map[string]string `json:"config"`
-	Partitions []wirePartition   `json:"partitions"`
-}
-
-type wirePartition struct {
-	Partition *int         `json:"partition"`
-	Replicas  []int        `json:"replicas"`
-	ISR       []int        `json:"isr"`
-	Leader    *int         `json:"leader"`
-	Load      cluster.Load `json:"load"`
-}
-
-func (w wireTopic) topic() cluster.Topic {
-	t := cluster.Topic{Name: w.Name, ID: w.ID, Internal: w.Internal, Config: w.Config}
-	t.Partitions = make([]cluster.Partition, len(w.Partitions))
-	for i, p := range w.Partitions {
-		t.Partitions[i] = cluster.Partition{
-			Partition: orMinusOne(p.Partition), Replicas: p.Replicas, ISR: p.ISR, Leader: orMinusOne(p.Leader), Load: p.Load,
-		}
-	}
-	return t
-}
-
-// orMinusOne turns a missing number into -1: no leader, or an id that
-// validation refuses.
-func orMinusOne(n *int) int {
-	if n == nil {
-		return -1
-	}
-	return *n
 }
 
 // WriteSnapshot validates, sorts and writes a snapshot as JSON, one broker and

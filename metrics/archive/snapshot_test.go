@@ -3,6 +3,7 @@ package archive
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -93,10 +94,10 @@ func TestReadSnapshotSaysWhatIsWrongAndWhere(t *testing.T) {
 		{"partition without number", `{"partition": 0,`, `{`, "topics[0].partitions[1].partition: is missing or negative"},
 		{"negative load", `"bytesInPerSecond": 10`, `"bytesInPerSecond": -10`,
 			"topics[0].partitions[1].load.bytesInPerSecond: is -10; want zero or more"},
-		{"NaN", `"bytesInPerSecond": 10`, `"bytesInPerSecond": NaN`, "topics[0]: not JSON near byte"},
+		{"NaN", `"bytesInPerSecond": 10`, `"bytesInPerSecond": NaN`, "topics[0].partitions[1]: not JSON near byte"},
 		{"too large a number", `"bytesInPerSecond": 10`, `"bytesInPerSecond": 1e999`,
-			"topics[0].partitions.load.bytesInPerSecond: is a number 1e999; want a finite number"},
-		{"text for a number", `"leader": 0`, `"leader": "0"`, "topics[0].partitions.leader: is a string; want a whole number"},
+			"topics[0].partitions[1].load.bytesInPerSecond: is a number 1e999; want a finite number"},
+		{"text for a number", `"leader": 0`, `"leader": "0"`, "topics[0].partitions[1].leader: is a string; want a whole number"},
 		{"negative lag", `"lag": 7`, `"lag": -7`, "groups[0].partitions[0].lag: is -7"},
 		{"topics not a list", `"topics": [`, `"topics": {"x": [`, "topics: is not a list"},
 		{"two lists of topics", `"somethingNewer": {"a": [1, {"b": null}]}`, `"topics": []`, "topics: is given twice"},
@@ -132,10 +133,69 @@ func TestReadSnapshotReportsEveryMistakeTogether(t *testing.T) {
 }
 
 func TestReadSnapshotBoundsOneElement(t *testing.T) {
-	_, err := readSnapshot(&endless{head: `{"version":1,"topics":[{"name":"`}, 1<<20)
-	if err == nil || !strings.Contains(err.Error(), "topics[0]: one element is larger than the limit") {
+	_, err := readSnapshot(&endless{head: `{"version":1,"topics":[{"name":"`}, limits{element: 1 << 20})
+	if err == nil || !strings.Contains(err.Error(), "topics[0].name: one element is larger than the limit") {
 		t.Fatalf("error %v", err)
 	}
+}
+
+// A small .gz that unpacks to a cluster no machine can hold is refused while it
+// is read: no more of it is taken in than a cluster can have.
+func TestReadSnapshotRefusesWhatUnpacksToTooMuch(t *testing.T) {
+	const head = `{"version":1,"takenAt":"2026-03-01T12:00:00Z","clusterId":"x","topics":[`
+	thousand := "[0" + strings.Repeat(",0", 999) + "]"
+	for name, c := range map[string]struct {
+		text repeated
+		want string
+	}{
+		"60 million replicas of one partition": {
+			repeated{head: head + `{"name":"a","partitions":[{"partition":0,"replicas":[0`, again: ",0", n: 60_000_000},
+			"topics[0].partitions[0]: one element is larger than the limit"},
+		"60 million replicas of many partitions": {
+			repeated{head: head + `{"name":"a","partitions":[{}`, again: `,{"replicas":` + thousand + `,"isr":` + thousand + `}`, n: 60_000},
+			"is larger than a cluster can be"},
+		"empty partitions of one topic": {
+			repeated{head: head + `{"name":"a","partitions":[{}`, again: ",{}", n: 30_000_000}, "is larger than a cluster can be"},
+		"a group's empty partitions": {
+			repeated{head: `{"version":1,"groups":[{"partitions":[{}`, again: ",{}", n: 30_000_000}, "is larger than a cluster can be"},
+		"a configuration of a million entries": {
+			repeated{head: head + `{"name":"a","config":{"a":""`, again: `,"b":""`, n: 1_000_000}, "one element is larger than the limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			in := c.text
+			_, err := readSnapshot(&in, limits{element: 1 << 20, partitions: 20_000, replicas: 1_000_000, followed: 20_000, configs: 20_000})
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+			if in.n == 0 {
+				t.Error("all of it was read before it was refused")
+			}
+		})
+	}
+}
+
+// repeated is a head followed by something n times.
+type repeated struct {
+	head, again string
+	n           int
+	left        string
+}
+
+func (r *repeated) Read(p []byte) (int, error) {
+	done := copy(p, r.head)
+	r.head = r.head[done:]
+	for done < len(p) && (r.left != "" || r.n > 0) {
+		if r.left == "" {
+			r.left, r.n = r.again, r.n-1
+		}
+		k := copy(p[done:], r.left)
+		r.left, done = r.left[k:], done+k
+	}
+	if done == 0 {
+		return 0, io.EOF
+	}
+	return done, nil
 }
 
 // endless is a head followed by one letter for ever.
