@@ -14,6 +14,7 @@ import (
 	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 )
 
 // page is what the page may show and do. Without somebody who can check rights
@@ -56,6 +57,7 @@ func (f *Front) record(ctx context.Context, op web.Operation, _ time.Time) error
 	f.mu.Lock()
 	j := f.journals[op.Policy]
 	f.mu.Unlock()
+	op.Reason = plain.Text(op.Reason)
 	f.logger.InfoContext(ctx, "a person asked for something", "operation", op.Name, "policy", op.Policy, "user", op.User.Name)
 	switch {
 	case j == nil:

@@ -20,8 +20,9 @@ import (
 
 const (
 	requestTimeout = 10 * time.Second
-	batchSize      = 256      // alerts in one request
-	maxAnswer      = 32 << 20 // bytes of an answer that are read
+	batchSize      = 256     // alerts in one request
+	maxAnswer      = 8 << 20 // bytes of an answer that are read; an alert is about 1 kB
+	maxFiring      = 10_000  // alerts of an answer that are taken
 	retryFirst     = time.Second
 	retryMost      = 30 * time.Second
 )
@@ -187,16 +188,36 @@ func (e Endpoint) Firing(ctx context.Context) ([]Incoming, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("reading alerts from %s: %s", e.Name, resp.Status)
 	}
-	var got models.GettableAlerts
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(&got); err != nil {
+	all, err := readFiring(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
 		return nil, fmt.Errorf("reading alerts from %s: %w", e.Name, err)
 	}
+	return all, nil
+}
+
+// readFiring reads a list of alerts one by one, so that no more of it is in
+// memory than is taken.
+func readFiring(body io.Reader) ([]Incoming, error) {
+	dec := json.NewDecoder(body)
+	if t, err := dec.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.Join(errors.New("the answer is not a list"), err)
+	}
 	var all []Incoming
-	for _, a := range got {
-		if a == nil || a.Fingerprint == nil || a.StartsAt == nil {
+	for n := 1; dec.More(); n++ {
+		if n > maxFiring {
+			return nil, fmt.Errorf("the answer has more than %d alerts", maxFiring)
+		}
+		var a models.GettableAlert
+		if err := dec.Decode(&a); err != nil {
+			return nil, err
+		}
+		if a.Fingerprint == nil || a.StartsAt == nil {
 			continue
 		}
 		all = append(all, Incoming{Status: statusFiring, Labels: a.Labels, StartsAt: time.Time(*a.StartsAt), Fingerprint: *a.Fingerprint})
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, err
 	}
 	return all, nil
 }

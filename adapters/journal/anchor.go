@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func AnchorPath(path string) string { return path + ".anchor" }
 // readAnchor reads the anchor beside a journal; ok is false when there is none.
 func readAnchor(path string) (a Anchor, ok bool, err error) {
 	name := AnchorPath(path)
-	b, err := os.ReadFile(name)
+	b, err := readSmall(name, maxAnchorBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Anchor{}, false, nil
 	}
@@ -67,6 +68,19 @@ func readAnchor(path string) (a Anchor, ok bool, err error) {
 		return Anchor{}, false, fmt.Errorf("reading the anchor %s: %w", name, err)
 	}
 	return f.Anchor, true, nil
+}
+
+// maxAnchorBytes bounds what is read of an anchor.
+const maxAnchorBytes = 64 << 10
+
+// readSmall reads a file's first most bytes.
+func readSmall(name string, most int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // writeAnchor replaces the anchor beside the journal in one step. It is

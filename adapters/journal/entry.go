@@ -24,6 +24,10 @@ const FormatVersion = 1
 // MaxEntryBytes bounds one line, when written and when read.
 const MaxEntryBytes = 16 << 20
 
+// maxFileBytes bounds one file of a journal when it is read, decompressed: a
+// rotated one is of 64 MiB, and a small .gz must not keep a reader busy for hours.
+const maxFileBytes = 4 << 30
+
 // Kind says what an entry records.
 type Kind string
 

@@ -87,7 +87,7 @@ func readLines(ctx context.Context, path string, since uint64, fn func(seq uint6
 }
 
 func readFile(ctx context.Context, name string, since uint64, fn func(uint64, []byte) error) error {
-	in, err := files.Open(name, nil, 1<<40)
+	in, err := files.Open(name, nil, maxFileBytes)
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ func (j *Journal) adopt() (*Recovery, error) {
 	kept := fmt.Sprintf("%s.torn.%012d", j.path, end.last.Seq+1)
 	if len(end.torn) == 0 {
 		// Cut off before, and not yet marked.
-		torn, err := os.ReadFile(kept)
+		torn, err := readSmall(kept, MaxEntryBytes+1)
 		if errors.Is(err, os.ErrNotExist) {
 			return nil, nil
 		}

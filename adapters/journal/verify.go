@@ -129,7 +129,7 @@ func newVerifier(opt VerifyOptions, anchors []Anchor) *verifier {
 }
 
 func (v *verifier) file(ctx context.Context, name string, newest bool) error {
-	in, err := files.Open(name, nil, 1<<40)
+	in, err := files.Open(name, nil, maxFileBytes)
 	if err != nil {
 		return err
 	}
@@ -360,7 +360,7 @@ func besides(path, name string) string {
 
 // firstEntry reads the first line; an empty or unreadable one gives a zero Entry.
 func firstEntry(path string) (Entry, error) {
-	in, err := files.Open(path, nil, 1<<40)
+	in, err := files.Open(path, nil, maxFileBytes)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return Entry{}, fmt.Errorf("reading journal: %s does not exist", path)

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 )
 
 // Annotations by which a person approves one proposal on its policy: its ID, as
@@ -41,7 +42,7 @@ func (a Approvals) Approved(ctx context.Context, p decision.Proposal) (by string
 func approved(annotations map[string]string, p decision.Proposal) (by string, ok bool) {
 	for key := range strings.SplitSeq(annotations[ApproveAnnotation], ",") {
 		if p.ID != "" && strings.TrimSpace(key) == p.ID {
-			by = annotations[ApprovedByAnnotation]
+			by = plain.Text(annotations[ApprovedByAnnotation])
 			if by == "" {
 				by = "whoever set " + ApproveAnnotation
 			}

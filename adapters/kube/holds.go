@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -60,5 +61,5 @@ func holdOf(a map[string]string, now time.Time) []decision.Observation {
 	if why != "" && why != "true" {
 		source += ": " + why
 	}
-	return []decision.Observation{{Source: source, Effect: decision.EffectFreeze, Until: until}}
+	return []decision.Observation{{Source: plain.Text(source), Effect: decision.EffectFreeze, Until: until}}
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/record"
 
+	"github.com/tidetable/tidetable/internal/plain"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -191,5 +192,5 @@ func (p *Policies) Event(o Object, warning bool, reason, message string) {
 	p.recorder.Event(&corev1.ObjectReference{
 		APIVersion: policy.APIVersion, Kind: policy.Kind, UID: o.UID,
 		Namespace: o.Policy.Metadata.Namespace, Name: o.Policy.Metadata.Name,
-	}, kind, reason, message)
+	}, kind, reason, plain.Text(message))
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 	"github.com/tidetable/tidetable/policy"
 )
 
@@ -50,7 +51,7 @@ func NotStartedStatus(err error, generation int64) policy.Status {
 
 func notReady(why, reason string, err error, generation int64) policy.Status {
 	return policy.Status{
-		ObservedGeneration: int(generation), Why: why,
+		ObservedGeneration: int(generation), Why: bounded(why),
 		Conditions: []policy.Condition{{
 			Type: policy.ConditionReady, Status: "False", Reason: reason,
 			Message: bounded(err.Error()), ObservedGeneration: int(generation),
@@ -111,7 +112,9 @@ func holds(d decision.Decision) (bool, string) {
 	return false, ""
 }
 
+// bounded is a text from whoever wrote it, as the object's schema takes it.
 func bounded(s string) string {
+	s = plain.Text(s)
 	if len(s) > policy.MaxText {
 		return strings.ToValidUTF8(s[:policy.MaxText-3], "") + "..."
 	}

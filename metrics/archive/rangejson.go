@@ -22,8 +22,9 @@ func isObject(in *bufio.Reader) bool {
 	return len(head) > 0 && head[0] == '{'
 }
 
-// maxRangeJSONBytes bounds a saved answer, which is decoded as a whole.
-const maxRangeJSONBytes = 256 << 20
+// maxRangeJSONBytes bounds a saved answer, which is decoded as a whole: four
+// weeks of a minute's step are 1 MB a series.
+const maxRangeJSONBytes = 64 << 20
 
 // rangeAnswer is the answer of /api/v1/query_range.
 type rangeAnswer struct {

@@ -13,6 +13,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/tidetable/tidetable/internal/plain"
 	"github.com/tidetable/tidetable/metrics"
 )
 
@@ -29,6 +31,8 @@ func (r *Reader) ask(ctx context.Context, request func(ctx context.Context) (mod
 	once := func() (model.Value, error) {
 		tryCtx, cancel := context.WithTimeout(ctx, r.cfg.Limits.Timeout)
 		defer cancel()
+		tryCtx, release := r.http.holding(tryCtx)
+		defer release()
 		v, _, err := request(tryCtx)
 		if err == nil {
 			return v, nil
@@ -59,7 +63,8 @@ type failure struct {
 	passing bool // worth another try
 }
 
-func (f *failure) Error() string { return f.why }
+// Error is one short line, whatever a server has answered.
+func (f *failure) Error() string { return plain.Text(f.why) }
 
 func (f *failure) Unwrap() []error {
 	if f.source {

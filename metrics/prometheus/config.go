@@ -5,18 +5,16 @@ package prometheus
 import (
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	promconfig "github.com/prometheus/common/config"
-	"github.com/tidetable/tidetable/metrics"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/tidetable/tidetable/metrics"
 )
 
 // Config says which server is asked, how, and how much of it.
@@ -45,7 +43,8 @@ type Config struct {
 type Limits struct {
 	Series        int           // series of one query: max-series, 20,000
 	Samples       int           // series × grid points of one read: max-samples, 50 million
-	ResponseBytes int64         // one response, decompressed: max-response-bytes, 256 MiB
+	ResponseBytes int64         // one response, decompressed: max-response-bytes, 64 MiB
+	BytesAtOnce   int64         // of all responses that are being read: max-bytes-at-once, 128 MiB
 	Points        int           // grid points of one request: 11,000, Prometheus's own limit
 	Concurrency   int           // requests at once: 4
 	Timeout       time.Duration // one request: 30 s
@@ -55,7 +54,8 @@ type Limits struct {
 func (l Limits) withDefaults() Limits {
 	defaultTo(&l.Series, 20_000)
 	defaultTo(&l.Samples, 50_000_000)
-	defaultTo(&l.ResponseBytes, 256<<20)
+	defaultTo(&l.ResponseBytes, 64<<20)
+	defaultTo(&l.BytesAtOnce, 128<<20)
 	defaultTo(&l.Points, 11_000)
 	defaultTo(&l.Concurrency, 4)
 	defaultTo(&l.Timeout, 30*time.Second)
@@ -73,6 +73,7 @@ func defaultTo[T ~int | ~int64 | ~uint](v *T, d T) {
 type Reader struct {
 	cfg   Config
 	api   v1.API
+	http  *bounded
 	shown string // the server's URL without credentials
 	slots *semaphore.Weighted
 
@@ -100,7 +101,7 @@ func New(cfg Config) (*Reader, error) {
 		return nil, fmt.Errorf("configuring Prometheus at %s: %w", shownURL(cfg.URL), err)
 	}
 	return &Reader{
-		cfg: cfg, api: v1.NewAPI(fastClient{client}), shown: shownURL(cfg.URL),
+		cfg: cfg, api: v1.NewAPI(fastClient{client}), http: http, shown: shownURL(cfg.URL),
 		slots: semaphore.NewWeighted(int64(cfg.Limits.Concurrency)), cache: map[string]*cached{},
 	}, nil
 }
@@ -117,7 +118,7 @@ func shownURL(text string) string {
 
 // roundTripper is Prometheus's own HTTP client, which reads its secret files
 // again when they change, with our bound around the response.
-func (c Config) roundTripper() (http.RoundTripper, error) {
+func (c Config) roundTripper() (*bounded, error) {
 	h := promconfig.DefaultHTTPClientConfig
 	h.TLSConfig = promconfig.TLSConfig{CAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ServerName: c.ServerName}
 	if c.BearerTokenFile != "" {
@@ -142,52 +143,5 @@ func (c Config) roundTripper() (http.RoundTripper, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bounded{next: rt, limit: c.Limits.ResponseBytes}, nil
-}
-
-// bounded ends a response that is larger than its limit.
-type bounded struct {
-	next  http.RoundTripper
-	limit int64
-}
-
-func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := b.next.RoundTrip(req)
-	if err != nil {
-		return nil, err
-	}
-	if resp.ContentLength > b.limit {
-		resp.Body.Close()
-		return nil, limitError{"max-response-bytes", fmt.Sprintf("the response is of %d bytes", resp.ContentLength), b.limit}
-	}
-	resp.Body = &boundedBody{ReadCloser: resp.Body, left: b.limit, limit: b.limit}
-	return resp, nil
-}
-
-type boundedBody struct {
-	io.ReadCloser
-	left, limit int64
-}
-
-func (b *boundedBody) Read(p []byte) (int, error) {
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.ReadCloser.Read(p)
-	if int64(n) > b.left {
-		return int(b.left), limitError{"max-response-bytes", "the response is larger", b.limit}
-	}
-	b.left -= int64(n)
-	return n, err
-}
-
-// limitError refuses an answer that is larger than a limit, by the limit's name.
-type limitError struct {
-	name, what string
-	limit      int64
-}
-
-func (e limitError) Error() string {
-	return fmt.Sprintf("%s than the limit %s of %d allows; narrow the selector or raise the limit",
-		strings.TrimSuffix(e.what, " than"), e.name, e.limit)
+	return &bounded{next: rt, limits: c.Limits}, nil
 }
