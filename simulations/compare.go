@@ -141,6 +141,7 @@ func workers(o Options) int {
 // build makes the i-th policy of a scenario: those it names, then its variants.
 func build(p *scenario.Experiment, i int, o Options) (policies.Policy, error) {
 	opts := policyOptions(p)
+	opts.Planner = o.planner(p)
 	if i >= len(p.Policies) {
 		v := i - len(p.Policies)
 		doc := p.VariantPolicies()[v]
@@ -153,6 +154,10 @@ func build(p *scenario.Experiment, i int, o Options) (policies.Policy, error) {
 		return policies.NewHPA(opts), nil
 	case policies.KEDAName:
 		return policies.NewKEDA(opts), nil
+	case policies.KEDARateName:
+		return policies.NewKEDARate(opts), nil
+	case policies.KEDACronName:
+		return policies.NewKEDACron(opts), nil
 	case policies.ReactiveName:
 		return policies.NewReactive(opts), nil
 	case policies.OracleName:

@@ -131,6 +131,7 @@ var timeAxis = map[string]any{"type": "time", "axisLabel": map[string]any{"hideO
 var colours = map[string]string{
 	policies.TidetableName: "#009e73", policies.OracleName: "#7f8c9b", policies.ReactiveName: "#e69f00",
 	policies.StaticName: "#56b4e9", policies.HPAName: "#cc79a7", policies.KEDAName: "#d55e00",
+	policies.KEDARateName: "#0072b2", policies.KEDACronName: "#f0e442",
 }
 
 const loadColour = "#8a94a3"

@@ -50,8 +50,48 @@ func newTidetable(p *scenario.Experiment, name string, doc *policy.Policy, o Opt
 	if err := d.Validate(); err != nil {
 		return nil, fmt.Errorf("building policy %s: %w", name, err)
 	}
-	greedy := quick && !(o.quick && p.MonteCarlo.Planner == scenario.PlannerProduction)
-	return &loop{name: name, doc: d, options: o, every: d.Spec.Interval.D(), quick: quick, greedy: greedy}, nil
+	return &loop{name: name, doc: d, options: o, every: d.Spec.Interval.D(), quick: quick, greedy: o.greedy(p)}, nil
+}
+
+// greedy tells whether moves are planned by the greedy planner in a run of the
+// scenario, tidetable's and everybody's.
+func (o Options) greedy(p *scenario.Experiment) bool {
+	quick := o.quick || p.Duration.D() > longRun
+	return quick && !(o.quick && p.MonteCarlo.Planner == scenario.PlannerProduction)
+}
+
+// planner is what the policies that tidetable is compared with plan moves by: the
+// same as tidetable. Nil is the greedy one.
+func (o Options) planner(p *scenario.Experiment) policies.Planner {
+	if o.greedy(p) {
+		return nil
+	}
+	return &production{}
+}
+
+// production is the production planner for the comparison's operator.
+type production struct{ patient *patientPlanner }
+
+// Plan makes a plan's moves, as the loop does for what it scales and evens out.
+func (p *production) Plan(ctx context.Context, w *world.World, filled, keep int) ([]cluster.Move, error) {
+	if p.patient == nil {
+		p.patient = &patientPlanner{w: w}
+	}
+	s, err := w.Observer().Observe(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("planning moves: %w", err)
+	}
+	var o rebalance.Options
+	o.Throttle = w.Config().Throttle
+	have, _ := w.Brokers()
+	for id := filled; id < min(keep, have); id++ {
+		o.Add, o.MinGain = append(o.Add, rebalance.NewBroker{ID: id}), -1
+	}
+	for id := keep; id < have; id++ {
+		o.Remove = append(o.Remove, id)
+	}
+	plan, err := p.patient.Plan(ctx, s, o)
+	return plan.Moves, err
 }
 
 // DefaultPolicy is what tidetable runs in a scenario that brings no policy: the

@@ -19,32 +19,78 @@ const (
 	hpaPeriod        = 15 * time.Second
 )
 
+// behaviour is what spec.behavior of an HPA bounds; its zero value is
+// Kubernetes' defaults.
+type behaviour struct {
+	// upPercent and downPercent of the pods may come and go in a minute.
+	upPercent, downPercent float64
+}
+
 // autoscaler is the HPA's arithmetic for one workload.
 type autoscaler struct {
+	behaviour
 	down   window
 	synced time.Time
 }
 
-// desired is the number of replicas wanted when the metric is at ratio times
-// its target on average.
-func (a *autoscaler) desired(now time.Time, current int, ratio float64, period time.Duration) int {
+// due tells whether the HPA looks now: every 15 seconds, however fine the
+// simulation's tick is.
+func (a *autoscaler) due(now time.Time) bool {
 	if !a.synced.IsZero() && now.Sub(a.synced) < hpaPeriod {
-		return current
+		return false
 	}
 	a.synced = now
-	n := current
-	if math.Abs(ratio-1) > hpaTolerance {
-		n = ceil(float64(current) * ratio)
+	return true
+}
+
+// wish is the number of replicas that a resource metric asks for, ratio being the
+// ready pods' mean over the target. As documented, pods that are not ready are
+// left out; when that would scale out they count as using nothing, and nothing
+// changes where that turns the direction round.
+func wish(current, ready int, ratio float64) int {
+	if ready == 0 || math.Abs(ratio-1) <= hpaTolerance {
+		return current
 	}
+	count := ready
+	if ratio > 1 && ready < current {
+		ratio *= float64(ready) / float64(current)
+		if count = current; ratio <= 1+hpaTolerance {
+			return current
+		}
+	}
+	n := ceil(float64(count) * ratio)
+	if ratio > 1 && n < current || ratio < 1 && n > current {
+		return current
+	}
+	return n
+}
+
+// average is the same for a metric of all pods together with an average value a
+// pod (External, type AverageValue): it knows nothing of who is ready.
+func average(current int, total, target float64) int {
+	if math.Abs(total/(target*float64(max(current, 1)))-1) <= hpaTolerance {
+		return current
+	}
+	return ceil(total / target)
+}
+
+// bounded is a wish as far as policies and stabilisation let it come true now.
+func (a *autoscaler) bounded(now time.Time, current, n int, period time.Duration) int {
 	syncs := max(int(period/hpaPeriod), 1)
 	most := max(current+4*syncs, current<<min(syncs, 10))
-	n = min(n, most)
+	least := 0
+	if a.upPercent > 0 {
+		most = current + ceil(float64(current)*a.upPercent*max(period.Minutes(), hpaPeriod.Minutes()))
+	}
+	if a.downPercent > 0 {
+		least = current - ceil(float64(current)*a.downPercent*max(period.Minutes(), hpaPeriod.Minutes()))
+	}
 	a.down.span = hpaStabilisation
 	highest := a.down.highest(now, n)
 	if n < current {
-		return min(current, highest)
+		return max(min(current, highest), least)
 	}
-	return n
+	return min(n, most)
 }
 
 // HPA scales brokers and consumers on CPU.
@@ -57,13 +103,16 @@ type HPA struct {
 }
 
 // NewHPA makes the policy.
-func NewHPA(o Options) *HPA { return &HPA{opts: o.WithDefaults()} }
+func NewHPA(o Options) *HPA {
+	o = o.WithDefaults()
+	return &HPA{opts: o, op: operator{planner: o.Planner}}
+}
 
 // Name is the policy's word in reports.
 func (*HPA) Name() string { return HPAName }
 
 // Tick is one round over all workloads.
-func (h *HPA) Tick(_ context.Context, w *world.World) error {
+func (h *HPA) Tick(ctx context.Context, w *world.World) error {
 	if w.MetricsDown() {
 		return nil // the HPA keeps its size while it has no metrics
 	}
@@ -71,61 +120,27 @@ func (h *HPA) Tick(_ context.Context, w *world.World) error {
 		h.groups = make([]autoscaler, w.Groups())
 		h.slow.span = h.opts.ScaleInAfter
 	}
+	now, period := w.Now(), w.TickLength()
 	for i := range h.groups {
-		g := w.Group(i)
-		if g.Ready == 0 {
+		g, a := w.Group(i), &h.groups[i]
+		if g.Ready == 0 || !a.due(now) {
 			continue
 		}
 		// A consumer's CPU follows what it reads.
 		cpu := g.Consumed / (float64(g.Ready) * g.Spec.PerReplica)
-		n := h.groups[i].desired(w.Now(), g.Want, cpu/h.opts.TargetCPU, w.TickLength())
+		n := a.bounded(now, g.Want, wish(g.Want, g.Ready, cpu/h.opts.TargetCPU), period)
 		if err := w.SetConsumers(i, replicas(g, n), "cpu"); err != nil {
 			return err
 		}
 	}
-	have, _ := w.Brokers()
-	n := h.brokers.desired(w.Now(), have, w.Seen().MeanCPU/h.opts.TargetCPU, w.TickLength())
+	have, alive := w.Brokers()
+	n := have
+	if h.brokers.due(now) {
+		n = h.brokers.bounded(now, have, wish(have, alive, w.Seen().MeanCPU/h.opts.TargetCPU), period)
+	}
 	n = h.opts.brokers(w, n)
-	if highest := h.slow.highest(w.Now(), n); n < have {
+	if highest := h.slow.highest(now, n); n < have {
 		n = min(have, highest)
 	}
-	return h.op.tick(w, n, "cpu")
-}
-
-// KEDA scales consumers on lag by KEDA's formula for Apache Kafka
-// (keda.sh/docs/latest/scalers/apache-kafka): the metric is the group's total
-// lag, bounded by partitions × lagThreshold, with an average value of
-// lagThreshold a replica. Brokers are static: KEDA has nothing for them.
-type KEDA struct {
-	opts   Options
-	static *Static
-	groups []autoscaler
-}
-
-// NewKEDA makes the policy.
-func NewKEDA(o Options) *KEDA { return &KEDA{opts: o.WithDefaults(), static: NewStatic(o)} }
-
-// Name is the policy's word in reports.
-func (*KEDA) Name() string { return KEDAName }
-
-// Tick is one round over all groups.
-func (k *KEDA) Tick(_ context.Context, w *world.World) error {
-	if k.groups == nil {
-		k.groups = make([]autoscaler, w.Groups())
-		k.static.plan(w)
-	}
-	if w.MetricsDown() {
-		return k.static.op.tick(w, k.static.brokers, "static peak")
-	}
-	for i := range k.groups {
-		g := w.Group(i)
-		threshold := math.Max(g.Spec.PerReplica*k.opts.LagSeconds, 1)
-		lag := math.Min(g.Lag, float64(g.Partitions)*threshold)
-		current := max(g.Want, 1)
-		n := k.groups[i].desired(w.Now(), current, lag/(threshold*float64(current)), w.TickLength())
-		if err := w.SetConsumers(i, replicas(g, n), "lag"); err != nil {
-			return err
-		}
-	}
-	return k.static.op.tick(w, k.static.brokers, "static peak")
+	return h.op.tick(ctx, w, n, "cpu")
 }

@@ -34,13 +34,16 @@ type future struct {
 }
 
 // NewOracle makes the policy.
-func NewOracle(o Options) *Oracle { return &Oracle{opts: o.WithDefaults()} }
+func NewOracle(o Options) *Oracle {
+	o = o.WithDefaults()
+	return &Oracle{opts: o, op: operator{planner: o.Planner}}
+}
 
 // Name is the policy's word in reports.
 func (*Oracle) Name() string { return OracleName }
 
 // Tick sets what the time to come needs.
-func (o *Oracle) Tick(_ context.Context, w *world.World) error {
+func (o *Oracle) Tick(ctx context.Context, w *world.World) error {
 	if o.need == nil {
 		o.look(w)
 	}
@@ -59,7 +62,7 @@ func (o *Oracle) Tick(_ context.Context, w *world.World) error {
 		n = min(have, o.in.at(w.Now()))
 	}
 	n = max(n, w.Sizing().Brokers(world.Footprint{Disk: w.Sizing().DiskUsed()}, 1, o.opts.DiskFill))
-	return o.op.tick(w, o.opts.brokers(w, n), "foresight")
+	return o.op.tick(ctx, w, o.opts.brokers(w, n), "foresight")
 }
 
 func (o *Oracle) look(w *world.World) {

@@ -17,6 +17,8 @@ const (
 	StaticName    = "static"
 	HPAName       = "hpa-cpu"
 	KEDAName      = "keda-lag"
+	KEDARateName  = "keda-rate"
+	KEDACronName  = "keda-cron"
 	ReactiveName  = "reactive"
 	TidetableName = "tidetable"
 	OracleName    = "oracle"
@@ -39,7 +41,8 @@ type Options struct {
 	ScaleInAfter           time.Duration // reactive's and HPA's scale-in of brokers; 30 minutes
 	Interval               time.Duration // of reactive; 5 minutes
 	DiskFill               float64       // 0.8
-	End                    time.Time     // of the scenario; for static and the oracle
+	End                    time.Time     // of the scenario; for static, which knows it in hindsight
+	Planner                Planner       // of moves; the world's greedy one
 }
 
 // WithDefaults fills what is zero.
@@ -58,6 +61,9 @@ func (o Options) WithDefaults() Options {
 	}
 	if o.Interval == 0 {
 		o.Interval = 5 * time.Minute
+	}
+	if o.Planner == nil {
+		o.Planner = greedy{}
 	}
 	if o.MaxBrokers == 0 {
 		o.MaxBrokers = 1000

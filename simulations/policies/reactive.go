@@ -16,13 +16,16 @@ type Reactive struct {
 }
 
 // NewReactive makes the policy.
-func NewReactive(o Options) *Reactive { return &Reactive{opts: o.WithDefaults()} }
+func NewReactive(o Options) *Reactive {
+	o = o.WithDefaults()
+	return &Reactive{opts: o, op: operator{planner: o.Planner}}
+}
 
 // Name is the policy's word in reports.
 func (*Reactive) Name() string { return ReactiveName }
 
 // Tick looks every Interval.
-func (r *Reactive) Tick(_ context.Context, w *world.World) error {
+func (r *Reactive) Tick(ctx context.Context, w *world.World) error {
 	if r.want == 0 {
 		r.want, _ = w.Brokers()
 		r.slow.span = r.opts.ScaleInAfter
@@ -43,5 +46,5 @@ func (r *Reactive) Tick(_ context.Context, w *world.World) error {
 			r.want = min(have, highest)
 		}
 	}
-	return r.op.tick(w, r.want, "throughput")
+	return r.op.tick(ctx, w, r.want, "throughput")
 }

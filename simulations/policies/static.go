@@ -8,7 +8,8 @@ import (
 )
 
 // Static is sized once for the highest demand of the whole scenario at the
-// target utilisation: what a good capacity meeting gives.
+// target utilisation, and the most that is stored: what a good capacity meeting
+// gives that knew the future. Its brokers are evened out as everybody's are.
 type Static struct {
 	opts     Options
 	op       operator
@@ -17,13 +18,16 @@ type Static struct {
 }
 
 // NewStatic makes the policy.
-func NewStatic(o Options) *Static { return &Static{opts: o.WithDefaults()} }
+func NewStatic(o Options) *Static {
+	o = o.WithDefaults()
+	return &Static{opts: o, op: operator{planner: o.Planner}}
+}
 
 // Name is the policy's word in reports.
 func (*Static) Name() string { return StaticName }
 
 // Tick sizes once and then keeps to it.
-func (s *Static) Tick(_ context.Context, w *world.World) error {
+func (s *Static) Tick(ctx context.Context, w *world.World) error {
 	if s.brokers == 0 {
 		s.plan(w)
 		for i, n := range s.replicas {
@@ -32,7 +36,7 @@ func (s *Static) Tick(_ context.Context, w *world.World) error {
 			}
 		}
 	}
-	return s.op.tick(w, s.brokers, "static peak")
+	return s.op.tick(ctx, w, s.brokers, "static peak")
 }
 
 func (s *Static) plan(w *world.World) {
@@ -43,11 +47,11 @@ func (s *Static) plan(w *world.World) {
 		d := w.Sizing().Rates(t)
 		peak.In, peak.Out = max(peak.In, d.In), max(peak.Out, d.Out)
 		peak.CPU, peak.DiskWrite = max(peak.CPU, d.CPU), max(peak.DiskWrite, d.DiskWrite)
+		peak.Disk = max(peak.Disk, w.Sizing().Stored(t))
 		for i := range s.replicas {
 			g := w.Group(i)
 			s.replicas[i] = max(s.replicas[i], replicas(g, ceil(w.Sizing().Records(i, t)/(s.opts.TargetUtilisation*g.Spec.PerReplica))))
 		}
 	}
-	peak.Disk = w.Sizing().DiskUsed()
 	s.brokers = s.opts.brokers(w, w.Sizing().Brokers(peak, s.opts.TargetUtilisation, s.opts.DiskFill))
 }

@@ -62,10 +62,13 @@ const (
 	partitions = 1200
 	perReplica = 1000.0 // records per second
 	record     = 1000.0 // bytes
+	// commitInterval is Kafka's auto.commit.interval.ms.
+	commitInterval = 5 * time.Second
 )
 
 // Policies of a replay, in the order of its table.
-var Policies = []string{policies.ReactiveName, policies.KEDAName, policies.HPAName, policies.TidetableName, policies.OracleName}
+var Policies = []string{policies.ReactiveName, policies.KEDAName, policies.KEDARateName, policies.KEDACronName, policies.HPAName,
+	policies.TidetableName, policies.OracleName}
 
 // Run replays one trace under every policy.
 func Run(ctx context.Context, name string, trace metrics.Series, s Settings) ([]Outcome, error) {
@@ -138,8 +141,9 @@ func fleet(trace metrics.Series, s Settings) (c world.Config, start, end time.Ti
 		Profiles: []*workload.Profile{p},
 		Topics: []world.TopicSpec{{Name: "demand", Partitions: partitions, ReplicationFactor: 1, Scale: 1, Retention: time.Hour,
 			MessageBytes: record}},
-		Groups: []world.GroupSpec{{Name: "fleet", Topics: []int{0}, PerReplica: perReplica, Replicas: first, Min: 1, MaxLag: s.MaxLag}},
-		Times:  world.Times{ConsumerStart: s.LeadTime},
+		Groups: []world.GroupSpec{{Name: "fleet", Topics: []int{0}, PerReplica: perReplica, Replicas: first, Min: 1, MaxLag: s.MaxLag,
+			CommitInterval: commitInterval}},
+		Times: world.Times{ConsumerStart: s.LeadTime},
 	}
 	for _, z := range c.Zones {
 		c.Brokers = append(c.Brokers, world.BrokerSpec{Zone: z, Capacity: big})
@@ -192,6 +196,10 @@ func ticker(name string, w *world.World, end time.Time, s Settings) (func(contex
 		p = policies.NewReactive(o)
 	case policies.KEDAName:
 		p = policies.NewKEDA(o)
+	case policies.KEDARateName:
+		p = policies.NewKEDARate(o)
+	case policies.KEDACronName:
+		p = policies.NewKEDACron(o)
 	case policies.HPAName:
 		o.TargetCPU = s.Target
 		p = policies.NewHPA(o)

@@ -87,7 +87,8 @@ func IsInvalid(err error) bool {
 }
 
 // Names of the policies there are, in the order of reports.
-var Names = []string{policies.StaticName, policies.HPAName, policies.KEDAName, policies.ReactiveName,
+var Names = []string{policies.StaticName, policies.HPAName, policies.KEDAName, policies.KEDARateName,
+	policies.KEDACronName, policies.ReactiveName,
 	policies.TidetableName, policies.OracleName}
 
 func (s *Scenario) setDefaults() {
@@ -164,6 +165,8 @@ func (g *Group) setDefaults() {
 	def(&g.Min, 1)
 	def(&g.Replicas, max(g.Min, 1))
 	def(&g.MaxLag, policy.Duration(time.Minute))
+	// Kafka's auto.commit.interval.ms: lag is never zero for who looks at offsets.
+	def(&g.Commit, policy.Duration(5*time.Second))
 }
 
 func def[T comparable](v *T, d T) {

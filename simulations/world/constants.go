@@ -69,14 +69,13 @@ const (
 
 // The plain operator's planner (spread.go).
 const (
-	// evenRounds is one for each replica of a partition: one of them moves at a
-	// time, and three replicas are usual.
-	evenRounds = 3
-	leadRounds = 2
-	// evenTolerance and leadTolerance are how far over the mean a broker's data,
-	// and what it leads, may stay.
+	// evenRounds bounds how often all partitions are looked at; it is seldom more
+	// than four until nothing is worth moving.
+	evenRounds = 8
+	// evenTolerance is how far from the mean what a broker carries may stay, and
+	// evenGain the least that a move gains, as a part of what it moves.
 	evenTolerance = 0.03
-	leadTolerance = 0.02
+	evenGain      = 0.02
 )
 
 // Resolution.
@@ -84,6 +83,8 @@ const (
 	// logResolution is how finely retention is followed: segments roll, and
 	// data leaves, in steps at least as coarse.
 	logResolution = 10 * time.Minute
+	// writtenPieces is of how many pieces a sum over a profile is made, at most.
+	writtenPieces = 96
 	// observedSegment is the segment.bytes that topics are said to have, 1 MiB:
 	// the world rolls its logs finely.
 	observedSegment = "1048576"

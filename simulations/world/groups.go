@@ -146,6 +146,17 @@ func resized[T any](s []T, n int) []T {
 	return s
 }
 
+// before says what groups have been reading until the start: all that arrives, as
+// far as their replicas can. Whoever looks at the first tick sees no idle fleet.
+func (c *consumers) before() {
+	for i := range c.groups {
+		if g := &c.groups[i]; g.on {
+			g.keepUp(c.load.records)
+			g.consumed = math.Min(g.arrives, float64(g.ready)*g.spec.PerReplica)
+		}
+	}
+}
+
 // consume lets every group read for one tick.
 func (c *consumers) consume() {
 	served := c.place.brokers.servedShare()

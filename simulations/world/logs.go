@@ -3,6 +3,8 @@ package world
 import (
 	"math"
 	"time"
+
+	"github.com/tidetable/tidetable/simulations/workload"
 )
 
 // classLog is what one unit of a class has on disk.
@@ -108,4 +110,30 @@ func (c *classLog) scaleRetention(factor float64) {
 	if keep > 0 && keep == n {
 		c.trim(ring[0])
 	}
+}
+
+// at is what one unit of the class will hold at t, of what is written by its
+// profile from now on: what its retention spans, and no more than that on top of
+// what there is now.
+func (c *classLog) at(p *workload.Profile, now, t time.Time) float64 {
+	spans := func(t time.Time) float64 { return math.Min(written(p, t.Add(-c.retention), t), c.cap) }
+	v, today := spans(t), spans(now)
+	if c.stored > today && today > 0 {
+		return v * c.stored / today
+	}
+	return math.Min(v, c.stored+written(p, now, t))
+}
+
+// written is what a profile writes between two times, by sums of pieces.
+func written(p *workload.Profile, from, to time.Time) float64 {
+	span := to.Sub(from)
+	if span <= 0 {
+		return 0
+	}
+	n := min(max(int(span/logResolution), 1), writtenPieces)
+	sum, piece := 0.0, span/time.Duration(n)
+	for i := range n {
+		sum += p.At(from.Add(time.Duration(i)*piece + piece/2))
+	}
+	return sum * span.Seconds() / float64(n)
 }

@@ -21,6 +21,7 @@ type Sizing struct {
 	place     *placement
 	load      *load
 	consumers *consumers
+	time      *timeline
 
 	units    []Footprint // by class
 	unitsFor int
@@ -140,4 +141,18 @@ func (s *Sizing) zoneStep() int {
 		return 1
 	}
 	return max(zones, 1)
+}
+
+// Stored is what all brokers will store at t, in bytes, if everything that is
+// produced is accepted; as Rates, for those who know the future.
+func (s *Sizing) Stored(t time.Time) float64 {
+	sum := 0.0
+	for k := range s.load.classes {
+		l, weight := &s.place.logs[k], 0.0
+		for i := range s.place.brokers {
+			weight += s.place.brokers[i].size[k]
+		}
+		sum += weight * l.at(s.load.profiles[s.load.classes[k].profile], s.time.now, t)
+	}
+	return sum
 }

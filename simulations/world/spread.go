@@ -7,9 +7,10 @@ import (
 )
 
 // PlanSpread plans the moves that a plain operator would make: everything off
-// the brokers from ordinal keep on, and the rest evened out over what stays.
-// It is greedy and knows sizes and rates only; the simulator gives it to the
-// policies that bring no planner of their own.
+// the brokers from ordinal keep on, and the rest evened out over what stays, by
+// CPU, network both ways and disk. It is greedy and looks at what each broker
+// carries now; the simulator gives it to the policies that bring no planner of
+// their own where the production planner would take too long.
 func (w *World) PlanSpread(keep int) []cluster.Move {
 	var out []cluster.Move
 	for _, x := range spread(&w.place, &w.load, keep) {
@@ -27,13 +28,7 @@ func (w *World) PlanSpread(keep int) []cluster.Move {
 func (w *World) Spread(keep int) error { return w.moves.submit(spread(&w.place, &w.load, keep)) }
 
 func spread(place *placement, load *load, keep int) []wish {
-	s := spreader{
-		place:  place,
-		load:   load,
-		keep:   keep,
-		score:  make([]float64, len(place.brokers)),
-		weight: make([]float64, len(place.parts)),
-	}
+	s := spreader{place: place, load: load, keep: keep, carries: make([]burden, len(place.brokers))}
 	s.prepare()
 	if s.alive == 0 {
 		return nil
@@ -44,71 +39,107 @@ func spread(place *placement, load *load, keep int) []wish {
 			break
 		}
 	}
-	s.lead()
 	return s.wishes()
 }
 
+// burden is what a broker carries, or a replica costs: CPU, network in and out,
+// and disk, each as a part of the mean broker's.
+type burden [4]float64
+
+func (a burden) plus(b burden, sign float64) burden {
+	for d := range a {
+		a[d] += sign * b[d]
+	}
+	return a
+}
+
+// uneven is the sum of the squares: the less, the more even.
+func (a burden) uneven() (sum float64) {
+	for _, x := range a {
+		sum += x * x
+	}
+	return sum
+}
+
+func (a burden) most() float64 { return max(a[0], a[1], a[2], a[3]) }
+
 type spreader struct {
-	place  *placement
-	load   *load
-	keep   int
-	alive  int
-	score  []float64 // by broker
-	weight []float64 // by partition: what one replica of it adds to a score
-	mean   float64
-	to     [][]int32 // by partition; nil is unchanged
+	place   *placement
+	load    *load
+	keep    int
+	alive   int
+	carries []burden // by broker
+	lead    []burden // by partition: what its leader's replica costs
+	follow  []burden // by partition: what any other costs
+	to      [][]int32
 }
 
 func (s *spreader) prepare() {
-	s.to = make([][]int32, len(s.place.parts))
-	size, rate := 0.0, 0.0
-	for i := range s.place.parts {
-		p := &s.place.parts[i]
-		size += s.place.sizeOf(p)
-		rate += s.rate(p)
-	}
-	total := 0.0
-	for i := range s.place.parts {
-		p := &s.place.parts[i]
-		s.weight[i] = ratio(s.place.sizeOf(p), size) + ratio(s.rate(p), rate)
-		for _, r := range p.replicas {
-			s.score[r] += s.weight[i]
-			total += s.weight[i]
-		}
-	}
+	n := len(s.place.parts)
+	s.to, s.lead, s.follow = make([][]int32, n), make([]burden, n), make([]burden, n)
 	for i := range s.place.brokers {
 		if s.receives(int32(i)) {
 			s.alive++
 		}
 	}
-	s.mean = ratio(total, float64(s.alive))
+	var all burden
+	for i := range s.place.parts {
+		s.lead[i], s.follow[i] = s.costs(&s.place.parts[i])
+		all = all.plus(s.lead[i], 1).plus(s.follow[i], float64(len(s.place.parts[i].replicas)-1))
+	}
+	scale := func(b burden) burden {
+		for d := range b {
+			b[d] = ratio(b[d]*float64(s.alive), all[d])
+		}
+		return b
+	}
+	for i := range s.place.parts {
+		s.lead[i], s.follow[i] = scale(s.lead[i]), scale(s.follow[i])
+		for j, r := range s.place.parts[i].replicas {
+			s.carries[r] = s.carries[r].plus(s.cost(i, j), 1)
+		}
+	}
+}
+
+// costs is what a partition costs its leader and each follower now.
+func (s *spreader) costs(p *partition) (leader, follower burden) {
+	t := &s.place.topics[p.topic]
+	rate, size := p.share*s.load.bytes[t.class], s.place.sizeOf(p)
+	l := t.perByte()
+	a, b := l.Leader(len(p.replicas)), l.Follower()
+	return burden{rate * float64(a.CPU), rate * float64(a.NetworkIn), rate * float64(a.NetworkOut), size},
+		burden{rate * float64(b.CPU), rate * float64(b.NetworkIn), rate * float64(b.NetworkOut), size}
+}
+
+// cost is what slot j of a partition's list costs its broker: the first leads.
+func (s *spreader) cost(i, j int) burden {
+	if j == 0 {
+		return s.lead[i]
+	}
+	return s.follow[i]
 }
 
 func (s *spreader) receives(b int32) bool {
 	return int(b) < s.keep && s.place.brokers[b].state == cluster.BrokerAlive
 }
 
-// receiver is the least loaded broker that may take slot j of a replica list;
-// another zone than the others' first, −1 if there is none.
-func (s *spreader) receiver(list []int32, j int) int32 {
-	best, bestScore := int32(-1), 0.0
+// receiver is the broker on which slot j of a list makes least uneven; another
+// zone than the others' first, −1 if there is none.
+func (s *spreader) receiver(i, j int) int32 {
+	list, c := s.list(i), s.cost(i, j)
+	best, least := int32(-1), 0.0
 	for pass := 0; pass < 2 && best < 0; pass++ {
-		for i := range s.place.brokers {
-			b := int32(i)
+		for k := range s.place.brokers {
+			b := int32(k)
 			if !s.receives(b) || slices.Contains(list, b) || (pass == 0 && s.place.zoneTaken(list, j, b)) {
 				continue
 			}
-			if best < 0 || s.score[b] < bestScore {
-				best, bestScore = b, s.score[b]
+			if v := s.carries[b].plus(c, 1).uneven() - s.carries[b].uneven(); best < 0 || v < least {
+				best, least = b, v
 			}
 		}
 	}
 	return best
-}
-
-// rate is what a partition's leader is sent now, in bytes per second.
-func (s *spreader) rate(p *partition) float64 {
-	return p.share * s.load.bytes[s.place.topics[p.topic].class]
 }
 
 // drain takes everything off the brokers that leave.
@@ -116,76 +147,81 @@ func (s *spreader) drain() {
 	for i := range s.place.parts {
 		p := &s.place.parts[i]
 		for j, r := range p.replicas {
-			if int(r) >= s.keep && !p.moving {
-				s.replace(i, j, s.receiver(s.list(i), j))
+			if int(r) < s.keep || p.moving {
+				continue
+			}
+			if b := s.receiver(i, j); b >= 0 {
+				s.replace(i, j, b)
 			}
 		}
 	}
 }
 
-// even moves replicas from brokers above the mean to those below it, followers
-// rather than leaders, and tells whether it moved any.
+// even moves replicas and leaderships from brokers that carry much to those that
+// carry little, and tells whether it did.
 func (s *spreader) even() bool {
-	moved := false
+	changed := false
 	for i := range s.place.parts {
 		p := &s.place.parts[i]
-		if p.moving || p.leader < 0 || s.to[i] != nil {
+		if p.moving || p.leader < 0 {
 			continue
 		}
-		list := s.list(i)
-		for j := len(list) - 1; j >= 0; j-- {
-			r := list[j]
-			if s.score[r] <= s.mean*(1+evenTolerance) {
-				continue
-			}
-			b := s.receiver(list, j)
-			if b < 0 || s.place.zoneTaken(list, j, b) && !s.place.zoneTaken(list, j, r) {
-				continue
-			}
-			if s.score[b]+s.weight[i] < s.score[r] && s.score[b]+s.weight[i] <= s.mean*(1+evenTolerance) {
-				s.replace(i, j, b)
-				moved = true
-				break
-			}
+		for j := range p.replicas {
+			changed = s.elsewhere(i, j) || changed
 		}
+		changed = s.otherLeader(i) || changed
 	}
-	return moved
+	return changed
 }
 
-// lead picks, for every partition in turn, the replica whose broker leads
-// least: leadership costs nothing to move.
-func (s *spreader) lead() {
-	leads := make([]float64, len(s.place.brokers))
-	rate := func(i int) float64 {
-		p := &s.place.parts[i]
-		return s.rate(p)
+// elsewhere moves slot j of a partition's list if that is worth it: where the one
+// is over what is even, or the other below it.
+func (s *spreader) elsewhere(i, j int) bool {
+	from := s.list(i)[j]
+	b := s.receiver(i, j)
+	if b < 0 || s.place.zoneTaken(s.list(i), j, b) && !s.place.zoneTaken(s.list(i), j, from) {
+		return false
 	}
-	total := 0.0
-	for i := range s.place.parts {
-		leads[s.list(i)[0]] += rate(i)
-		total += rate(i)
+	if s.carries[from].most() <= 1+evenTolerance && s.carries[b].most() >= 1-evenTolerance {
+		return false
 	}
-	mean := ratio(total, float64(s.alive))
-	for range leadRounds {
-		for i := range s.place.parts {
-			list := s.list(i)
-			if s.place.parts[i].moving || leads[list[0]] <= mean*(1+leadTolerance) {
-				continue
-			}
-			best := 0
-			for j := 1; j < len(list); j++ {
-				if s.receives(list[j]) && leads[list[j]] < leads[list[best]] {
-					best = j
-				}
-			}
-			if r := rate(i); best > 0 && leads[list[best]]+r < leads[list[0]] {
-				leads[list[0]] -= r
-				leads[list[best]] += r
-				l := s.own(i)
-				l[0], l[best] = l[best], l[0]
-			}
+	c := s.cost(i, j)
+	if s.gain(from, b, c, burden{}) <= evenGain*c.uneven() {
+		return false
+	}
+	s.replace(i, j, b)
+	return true
+}
+
+// gain is by how much less uneven two brokers are when the one gives the other
+// something for something.
+func (s *spreader) gain(from, to int32, gives, gets burden) float64 {
+	a, b := s.carries[from], s.carries[to]
+	return a.uneven() + b.uneven() - a.plus(gives, -1).plus(gets, 1).uneven() - b.plus(gives, 1).plus(gets, -1).uneven()
+}
+
+// otherLeader gives the lead to the replica with which it is least uneven:
+// leadership costs nothing to move.
+func (s *spreader) otherLeader(i int) bool {
+	list := s.list(i)
+	best, most := 0, evenGain*s.lead[i].uneven()
+	for j := 1; j < len(list); j++ {
+		if !s.receives(list[j]) {
+			continue
+		}
+		if v := s.gain(list[0], list[j], s.lead[i], s.follow[i]); v > most {
+			best, most = j, v
 		}
 	}
+	if best == 0 {
+		return false
+	}
+	a, b := list[0], list[best]
+	s.carries[a] = s.carries[a].plus(s.lead[i], -1).plus(s.follow[i], 1)
+	s.carries[b] = s.carries[b].plus(s.lead[i], 1).plus(s.follow[i], -1)
+	l := s.own(i)
+	l[0], l[best] = b, a
+	return true
 }
 
 func (s *spreader) list(i int) []int32 {
@@ -196,12 +232,9 @@ func (s *spreader) list(i int) []int32 {
 }
 
 func (s *spreader) replace(i, j int, b int32) {
-	if b < 0 {
-		return
-	}
-	l := s.own(i)
-	s.score[l[j]] -= s.weight[i]
-	s.score[b] += s.weight[i]
+	l, c := s.own(i), s.cost(i, j)
+	s.carries[l[j]] = s.carries[l[j]].plus(c, -1)
+	s.carries[b] = s.carries[b].plus(c, 1)
 	l[j] = b
 }
 
@@ -216,7 +249,7 @@ func (s *spreader) own(i int) []int32 {
 func (s *spreader) wishes() []wish {
 	var out []wish
 	for i, l := range s.to {
-		if l != nil {
+		if l != nil && !slices.Equal(l, s.place.parts[i].replicas) {
 			out = append(out, wish{int32(i), l})
 		}
 	}

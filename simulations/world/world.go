@@ -73,6 +73,7 @@ func New(cfg Config) (*World, error) {
 	}
 	w.load.set(w.time.now)
 	w.flow()
+	w.consumers.before()
 	return w, nil
 }
 
@@ -93,7 +94,7 @@ func (w *World) assemble() {
 		faults: &w.faults, time: &w.time,
 	}
 	w.history = History{scrape: w.cfg.Scrape, place: &w.place, load: &w.load, faults: &w.faults, time: &w.time}
-	w.sizing = Sizing{place: &w.place, load: &w.load, consumers: &w.consumers}
+	w.sizing = Sizing{place: &w.place, load: &w.load, consumers: &w.consumers, time: &w.time}
 }
 
 // Step moves the world on by one tick.
