@@ -49,8 +49,9 @@ type Front struct {
 
 // FrontConfig says where and how the process shows itself.
 type FrontConfig struct {
-	Listen   string // address
-	OpenPage bool   // everybody may read the page who can reach it
+	Listen   string   // address
+	OpenPage bool     // everybody may read the page who can reach it
+	Hosts    []string // names under which an open page is served, beside those of Services
 	TLS      TLS
 	Version  string // of this program, for its metrics
 	// Standby is ready without a loop: another process leads.

@@ -98,9 +98,10 @@ func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) 
 	return election.Run(ctx, r.lead)
 }
 
-// Reviewer asks the API server for the rights of the page's readers.
-func Reviewer(clients *kube.Clients) web.Reviewer {
-	return clusterReviewer{kube.Reviewer{Client: clients.Reviews}, clients.Namespace}
+// Reviewer asks the API server for the rights of the page's readers; own takes
+// only tokens that were made for the page.
+func Reviewer(clients *kube.Clients, own bool) web.Reviewer {
+	return clusterReviewer{kube.Reviewer{Client: clients.Reviews, Own: own}, clients.Namespace}
 }
 
 // identity is this process's name in the Lease. The random part tells two

@@ -20,7 +20,7 @@ import (
 // page is what the page may show and do. Without somebody who can check rights
 // it is read-only.
 func (f *Front) page() web.Options {
-	opt := web.Options{Store: f.store, OpenReading: f.cfg.OpenPage, Log: f.logger}
+	opt := web.Options{Store: f.store, OpenReading: f.cfg.OpenPage, Hosts: f.cfg.Hosts, Log: f.logger}
 	if f.cfg.Reviewer != nil {
 		opt.Reviewer, opt.Operator = f.cfg.Reviewer, f.desk
 	}

@@ -6,6 +6,8 @@ package kube
 
 import (
 	"fmt"
+	"net/netip"
+	"net/url"
 
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
@@ -49,6 +51,9 @@ func Connect(kubeconfig string) (*Clients, error) {
 
 // NewClients makes the clients from a configuration.
 func NewClients(cfg *rest.Config, namespace string) (*Clients, error) {
+	if err := guardsCredentials(cfg); err != nil {
+		return nil, err
+	}
 	cfg = rest.CopyConfig(cfg)
 	cfg.UserAgent = "tidetable"
 	// A controller that asks a handful of objects a tick needs little; the
@@ -72,4 +77,17 @@ func NewClients(cfg *rest.Config, namespace string) (*Clients, error) {
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(k.Discovery()))
 	return &Clients{Config: cfg, Kube: k, Lease: lease, Reviews: reviews, Dynamic: d, Mapper: mapper, Namespace: namespace}, nil
+}
+
+// guardsCredentials refuses an API server to which our token would go in the clear.
+func guardsCredentials(cfg *rest.Config) error {
+	u, err := url.Parse(cfg.Host)
+	secret := cfg.BearerToken != "" || cfg.BearerTokenFile != "" || cfg.Password != "" || cfg.ExecProvider != nil || cfg.AuthProvider != nil
+	if err != nil || !secret || u.Scheme != "http" {
+		return nil //nolint:nilerr // what is no URL is explained by the client
+	}
+	if at, err := netip.ParseAddr(u.Hostname()); u.Hostname() == "localhost" || err == nil && at.IsLoopback() {
+		return nil
+	}
+	return fmt.Errorf("connecting to %s: a token would go over plain HTTP; use https", u.Redacted())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	authn "k8s.io/api/authentication/v1"
 	authz "k8s.io/api/authorization/v1"
@@ -24,18 +25,40 @@ type User struct {
 	Extra  map[string]authz.ExtraValue
 }
 
+// Audience is whom a token for the page alone is made for:
+//
+//	kubectl create token NAME --audience tidetable
+const Audience = "tidetable"
+
 // Reviewer asks the API server who a token is and what that person may do. The
 // token is never logged and never part of an error.
-type Reviewer struct{ Client kubernetes.Interface }
+type Reviewer struct {
+	Client kubernetes.Interface
+	// Own takes tokens for Audience alone, which are worth nothing at the API
+	// server. Else those for the API server are taken, too; never those for others.
+	Own bool
+}
 
 // WhoIs authenticates a bearer token by TokenReview.
 func (r Reviewer) WhoIs(ctx context.Context, token string) (User, error) {
+	u, err := r.review(ctx, token, []string{Audience})
+	if errors.Is(err, ErrUnauthenticated) && !r.Own {
+		return r.review(ctx, token, nil) // the API server's own audience
+	}
+	return u, err
+}
+
+func (r Reviewer) review(ctx context.Context, token string, audiences []string) (User, error) {
 	out, err := r.Client.AuthenticationV1().TokenReviews().Create(ctx,
-		&authn.TokenReview{Spec: authn.TokenReviewSpec{Token: token}}, metav1.CreateOptions{})
+		&authn.TokenReview{Spec: authn.TokenReviewSpec{Token: token, Audiences: audiences}}, metav1.CreateOptions{})
 	if err != nil {
 		return User{}, fmt.Errorf("reviewing a token: %w", err)
 	}
 	if !out.Status.Authenticated {
+		return User{}, ErrUnauthenticated
+	}
+	// A server that knows no audiences says yes to a token for whomever.
+	if audiences != nil && !slices.Contains(out.Status.Audiences, Audience) {
 		return User{}, ErrUnauthenticated
 	}
 	u := User{

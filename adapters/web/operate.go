@@ -2,14 +2,12 @@ package web
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/tidetable/tidetable/decision"
@@ -51,76 +49,18 @@ var ErrRefused = errors.New("refused")
 const (
 	maxOperationBody = 16 << 10
 	maxReason        = 500 // runes
-	userAge          = 30 * time.Second
-	maxKnown         = 1000
 )
-
-type knownUser struct {
-	user User
-	at   time.Time
-}
-
-var errInvalidToken = errors.New("the token is not valid")
-
-var errNoToken = errors.New("want a Kubernetes token in the Authorization header")
-
-// whoIs authenticates the request. Answers are kept for a short while, under
-// the hash of the token, so that a page that polls does not burden the API server.
-func (s *server) whoIs(r *http.Request) (User, error) {
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	token = strings.TrimSpace(token)
-	if !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > 16<<10 {
-		return User{}, errNoToken
-	}
-	key := sha256.Sum256([]byte(token))
-	now := time.Now()
-	s.mu.Lock()
-	k, ok := s.known[key]
-	s.mu.Unlock()
-	switch {
-	case ok && k.user.Name != "" && now.Sub(k.at) < userAge:
-		return k.user, nil
-	case ok && k.user.Name == "" && now.Sub(k.at) < invalidTokens:
-		return User{}, errInvalidToken
-	}
-	if !s.rights.admits(r) || !s.limiter.Allow() {
-		return User{}, errors.New("too many requests")
-	}
-	u, err := s.opt.Reviewer.WhoIs(r.Context(), token)
-	if err != nil || u.Name == "" {
-		s.opt.Log.Warn("authenticating a reader of the page", "error", err)
-		s.remember(key, knownUser{at: now})
-		return User{}, errInvalidToken
-	}
-	s.remember(key, knownUser{u, now})
-	return u, nil
-}
-
-// remember keeps who a token is; a user without a name is nobody.
-func (s *server) remember(key [sha256.Size]byte, u knownUser) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.known) >= maxKnown {
-		clear(s.known)
-	}
-	s.known[key] = u
-}
-
-// may asks for a right; a Reviewer that fails gives none.
-func (s *server) may(ctx context.Context, u User, verb, policy string) bool {
-	ok, err := s.rights.may(ctx, s.opt.Reviewer, u, verb, policy, time.Now())
-	if err != nil {
-		s.opt.Log.Warn("asking for the rights of a reader of the page", "user", u.Name, "verb", verb, "error", err)
-	}
-	return ok && err == nil
-}
 
 // signedIn authenticates the request, and answers it where that fails.
 func (s *server) signedIn(w http.ResponseWriter, r *http.Request) (User, bool) {
 	u, err := s.whoIs(r)
 	if err != nil {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="tidetable"`)
-		fail(w, http.StatusUnauthorized, err.Error())
+		status := http.StatusUnauthorized
+		if errors.Is(err, errTooMany) {
+			status = http.StatusTooManyRequests
+		}
+		fail(w, status, err.Error())
 	}
 	return u, err == nil
 }
@@ -173,8 +113,12 @@ func (s *server) me(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m.User = u.Name
+	policy := r.URL.Query().Get("policy")
+	if _, _, ok := s.opt.Store.latest(policy); !ok {
+		policy = "" // asking about names that nobody has heard of would be without end
+	}
 	for _, v := range verbs {
-		m.May[v] = s.may(r.Context(), u, v, r.URL.Query().Get("policy"))
+		m.May[v] = s.may(r.Context(), u, v, policy)
 	}
 	writeJSON(w, http.StatusOK, m)
 }

@@ -2,26 +2,32 @@ package web
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/time/rate"
 )
 
-// What the page asks the API server is bounded for each address and for each
-// right: whoever polls without rights, however often, costs it next to nothing.
+// What the page asks the API server is bounded for each address, each user and
+// each right: whoever polls without rights, however often, costs it next to nothing.
 const (
-	rightAge      = 10 * time.Second // how long an answer about a right is kept
-	maxRights     = 4096
-	addressRate   = 5 // unknown tokens a second from one address
-	addressBurst  = 20
-	maxAddresses  = 4096
-	invalidTokens = 10 * time.Second // how long a token that is nobody's is not asked about again
+	rightAge     = 10 * time.Second // how long an answer about a right is kept
+	reviewLimit  = 10 * time.Second // how long one question may take
+	maxRights    = 4096
+	addressRate  = 5 // unknown tokens a second from one address
+	addressBurst = 20
+	userRate     = 5 // questions a second about one user's rights
+	userBurst    = 20
+	maxLimiters  = 4096
 )
 
-type right struct{ user, uid, verb, policy string }
+type right struct{ user, uid, groups, verb, policy string }
 
 type answer struct {
 	may bool
@@ -29,38 +35,59 @@ type answer struct {
 }
 
 // rights remembers what the API server said of rights, and how much each
-// address has asked lately.
+// address and each user has asked lately.
 type rights struct {
-	mu        sync.Mutex
-	answers   map[right]answer
-	addresses map[string]*rate.Limiter
+	asking    singleflight.Group
+	addresses limiters
+	users     limiters
+
+	mu      sync.Mutex
+	answers map[right]answer
 }
 
 func newRights() *rights {
-	return &rights{answers: map[right]answer{}, addresses: map[string]*rate.Limiter{}}
+	return &rights{
+		answers: map[right]answer{}, addresses: limiters{each: addressRate, burst: addressBurst}, users: limiters{each: userRate, burst: userBurst},
+	}
 }
 
-// may asks for a right once in a while. A Reviewer that fails gives none, and is
-// asked again.
+// may asks for a right once in a while, and once for all who ask at the same
+// time. A Reviewer that fails gives none, and is asked again.
 func (k *rights) may(ctx context.Context, ask Reviewer, u User, verb, policy string, now time.Time) (bool, error) {
-	key := right{u.Name, u.UID, verb, policy}
-	k.mu.Lock()
-	a, known := k.answers[key]
-	k.mu.Unlock()
-	if known && now.Sub(a.at) < rightAge {
-		return a.may, nil
+	key := right{u.Name, u.UID, strings.Join(u.Groups, "\x00"), verb, policy}
+	if may, known := k.answered(key, now); known {
+		return may, nil
 	}
-	may, err := ask.May(ctx, u, verb, policy)
-	if err != nil {
-		return false, err
-	}
+	got, err, _ := k.asking.Do(fmt.Sprintf("%q", key), func() (any, error) {
+		if may, known := k.answered(key, now); known { // while we came here
+			return may, nil
+		}
+		if !k.users.allow(u.Name) {
+			return false, errTooMany
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), reviewLimit)
+		defer cancel()
+		may, err := ask.May(ctx, u, verb, policy)
+		if err != nil {
+			return false, err
+		}
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		if len(k.answers) >= maxRights {
+			clear(k.answers)
+		}
+		k.answers[key] = answer{may, now}
+		return may, nil
+	})
+	may, _ := got.(bool)
+	return may && err == nil, err
+}
+
+func (k *rights) answered(key right, now time.Time) (may, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.answers) >= maxRights {
-		clear(k.answers)
-	}
-	k.answers[key] = answer{may, now}
-	return may, nil
+	a, known := k.answers[key]
+	return a.may, known && now.Sub(a.at) < rightAge
 }
 
 // admits tells whether an address may still ask about a token that is not known.
@@ -69,15 +96,37 @@ func (k *rights) admits(r *http.Request) bool {
 	if err != nil {
 		host = r.RemoteAddr
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	l := k.addresses[host]
-	if l == nil {
-		if len(k.addresses) >= maxAddresses {
-			clear(k.addresses)
+	return k.addresses.allow(host)
+}
+
+// limiters are one limiter a name.
+type limiters struct {
+	each  rate.Limit
+	burst int
+
+	mu  sync.Mutex
+	all map[string]*rate.Limiter
+}
+
+func (l *limiters) allow(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.all[name]
+	if one == nil {
+		if l.all == nil || len(l.all) >= maxLimiters {
+			l.all = map[string]*rate.Limiter{}
 		}
-		l = rate.NewLimiter(addressRate, addressBurst)
-		k.addresses[host] = l
+		one = rate.NewLimiter(l.each, l.burst)
+		l.all[name] = one
 	}
-	return l.Allow()
+	return one.Allow()
+}
+
+// may asks for a right; a Reviewer that fails gives none.
+func (s *server) may(ctx context.Context, u User, verb, policy string) bool {
+	ok, err := s.rights.may(ctx, s.opt.Reviewer, u, verb, policy, time.Now())
+	if err != nil && !errors.Is(err, errTooMany) {
+		s.opt.Log.Warn("asking for the rights of a reader of the page", "user", u.Name, "verb", verb, "error", err)
+	}
+	return ok && err == nil
 }

@@ -20,8 +20,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/tidetable/tidetable/internal/report"
 )
 
@@ -60,18 +58,18 @@ type Options struct {
 	// OpenReading lets everybody read who can reach the page. Without it a
 	// reader needs a token with the right to get the policy.
 	OpenReading bool
-	Title       string // shown beside the name, such as "simulation"
-	Now         func() time.Time
-	Log         *slog.Logger
+	// Hosts are names under which an open page is served, besides addresses, those
+	// of Services and names without a dot: others could lead theirs to us.
+	Hosts []string
+	Title string // shown beside the name, such as "simulation"
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 type server struct {
-	opt     Options
-	limiter *rate.Limiter // of unknown tokens, from all addresses
-	rights  *rights
-
-	mu    sync.Mutex
-	known map[[sha256.Size]byte]knownUser // answers of the Reviewer, for a short while
+	opt    Options
+	rights *rights
+	ids    *identities
 }
 
 // Handler serves the page and its API.
@@ -85,7 +83,7 @@ func Handler(opt Options) http.Handler {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{opt: opt, limiter: rate.NewLimiter(20, 100), rights: newRights(), known: map[[sha256.Size]byte]knownUser{}}
+	s := &server{opt: opt, rights: newRights(), ids: newIdentities()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/now", s.reading(s.now))
 	mux.HandleFunc("GET /api/v1/decision", s.reading(s.decision))
@@ -98,7 +96,7 @@ func Handler(opt Options) http.Handler {
 	})
 	// The page uses no cookies, so that there is no authority to borrow. A
 	// proxy in front may add some: then a request of another site is refused.
-	return secured(http.NewCrossOriginProtection().Handler(mux))
+	return secured(s.guarded(http.NewCrossOriginProtection().Handler(mux)))
 }
 
 func secured(next http.Handler) http.Handler {

@@ -48,7 +48,7 @@ type call struct {
 }
 
 func do(h http.Handler, c call) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(c.method, c.path, strings.NewReader(c.body))
+	r := httptest.NewRequest(c.method, "https://tidetable"+c.path, strings.NewReader(c.body))
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}

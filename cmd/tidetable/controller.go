@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/adapters/kube"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/daemon"
 	"github.com/tidetable/tidetable/decision"
@@ -23,7 +24,8 @@ type controllerFlags struct {
 	policy, input, trace string
 	once                 bool
 	listen               string
-	openPage             bool
+	openPage, pageTokens bool
+	pageHosts            []string
 	secrets, files       string
 	logLevel             choice
 	kubernetes           kubernetesFlags
@@ -84,6 +86,13 @@ func newControllerCmd() *cobra.Command {
 	fl.BoolVar(&f.once, "once", false, "go round once, print the decision, and exit")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of /livez, /readyz, /metrics and the page")
 	fl.BoolVar(&f.openPage, "open-page", false, "let everybody read the page who can reach it")
+	fl.StringSliceVar(&f.pageHosts, "page-host", nil, "with --open-page: a `name` under which the page is served, besides addresses and names of Services")
+	fl.BoolVar(
+		&f.pageTokens,
+		"page-tokens-only",
+		false,
+		"let readers in with tokens made for the page alone (kubectl create token NAME --audience "+kube.Audience+"), not with those for the API server",
+	)
 	fl.StringVar(&f.secrets, "secrets", "/var/run/secrets/tidetable", "folder where secretKeyRefs are mounted, as NAME/KEY")
 	fl.StringVar(
 		&f.files,
@@ -213,7 +222,7 @@ func (f *controllerFlags) serveKubernetes(ctx context.Context, logger *slog.Logg
 		return err
 	}
 	shown := f.front()
-	shown.Standby, shown.Reviewer = true, daemon.Reviewer(clients) // not leading is being ready to
+	shown.Standby, shown.Reviewer = true, daemon.Reviewer(clients, f.pageTokens) // not leading is being ready to
 	front := daemon.NewFront(shown, logger)
 	return front.WhileServing(ctx, func(ctx context.Context) error { return k.Run(ctx, clients, f.builder(logger, front)) })
 }
@@ -231,5 +240,5 @@ func (f *controllerFlags) builder(logger *slog.Logger, front *daemon.Front) *dae
 }
 
 func (f *controllerFlags) front() daemon.FrontConfig {
-	return daemon.FrontConfig{Listen: f.listen, OpenPage: f.openPage, TLS: f.tls, Version: version}
+	return daemon.FrontConfig{Listen: f.listen, OpenPage: f.openPage, Hosts: f.pageHosts, TLS: f.tls, Version: version}
 }

@@ -225,10 +225,43 @@ func TestBadValuesAreRefused(t *testing.T) {
 		"a size without unit": {"journal": object{"size": "5"}},
 		"a shell in args":     {"extraArgs": []any{"; rm -rf /"}},
 		"text for a switch":   {"networkPolicy": object{"enabled": "yes"}},
+		"anybody may connect": {"networkPolicy": object{"from": []any{object{"namespaceSelector": object{}}}}},
+		"nobody is named":     {"networkPolicy": object{"from": []any{}}},
 	} {
 		if _, err := render(v); err == nil {
 			t.Errorf("%s was taken", name)
 		}
+	}
+}
+
+func TestTheNetworkPolicyNamesWhoMayConnect(t *testing.T) {
+	text, err := render(object{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	peers := 0
+	spec, _ := objects(t, text)["NetworkPolicy/tidetable"]["spec"].(object)
+	ingress, _ := spec["ingress"].([]any)
+	for _, rule := range ingress {
+		from, _ := rule.(object)["from"].([]any)
+		if len(from) == 0 {
+			t.Errorf("anybody may connect: %v", rule)
+		}
+		for _, peer := range from {
+			peers++
+			for kind, selector := range peer.(object) {
+				if s, _ := selector.(object); len(s) == 0 {
+					t.Errorf("%s selects everybody: %v", kind, peer)
+				}
+			}
+		}
+	}
+	if peers == 0 {
+		t.Errorf("nobody is named in %v", spec)
+	}
+	text, err = render(object{"networkPolicy": object{"from": []any{object{"podSelector": object{"matchLabels": object{"a": "b"}}}}}})
+	if err != nil || !strings.Contains(text, "a: b") || strings.Contains(text, "keda-operator") {
+		t.Errorf("whom the values name does not reach the policy: %v", err)
 	}
 }
 

@@ -54,6 +54,20 @@ type source struct {
 
 const header = "{{- /* Made by go run ./deploy/helm/gen from deploy/kustomize; edit that instead. */ -}}\n"
 
+// mayConnect is who may, where values do not say otherwise.
+const mayConnect = `        - namespaceSelector:
+            matchLabels: {kubernetes.io/metadata.name: monitoring}
+          podSelector:
+            matchExpressions:
+              - {key: app.kubernetes.io/name, operator: In, values: [alertmanager, prometheus]}
+        - namespaceSelector:
+            matchLabels: {kubernetes.io/metadata.name: keda}
+          podSelector:
+            matchLabels: {app.kubernetes.io/name: keda-operator}
+        - podSelector:
+            matchLabels: {tidetable.io/client: "true"}
+`
+
 var sources = []source{
 	{from: "base/serviceaccount.yaml", to: "templates/serviceaccount.yaml"},
 	{from: "base/deployment.yaml", to: "templates/deployment.yaml", replace: []replacement{
@@ -76,7 +90,9 @@ var sources = []source{
 		},
 	}},
 	{from: "base/service.yaml", to: "templates/service.yaml"},
-	{from: "base/networkpolicy.yaml", to: "templates/networkpolicy.yaml", when: ".Values.networkPolicy.enabled"},
+	{from: "base/networkpolicy.yaml", to: "templates/networkpolicy.yaml", when: ".Values.networkPolicy.enabled", replace: []replacement{
+		{mayConnect, "        {{- toYaml .Values.networkPolicy.from | nindent 8 }}\n"},
+	}},
 	{from: "base/claim.yaml", to: "templates/claim.yaml", replace: []replacement{
 		{
 			"    requests: {storage: 5Gi}\n",
