@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type Builder struct {
 	// he could else have sent to an address of his choice.
 	Confined bool
 	Files    string // the folder that the administrator lets policies name; "" is none
+	Journals string // the folder below which policies may keep their journals; "" is none
 	Logger   *slog.Logger
 	Front    *Front // nil: nothing is served
 
@@ -60,7 +62,7 @@ func (b *Builder) Build(ctx context.Context, p policy.Policy, known journal.Anch
 			c()
 		}
 	}
-	if err := b.allowed(p.Spec.Files()); err != nil {
+	if err := b.allowed(p.Spec); err != nil {
 		return controller.Config{}, nil, fmt.Errorf("policy %s: %w", p.Metadata.Name, err)
 	}
 	cfg := controller.Config{
@@ -126,19 +128,22 @@ func (b *Builder) prometheus(p policy.Prometheus) (*prometheus.Reader, error) {
 		return nil, fmt.Errorf("reading spec.prometheus.catalogue: %w", err)
 	}
 	cfg := prometheus.Config{
-		URL: p.URL, Catalogue: c, Headers: p.Headers, BearerTokenFile: p.BearerTokenFile,
+		URL: p.URL, Catalogue: c, Headers: p.Headers,
 		CAFile: p.TLS.CAFile, CertFile: p.TLS.CertFile, KeyFile: p.TLS.KeyFile, ServerName: p.TLS.ServerName,
 		Selector: p.Selector, Scrape: p.ScrapeInterval.D(),
 		Limits: prometheus.Limits{Timeout: p.Timeout.D()},
 	}
+	if cfg.BearerTokenFile, err = b.sent("spec.prometheus.bearerTokenFile", policy.Secret{File: p.BearerTokenFile}); err != nil {
+		return nil, err
+	}
 	if !p.BearerToken.IsZero() {
-		if cfg.BearerTokenFile, err = b.secret("spec.prometheus.bearerToken", p.BearerToken); err != nil {
+		if cfg.BearerTokenFile, err = b.sent("spec.prometheus.bearerToken", p.BearerToken); err != nil {
 			return nil, err
 		}
 	}
 	if a := p.BasicAuth; a != nil {
 		cfg.Username = a.Username
-		if cfg.PasswordFile, err = b.secret("spec.prometheus.basicAuth.password", a.Password); err != nil {
+		if cfg.PasswordFile, err = b.sent("spec.prometheus.basicAuth.password", a.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -153,26 +158,34 @@ func (b *Builder) kafkaConfig(k policy.Kafka) (kafka.Config, error) {
 		Mechanism: k.SASL.Mechanism, Username: k.SASL.Username,
 	}
 	var err error
-	if cfg.PasswordFile, err = b.secret("spec.kafka.sasl.password", k.SASL.Password); err != nil {
+	if cfg.PasswordFile, err = b.sent("spec.kafka.sasl.password", k.SASL.Password); err != nil {
 		return cfg, err
 	}
-	cfg.TokenFile, err = b.secret("spec.kafka.sasl.token", k.SASL.Token)
+	cfg.TokenFile, err = b.sent("spec.kafka.sasl.token", k.SASL.Token)
 	return cfg, err
 }
 
+const catalogueField = "spec.prometheus.catalogue"
+
 // allowed refuses files that a policy must not name, all at once.
-func (b *Builder) allowed(files []policy.NamedFile) error {
+func (b *Builder) allowed(s policy.Spec) error {
 	if !b.Confined {
 		return nil
 	}
 	var errs []error
-	for _, f := range files {
-		if !below(f.Path, b.Secrets) && !below(f.Path, b.Files) {
-			errs = append(
-				errs,
-				fmt.Errorf("%s: %s may not be read: use secretKeyRef, or a file below the folder that --files names", f.Field, f.Path),
-			)
+	for _, f := range s.Files() {
+		// A mistake in a catalogue is told with the line that holds it: no secret is one.
+		if below(f.Path, b.Files) || f.Field != catalogueField && below(f.Path, b.Secrets) {
+			continue
 		}
+		errs = append(
+			errs,
+			fmt.Errorf("%s: %s may not be read: use secretKeyRef, or a file below the folder that --files names", f.Field, f.Path),
+		)
+	}
+	if path := s.Journal.Path; path != "" && !(below(path, b.Journals) && journal.MayBegin(path)) {
+		errs = append(errs, fmt.Errorf("spec.journal.path: %s may not be written: name a file below the folder that --journals names (%s)",
+			path, b.Journals))
 	}
 	return errors.Join(errs...)
 }
@@ -192,6 +205,9 @@ func (b *Builder) secret(field string, s policy.Secret) (string, error) {
 	if s.SecretKeyRef == nil {
 		return s.File, nil
 	}
+	if !filepath.IsLocal(s.SecretKeyRef.Name) || !filepath.IsLocal(s.SecretKeyRef.Key) {
+		return "", fmt.Errorf("reading %s: its secretKeyRef is not the name of a Secret and of a key in it", field)
+	}
 	path := filepath.Join(b.Secrets, s.SecretKeyRef.Name, s.SecretKeyRef.Key)
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf(
@@ -202,6 +218,46 @@ func (b *Builder) secret(field string, s policy.Secret) (string, error) {
 		)
 	}
 	return path, nil
+}
+
+// sent is the file of a secret that goes to others, whose addresses the policy
+// names too. A private key goes nowhere: the journal's is mounted beside them.
+func (b *Builder) sent(field string, s policy.Secret) (string, error) {
+	path, err := b.secret(field, s)
+	if err != nil || path == "" || !b.Confined {
+		return path, err
+	}
+	text, err := os.ReadFile(path) // what the administrator has mounted
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", field, err)
+	}
+	if bytes.Contains(text, []byte("PRIVATE KEY-----")) {
+		return "", fmt.Errorf("reading %s: it is a private key, which is sent to nobody", field)
+	}
+	return path, nil
+}
+
+// alertmanagers are those of the policy, their secrets found.
+func (b *Builder) alertmanagers(of []policy.Alertmanager) ([]policy.Alertmanager, error) {
+	out := slices.Clone(of)
+	for i := range out {
+		at := fmt.Sprintf("spec.alerts.alertmanagers[%d].", i)
+		token, err := b.sent(at+"bearerTokenFile", policy.Secret{File: out[i].BearerTokenFile})
+		if err != nil {
+			return nil, err
+		}
+		out[i].BearerTokenFile = token
+		if a := out[i].BasicAuth; a != nil {
+			file, err := b.sent(at+"basicAuth.password", a.Password)
+			if err != nil {
+				return nil, err
+			}
+			found := *a
+			found.Password = policy.Secret{File: file}
+			out[i].BasicAuth = &found
+		}
+	}
+	return out, nil
 }
 
 // mover moves data, in the modes that may; it connects at once, to take over

@@ -113,6 +113,11 @@ func (f *Front) connect(ctx context.Context, b *Builder, cfg *controller.Config)
 			c()
 		}
 	}
+	found, err := b.alertmanagers(cfg.Policy.Spec.Alerts.Alertmanagers)
+	if err != nil {
+		return closeAll, err
+	}
+	cfg.Policy.Spec.Alerts.Alertmanagers = found
 	alerts := cfg.Policy.Spec.Alerts
 	registry := prometheus.WrapRegistererWith(prometheus.Labels{"policy": name}, f.registry)
 	if len(alerts.Alertmanagers) > 0 {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -320,6 +321,13 @@ func RotatedName(path string, first uint64) string {
 	ext := filepath.Ext(path)
 	return fmt.Sprintf("%s.%012d%s", strings.TrimSuffix(path, ext), first, ext)
 }
+
+// besideNames are what the writer itself puts beside a journal.
+var besideNames = regexp.MustCompile(`\.(anchor|tmp|new|gz|zst|\d{12}(\.[^.]*)?)$`)
+
+// MayBegin tells whether a path may be a journal's: not one that the writer of
+// another keeps beside its own, which would end in the middle of that one's chain.
+func MayBegin(path string) bool { return !besideNames.MatchString(path) }
 
 // rotate ends the file with an entry that names itself as rotated, and begins
 // the next with one that names the file before. The new file takes the

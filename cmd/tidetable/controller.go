@@ -27,6 +27,7 @@ type controllerFlags struct {
 	openPage, pageTokens bool
 	pageHosts            []string
 	secrets, files       string
+	journals             string
 	logLevel             choice
 	kubernetes           kubernetesFlags
 	tls                  daemon.TLS
@@ -100,6 +101,7 @@ func newControllerCmd() *cobra.Command {
 		"/etc/tidetable",
 		"with --kubernetes: the `folder` below which policies may name files (certificates, tokens, catalogues)",
 	)
+	fl.StringVar(&f.journals, "journals", "/var/lib/tidetable", "with --kubernetes: the `folder` below which policies may keep their journals")
 	fl.Var(&f.logLevel, "log-level", "least level of log lines: "+f.logLevel.list())
 	f.kubernetes.add(cmd)
 	addTLSFlags(cmd, &f.tls)
@@ -234,6 +236,7 @@ func (f *controllerFlags) builder(logger *slog.Logger, front *daemon.Front) *dae
 		Secrets:  f.secrets,
 		Confined: f.kubernetes.on,
 		Files:    f.files,
+		Journals: f.journals,
 		Logger:   logger,
 		Front:    front,
 	}

@@ -261,7 +261,7 @@ func (b *bed) run(t *testing.T) {
 	b.runs++
 	name := fmt.Sprintf("tidetable-%d", b.runs)
 	b.process = b.Tidetable(t, name, []string{"POD_NAME=" + name}, "controller", "--kubernetes", "--kubeconfig", b.account,
-		"--namespace", testbed.Namespace, "--max-mode", "Act", "--listen", "127.0.0.1:0", "--log-level", "debug")
+		"--namespace", testbed.Namespace, "--max-mode", "Act", "--journals", b.Dir, "--listen", "127.0.0.1:0", "--log-level", "debug")
 }
 
 // sizes is how many replicas are wanted, and ready.

@@ -38,7 +38,7 @@ func TestSixHundredThreadsDoNotCostTheLeaderItsLease(t *testing.T) {
 	account := filepath.Join(tb.Dir, "tidetable.kubeconfig")
 	must(testbed.WriteKubeconfig(account, config))
 	p := tb.Tidetable(t, "tidetable", []string{"POD_NAME=tidetable"}, "controller", "--kubernetes", "--kubeconfig", account,
-		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--listen", "127.0.0.1:0")
+		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--journals", tb.Dir, "--listen", "127.0.0.1:0")
 	page := "http://" + servedAt(ctx, t, p)
 	renewed := func() (holder string, at time.Time) {
 		l, err := k.Client.CoordinationV1().Leases(testbed.Namespace).Get(ctx, "tidetable", metav1.GetOptions{})

@@ -45,7 +45,7 @@ func TestThePageAsksTheAPIServerWhoMayReadAndHold(t *testing.T) {
 	account := filepath.Join(tb.Dir, "tidetable.kubeconfig")
 	must(testbed.WriteKubeconfig(account, config))
 	p := tb.Tidetable(t, "tidetable", []string{"POD_NAME=tidetable"}, "controller", "--kubernetes", "--kubeconfig", account,
-		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--listen", "127.0.0.1:0")
+		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--journals", tb.Dir, "--listen", "127.0.0.1:0")
 	page := "http://" + servedAt(ctx, t, p)
 
 	reader := person(ctx, t, k, "reader", "get")
