@@ -88,7 +88,11 @@ func (f *Front) adopt(ctx context.Context, policy string, j *journal.Journal) (f
 	refused := func(seq uint64, why string) {
 		f.logger.WarnContext(ctx, "an entry of the journal has no effect", "policy", policy, "entry", seq, "why", why)
 	}
+	now := time.Now()
 	err = j.Replay(ctx, func(e journal.Entry) error {
+		if e.Time.After(now) { // a clock that was wrong, or a hand: it lasts no longer for it
+			e.Time = now
+		}
 		switch e.Kind {
 		case journal.KindOperation:
 			var o journal.Operation

@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,5 +123,48 @@ func TestNotificationsReachTheirPolicy(t *testing.T) {
 	f.webhooks["orders"] = answers(202)
 	if a, b := post("/api/v1/alerts"), post("/api/v1/alerts/orders"); a != http.StatusNotFound || b != 202 {
 		t.Errorf("two policies: %d, %d", a, b)
+	}
+}
+
+// Somebody with the disk writes a hold until 2099 into a signed journal: its own
+// controller does not take it up, and says so. Into one without a key he can, and
+// it lasts as long as one of today.
+func TestAHoldThatWasForgedHasNoEffect(t *testing.T) {
+	_, key, _ := ed25519.GenerateKey(nil)
+	later := func() time.Time { return time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC) }
+	for name, c := range map[string]struct {
+		key   ed25519.PrivateKey
+		holds int
+	}{"signed": {key, 0}, "without a key": {nil, 1}} {
+		path := filepath.Join(t.TempDir(), "journal.jsonl")
+		for _, by := range []journal.Options{{NoSync: true, Key: c.key}, {NoSync: true, Now: later}} { // the second is the forger's
+			j, err := journal.Open(path, by)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if by.Now != nil {
+				err = j.RecordOperation(t.Context(), journal.Operation{Name: web.Hold, Subject: "claims", By: "eve", ForSeconds: 3600})
+			}
+			if err := errors.Join(err, j.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var log strings.Builder
+		f := NewFront(FrontConfig{}, slog.New(slog.NewTextHandler(&log, nil)))
+		j, err := journal.Open(path, journal.Options{NoSync: true, Key: c.key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer j.Close()
+		if _, err := f.adopt(t.Context(), "claims", j); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := f.desk.Policy("claims").Observations(t.Context(), time.Now())
+		if len(got) != c.holds || len(got) == 1 && time.Until(got[0].Until) > time.Hour {
+			t.Errorf("%s: holds %+v", name, got)
+		}
+		if told := strings.Contains(log.String(), "it has no signature"); told != (c.holds == 0) {
+			t.Errorf("%s: told %v: %s", name, told, log.String())
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/tidetable/tidetable/decision"
@@ -82,9 +83,9 @@ func (j *Journal) stillThere() error {
 
 // holdsKnown looks whether the journal holds the entry that is known elsewhere.
 // One that does not goes on, since decisions must be recorded; but it says so in
-// an entry of its own, and holds every scale-in until it is started anew.
-func (j *Journal) holdsKnown() error {
-	known := j.opt.Known
+// an entry of its own, and holds every scale-in until it is started anew. j.mu is
+// held, or nobody else knows the journal yet.
+func (j *Journal) holdsKnown(known Anchor) error {
 	if known.Seq == 0 {
 		return nil
 	}
@@ -104,6 +105,37 @@ func (j *Journal) holdsKnown() error {
 	}
 	_, err := j.write(KindRecovery, j.opt.Writer, Gap{Why: j.rewound})
 	return err
+}
+
+// headless says that rotated files are there without the file that went on from
+// them: a journal that begins anew beside its own past was taken away.
+func (j *Journal) headless(fresh bool) error {
+	lost := orphans(j.path, nil)
+	if fresh && len(lost) > 0 && j.rewound == "" {
+		j.rewound = fmt.Sprintf("the journal begins anew, and files of an earlier one are beside it: %s", strings.Join(lost, ", "))
+		_, err := j.write(KindRecovery, j.opt.Writer, Gap{Why: j.rewound})
+		return err
+	}
+	return nil
+}
+
+// confirm is holdsKnown while the journal is written. It returns up to which
+// entry whoever knows the other one has this journal: nothing of one that was cut
+// off or written anew.
+func (j *Journal) confirm(known Anchor) (has uint64, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.closed {
+		return known.Seq, nil
+	}
+	before := j.last.Seq
+	if err := j.holdsKnown(known); err != nil {
+		return 0, err
+	}
+	if j.last.Seq > before {
+		return 0, nil
+	}
+	return known.Seq, nil
 }
 
 // hashOf is the hash of an entry; "" when there is none of that number.

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -66,7 +67,7 @@ func (t *Topic) Run(ctx context.Context, j *Journal) error {
 // copyFrom sends what the topic does not have, then follows the journal. It
 // returns nil when the journal is closed and all of it is sent.
 func (t *Topic) copyFrom(ctx context.Context, j *Journal, progress func()) error {
-	sent, err := t.last(ctx)
+	sent, err := t.resume(ctx, j)
 	if err != nil {
 		return err
 	}
@@ -88,6 +89,46 @@ func (t *Topic) copyFrom(ctx context.Context, j *Journal, progress func()) error
 		case <-moved:
 		}
 	}
+}
+
+// resume says up to which entry the topic holds the journal. An entry of ours that
+// the topic knows and the journal does not is the proof that it was cut off: the
+// topic is where whoever has the disk is not.
+func (t *Topic) resume(ctx context.Context, j *Journal) (sent uint64, err error) {
+	line, err := t.last(ctx)
+	if err != nil || line == nil {
+		return 0, err
+	}
+	e, err := ParseEntry(line)
+	if err == nil {
+		if why := j.unsigned(line); why != "" {
+			err = errors.New(why)
+		}
+	}
+	if err != nil {
+		// Somebody else writes there, too. Readers drop what they have.
+		t.log.Warn("the topic's last entry is not this journal's; all of it is copied anew", "topic", t.name, "error", err)
+		return 0, nil
+	}
+	return j.confirm(Anchor{Seq: e.Seq, Hash: e.Hash})
+}
+
+// TopicHead reads the last entry of a journal's topic, which is an anchor that
+// whoever has the journal's disk cannot move. With a key it must be signed by it.
+func TopicHead(ctx context.Context, topic string, key ed25519.PublicKey, opts ...kgo.Opt) (Anchor, error) {
+	t, err := NewTopic(topic, slog.New(slog.DiscardHandler), opts...)
+	if err != nil {
+		return Anchor{}, err
+	}
+	defer t.Close()
+	line, err := t.last(ctx)
+	if err == nil && line == nil {
+		err = fmt.Errorf("topic %s is empty: no entry of it vouches for anything", topic)
+	}
+	if err != nil {
+		return Anchor{}, err
+	}
+	return anchorOfEntry(line, key)
 }
 
 // follow returns the head, a channel that is closed when it moves on, and
@@ -129,23 +170,23 @@ func (t *Topic) send(ctx context.Context, path string, from, to uint64) (sent ui
 	return sent, flush()
 }
 
-// last returns the sequence number of the last entry in the topic; 0 for none.
-func (t *Topic) last(ctx context.Context) (uint64, error) {
+// last returns the last entry in the topic as it was written; nil for none.
+func (t *Topic) last(ctx context.Context) ([]byte, error) {
 	adm := kadm.NewClient(t.client)
 	ends, err := adm.ListEndOffsets(ctx, t.name)
 	if err == nil {
 		err = ends.Error()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading the end of topic %s: %w", t.name, err)
+		return nil, fmt.Errorf("reading the end of topic %s: %w", t.name, err)
 	}
 	starts, err := adm.ListStartOffsets(ctx, t.name)
 	if err != nil {
-		return 0, fmt.Errorf("reading the start of topic %s: %w", t.name, err)
+		return nil, fmt.Errorf("reading the start of topic %s: %w", t.name, err)
 	}
 	end, ok := ends.Lookup(t.name, 0)
 	if start, _ := starts.Lookup(t.name, 0); !ok || end.Offset <= start.Offset {
-		return 0, nil
+		return nil, nil
 	}
 	t.client.AddConsumePartitions(map[string]map[int32]kgo.Offset{t.name: {0: kgo.NewOffset().At(end.Offset - 1)}})
 	defer t.client.RemoveConsumePartitions(map[string][]int32{t.name: {0}})
@@ -153,15 +194,11 @@ func (t *Topic) last(ctx context.Context) (uint64, error) {
 	defer cancel()
 	fetches := t.client.PollFetches(ctx)
 	if err := fetches.Err(); err != nil {
-		return 0, fmt.Errorf("reading the last entry of topic %s: %w", t.name, err)
+		return nil, fmt.Errorf("reading the last entry of topic %s: %w", t.name, err)
 	}
-	var seq uint64
+	var line []byte
 	for r := range fetches.RecordsAll() {
-		e, err := ParseEntry(r.Value)
-		if err != nil {
-			return 0, fmt.Errorf("reading the last entry of topic %s: %w", t.name, err)
-		}
-		seq = e.Seq
+		line = r.Value
 	}
-	return seq, nil
+	return line, nil
 }

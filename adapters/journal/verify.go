@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/tidetable/tidetable/internal/files"
 )
@@ -301,7 +302,11 @@ func (v *verifier) end(name string) {
 				v.torn.Line,
 			),
 		)
-	case len(v.anchors) == 0 && v.last.kind != KindRotated && !v.opt.AcceptOpenEnd:
+	case v.last.kind == KindRotated && headOf(name) != "" && !v.opt.AcceptOpenEnd:
+		if !v.goesOn(name, missing) {
+			return
+		}
+	case len(v.anchors) == 0 && !v.opt.AcceptOpenEnd:
 		v.fail(&Broken{File: name, Line: missing, Seq: v.last.seq + 1, Problem: Unanchored,
 			Detail: fmt.Sprintf(
 				"the chain holds, and nothing vouches for its end: there is no anchor, so that entries after %d may have been cut off; "+
@@ -309,6 +314,10 @@ func (v *verifier) end(name string) {
 				v.last.seq,
 			)})
 		return
+	}
+	if lost := orphans(name, v.report.Files); len(lost) > 0 {
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf(
+			"files of an earlier chain are beside it, and this one does not go on from them: %s", strings.Join(lost, ", ")))
 	}
 	if v.beside && len(v.anchors) == 1 {
 		v.report.Notes = append(
@@ -318,6 +327,24 @@ func (v *verifier) end(name string) {
 		)
 	}
 	v.report.OK = true
+}
+
+// goesOn says that a chain that ends in a rotation goes on in another file; one
+// that is not there was taken away, with all that it held.
+func (v *verifier) goesOn(name string, line int) bool {
+	head := headOf(name)
+	if _, err := os.Stat(head); head != "" && err == nil {
+		v.report.Notes = append(v.report.Notes, fmt.Sprintf("the chain goes on in %s, which was not looked at: verify that one", head))
+		return true
+	}
+	for _, a := range v.anchors {
+		if a.Seq == v.last.seq {
+			return true // it is known to end here
+		}
+	}
+	v.fail(&Broken{File: name, Line: line, Seq: v.last.seq + 1, Problem: Unanchored,
+		Detail: "the chain holds and goes on in another file, which is not there: entries after it are missing; --anchor none accepts this"})
+	return false
 }
 
 // chainOf lists the files of a journal, oldest first, by following the name

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -159,7 +160,11 @@ func (j *Journal) start() error {
 	if err != nil {
 		return err
 	}
-	if err := j.holdsKnown(); err != nil {
+	fresh := j.last.Seq == 0
+	if err := j.holdsKnown(j.opt.Known); err != nil {
+		return err
+	}
+	if err := j.headless(fresh); err != nil {
 		return err
 	}
 	if torn != nil {
@@ -385,6 +390,35 @@ func (j *Journal) swap(old string) error {
 		return err
 	}
 	return writeAnchor(j.path, j.last, e.Time, !j.opt.NoSync)
+}
+
+// rotatedName is a name that RotatedName gives, packed or not.
+var rotatedName = regexp.MustCompile(`^(.*)\.\d{12}(\.[^.]*)?(?:\.gz|\.zst)?$`)
+
+// headOf is the journal that a rotated file belongs to; "" for any other file.
+func headOf(path string) string {
+	m := rotatedName.FindStringSubmatch(path)
+	if m == nil {
+		return ""
+	}
+	return m[1] + m[2]
+}
+
+// orphans are the rotated files of a journal beside it that are not among known.
+func orphans(path string, known []string) []string {
+	ext := filepath.Ext(path)
+	all, err := filepath.Glob(globQuoted(strings.TrimSuffix(path, ext)) + ".*")
+	if err != nil {
+		return nil // the pattern is quoted
+	}
+	return slices.DeleteFunc(all, func(name string) bool {
+		return headOf(name) != path || slices.Contains(known, name)
+	})
+}
+
+// globQuoted keeps what a path holds from being a pattern.
+func globQuoted(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // sameFile tells whether a crash left the link of an unfinished rotation.

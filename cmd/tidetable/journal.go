@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tidetable/tidetable/adapters/journal"
+	"github.com/tidetable/tidetable/internal/files"
 )
 
 func newJournalCmd() *cobra.Command {
@@ -27,30 +31,35 @@ func newJournalCmd() *cobra.Command {
 }
 
 func newJournalVerifyCmd() *cobra.Command {
-	var anchors []string
-	var publicKey string
+	var f verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify FILE",
 		Short: "check that no entry was altered, removed, inserted, moved or cut off",
 		Long: "verify checks the chain of hashes through FILE and the rotated files before it,\n" +
 			"and names the first entry for which it does not hold (exit code 1).\n\n" +
 			"A chain cannot show by itself that its end was cut off. What vouches for the\n" +
-			"end is the anchor that the writer keeps in FILE.anchor, one given with --anchor\n" +
-			"(the controller exports it as a metric and in the policy's status). Whoever can\n" +
-			"write FILE can write FILE.anchor, too: in an audit give the one from elsewhere.\n" +
+			"end is the anchor that the writer keeps in FILE.anchor, or one from elsewhere.\n" +
+			"Whoever can write FILE can write FILE.anchor, too: in an audit give the one from\n" +
+			"elsewhere. --anchor takes SEQ:HASH (the controller exports it as a metric), or a\n" +
+			"file: the policy object with its status, an entry of the journal's topic, or a\n" +
+			"ConfigMap that holds one of them under \"anchor\". --anchor-topic reads the topic's\n" +
+			"last entry itself; with --public-key it must be signed.\n" +
 			"Without any the end is unproven and verify exits 3; --anchor none accepts it.",
 		Example: "  tidetable journal verify journal.jsonl\n" +
 			"  tidetable journal verify journal.jsonl --anchor 4711:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n" +
-			"  tidetable journal verify journal.jsonl --public-key journal.pub.pem --output json",
+			"  kubectl get kafkacapacitypolicy claims --output json | tidetable journal verify journal.jsonl --anchor -\n" +
+			"  tidetable journal verify journal.jsonl --public-key journal.pub.pem --anchor-topic tidetable-journal --bootstrap kafka:9092",
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().
-		StringArrayVar(&anchors, "anchor", nil, "an entry known from elsewhere, as SEQ:HASH; may be given again; "+
-			"\"none\" accepts a file whose end nothing vouches for")
-	cmd.Flags().StringVar(&publicKey, "public-key", "", "PEM file of an Ed25519 public key: every entry must be signed with it")
+	fl := cmd.Flags()
+	fl.StringArrayVar(&f.anchors, "anchor", nil, "an entry known from elsewhere: SEQ:HASH, or a file that holds one (- for stdin); "+
+		"may be given again; \"none\" accepts a file whose end nothing vouches for")
+	fl.StringVar(&f.topic, "anchor-topic", "", "the Kafka topic that the journal is copied to; its last entry is an anchor")
+	fl.StringVar(&f.publicKey, "public-key", "", "PEM file of an Ed25519 public key: every entry must be signed with it")
+	f.kafka = addKafkaFlags(cmd)
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		opt, err := verifyOptions(anchors, publicKey)
+		opt, err := f.options(cmd.Context(), cmd.InOrStdin())
 		if err != nil {
 			return err
 		}
@@ -77,27 +86,62 @@ func newJournalVerifyCmd() *cobra.Command {
 	return cmd
 }
 
-func verifyOptions(anchors []string, publicKey string) (journal.VerifyOptions, error) {
-	var opt journal.VerifyOptions
-	for _, s := range anchors {
+// verifyFlags say what vouches for a journal.
+type verifyFlags struct {
+	anchors          []string
+	topic, publicKey string
+	kafka            *kafkaFlags
+}
+
+func (f *verifyFlags) options(ctx context.Context, stdin io.Reader) (opt journal.VerifyOptions, err error) {
+	if f.publicKey != "" {
+		if opt.PublicKey, err = journal.LoadPublicKey(f.publicKey); err != nil {
+			return opt, err
+		}
+	}
+	for _, s := range f.anchors {
 		if s == "none" {
 			opt.AcceptOpenEnd = true
 			continue
 		}
 		a, err := journal.ParseAnchor(s)
 		if err != nil {
+			if a, err = readAnchorFile(s, stdin, opt.PublicKey, err); err != nil {
+				return opt, err
+			}
+		}
+		opt.Anchors = append(opt.Anchors, a)
+	}
+	if f.topic != "" {
+		connection, err := f.kafka.options()
+		if err != nil {
+			return opt, err
+		}
+		a, err := journal.TopicHead(ctx, f.topic, opt.PublicKey, connection...)
+		if err != nil {
 			return opt, err
 		}
 		opt.Anchors = append(opt.Anchors, a)
 	}
-	if publicKey != "" {
-		key, err := journal.LoadPublicKey(publicKey)
-		if err != nil {
-			return opt, err
-		}
-		opt.PublicKey = key
-	}
 	return opt, nil
+}
+
+// readAnchorFile reads the anchor in a file; what is none, and no SEQ:HASH, is
+// told as the latter's mistake.
+func readAnchorFile(path string, stdin io.Reader, key ed25519.PublicKey, notOne error) (journal.Anchor, error) {
+	in, err := files.Open(path, stdin, journal.MaxEntryBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return journal.Anchor{}, fmt.Errorf("%w; and there is no file of that name", notOne)
+	}
+	if err != nil {
+		return journal.Anchor{}, err
+	}
+	defer in.Close()
+	a, err := journal.ReadAnchor(in, key)
+	if err != nil {
+		return journal.Anchor{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return a, nil
 }
 
 func printVerified(w io.Writer, r journal.Report) {

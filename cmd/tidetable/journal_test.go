@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +43,8 @@ func TestJournalCommands(t *testing.T) {
 	altered := copyAs("altered.jsonl", bytes.Replace(whole, []byte("nothing"), []byte("notHing"), 1))
 	cut := copyAs("cut.jsonl", whole[:1+bytes.LastIndexByte(whole[:len(whole)-1], '\n')])
 
+	status := copyAs("policy.json", fmt.Appendf(nil, `{"status":{"journal":{"sequence":%d,"hash":%q}}}`, head.Seq, head.Hash))
+
 	for _, c := range []struct {
 		name           string
 		args           []string
@@ -56,6 +59,9 @@ func TestJournalCommands(t *testing.T) {
 		{"cut", []string{"verify", cut}, exitUnproven, "", "entry 4 (line 4) is unanchored"},
 		{"cut, accepted", []string{"verify", cut, "--anchor", "none"}, exitDone, "3 entries", ""},
 		{"another anchor", []string{"verify", path, "--anchor", "9" + head.String()[1:]}, exitFound, "", "entry 5 (line 5) is truncated"},
+		{"whole, the policy's status", []string{"verify", path, "--anchor", status}, exitDone, "the chain holds", ""},
+		{"cut, the policy's status", []string{"verify", cut, "--anchor", status}, exitDone, "the chain holds", ""},
+		{"a topic and no broker", []string{"verify", path, "--anchor-topic", "audit"}, exitBadInput, "", "--bootstrap: is missing"},
 		{"bad anchor", []string{"verify", path, "--anchor", "9"}, exitBadInput, "", "want SEQ:HASH"},
 		{"no such file", []string{"verify", filepath.Join(dir, "none")}, exitBadInput, "", "does not exist"},
 		{"no file", []string{"verify"}, exitBadInput, "", "accepts 1 arg"},
