@@ -36,6 +36,15 @@ func DataToFill(stored cluster.Bytes, from, to int) cluster.Bytes {
 	return stored / cluster.Bytes(to)
 }
 
+// DataMoved is what a change of size moves where data lie evenly: brokers that join
+// are filled to an even share, and brokers that leave are emptied.
+func DataMoved(stored cluster.Bytes, from, to int) cluster.Bytes {
+	if from <= 0 || to <= 0 || stored <= 0 {
+		return 0
+	}
+	return stored * cluster.Bytes(max(from, to)-min(from, to)) / cluster.Bytes(max(from, to))
+}
+
 // CrossZoneBytes is the traffic that crosses zones.
 type CrossZoneBytes struct {
 	Produce   cluster.BytesPerSecond `json:"produceBytesPerSecond"`
@@ -64,6 +73,15 @@ func CrossZone(d Demand, zones int, followerFetch bool) CrossZoneBytes {
 // Prices is what things cost, in one currency.
 type Prices struct {
 	BrokerHour, ReplicaHour, GigabyteMonth, CrossZoneGigabyte float64
+}
+
+// Moved is the price of moving so much in a cluster of so many zones. A replica is
+// copied from its leader, which is in another zone (Z−1)/Z of the time.
+func (p Prices) Moved(b cluster.Bytes, zones int) float64 {
+	if zones < 2 {
+		return 0
+	}
+	return float64(b) / gigabyte * p.CrossZoneGigabyte * float64(zones-1) / float64(zones)
 }
 
 // HoursPerMonth is the mean month: 365.25 · 24 / 12.

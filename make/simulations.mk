@@ -10,6 +10,10 @@ docs-simulations: build ## the table in docs/simulation-results.md: policies on 
 	@awk '/<!-- replay:begin -->/{print; while ((getline l < ".replay.md") > 0) print l; skip=1} /<!-- replay:end -->/{skip=0} !skip && !/<!-- replay:begin -->/{print}' docs/simulation-results.md > .simulations.md
 	@mv .simulations.md docs/simulation-results.md && rm -f .replay.md
 
+.PHONY: soak-oracle
+soak-oracle: ## no policy costs less than the oracle without a violation, in 1,000 random worlds
+	TIDETABLE_ORACLE_WORLDS=1000 go test ./simulations -run NoPolicyCostsLessThanTheOracle -count 1 -v -timeout 1h
+
 docs-report: build ## the pictures of simulate's report in docs/img, from the demo
 	mkdir -p docs/img .cache
 	$(BIN) demo --report $(CURDIR)/.cache/demo.html > /dev/null

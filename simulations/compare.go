@@ -112,6 +112,12 @@ func compareRun(ctx context.Context, p *scenario.Experiment, run int, o Options)
 	g.SetLimit(workers(o))
 	for i := range runs {
 		g.Go(func() error {
+			if i < len(p.Policies) && p.Policies[i] == policies.OracleName {
+				r, err := oracle(ctx, c, p, o)
+				r.Run = run
+				runs[i] = r
+				return err
+			}
 			pol, err := build(p, i, o)
 			if err != nil {
 				return err
@@ -160,8 +166,6 @@ func build(p *scenario.Experiment, i int, o Options) (policies.Policy, error) {
 		return policies.NewKEDACron(opts), nil
 	case policies.ReactiveName:
 		return policies.NewReactive(opts), nil
-	case policies.OracleName:
-		return policies.NewOracle(opts), nil
 	case policies.TidetableName:
 		return newTidetable(p, name, p.TidetablePolicy(), o)
 	default:

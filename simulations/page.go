@@ -25,8 +25,8 @@ func (r Result) Page() report.Page {
 			"Broker hours and replica hours count pods from the moment they are asked for. An SLO violation minute is one in which " +
 				"a group's lag is over its bound, the worst broker's produce p99 is over the objective, or a partition cannot be written. " +
 				"An overload minute is one in which some broker is asked for more than it can carry.",
-			"The oracle has what the demand to come needs ready just in time, with the same start times and the same throttle. " +
-				"It knows the demand, not the faults: a broker that fails takes it by surprise too.",
+			"The oracle is the least that anybody could pay who knew the demand and keeps the promise in every minute; nobody can reach it. " +
+				"It has no faults, no lag and no latency to show.",
 		},
 	}
 	if len(r.Runs) == 0 {

@@ -35,6 +35,8 @@ type Run struct {
 	Series    Series
 	Actions   []world.ActionAt
 	Decisions []decision.Decision // tidetable's own, thinned
+
+	stored float64 // byte-seconds on disks
 }
 
 // Decider is a policy that writes down why: the production loop is one.
@@ -84,7 +86,7 @@ func simulate(ctx context.Context, c world.Config, p policies.Policy, o runOptio
 	if o.progress != nil {
 		o.progress(ticks - (max(ticks-1, 0)/progressEvery)*progressEvery)
 	}
-	r.Measures = measure(w, o.price)
+	r.Measures, r.stored = measure(w, o.price), w.Totals.DiskByteSeconds
 	r.Series, r.Actions = keep.series, w.Actions()
 	if d, ok := p.(Decider); ok {
 		r.Decisions = d.Decisions()

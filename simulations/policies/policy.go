@@ -22,6 +22,8 @@ const (
 	ReactiveName  = "reactive"
 	TidetableName = "tidetable"
 	OracleName    = "oracle"
+	// JustInTimeName is for replays only: it has nothing for brokers.
+	JustInTimeName = "just-in-time"
 )
 
 // Policy sizes a world. Tick is called once a tick, and never while the

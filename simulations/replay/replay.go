@@ -18,6 +18,7 @@ import (
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/policy"
+	"github.com/tidetable/tidetable/simulations/optimum"
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/workload"
 	"github.com/tidetable/tidetable/simulations/world"
@@ -68,7 +69,7 @@ const (
 
 // Policies of a replay, in the order of its table.
 var Policies = []string{policies.ReactiveName, policies.KEDAName, policies.KEDARateName, policies.KEDACronName, policies.HPAName,
-	policies.TidetableName, policies.OracleName}
+	policies.TidetableName, policies.JustInTimeName, policies.OracleName}
 
 // Run replays one trace under every policy.
 func Run(ctx context.Context, name string, trace metrics.Series, s Settings) ([]Outcome, error) {
@@ -156,6 +157,9 @@ func replay(ctx context.Context, c world.Config, name string, start, end time.Ti
 	if err != nil {
 		return Outcome{}, err
 	}
+	if name == policies.OracleName {
+		return oracle(w, start, end), nil
+	}
 	tick, err := ticker(name, w, end, s)
 	if err != nil {
 		return Outcome{}, err
@@ -188,6 +192,15 @@ func replay(ctx context.Context, c world.Config, name string, start, end time.Ti
 	return o, nil
 }
 
+// oracle is the least that keeps the promise; it is computed, not run.
+func oracle(w *world.World, start, end time.Time) Outcome {
+	o := Outcome{Policy: policies.OracleName, Days: end.Sub(start).Hours() / 24}
+	for _, n := range optimum.ReplicasOf(w, 0, end).Course() {
+		o.ReplicaHours += n * w.TickLength().Hours()
+	}
+	return o
+}
+
 func ticker(name string, w *world.World, end time.Time, s Settings) (func(context.Context) error, error) {
 	o := policies.Options{TargetUtilisation: s.Target, End: end}
 	var p policies.Policy
@@ -203,8 +216,8 @@ func ticker(name string, w *world.World, end time.Time, s Settings) (func(contex
 	case policies.HPAName:
 		o.TargetCPU = s.Target
 		p = policies.NewHPA(o)
-	case policies.OracleName:
-		p = policies.NewOracle(o)
+	case policies.JustInTimeName:
+		p = policies.NewJustInTime(o)
 	default:
 		return loop(w, s)
 	}

@@ -57,13 +57,16 @@ func TestForecastBeatsReactionWhenReplicasStartSlowly(t *testing.T) {
 	}
 }
 
-func TestOracleKeepsItsPromiseWithTheFewestReplicas(t *testing.T) {
+func TestNobodyKeepsThePromiseWithFewerReplicasThanTheOracle(t *testing.T) {
 	by := outcomes(t, wave(5), settings(10*time.Minute))
-	if o := by["oracle"]; o.ViolationsPerDay > 1 {
-		t.Errorf("the oracle violates for %.1f minutes a day", o.ViolationsPerDay)
+	for _, name := range Policies {
+		o := by[name]
+		if o.ViolationsPerDay <= by["oracle"].ViolationsPerDay && o.OverOracle < 1 {
+			t.Errorf("%s uses %.3f times the oracle's replica-hours, which cannot be", name, o.OverOracle)
+		}
 	}
-	if o := by["tidetable"]; o.OverOracle < 1 {
-		t.Errorf("tidetable uses %.2f times the oracle's replica-hours, which cannot be", o.OverOracle)
+	if o := by["just-in-time"]; o.ViolationsPerDay > 1 || o.OverOracle > 1.15 {
+		t.Errorf("with foresight %.1f violation minutes a day at %.2f times the least", o.ViolationsPerDay, o.OverOracle)
 	}
 }
 
@@ -104,7 +107,9 @@ func TestRealTraceIsReplayed(t *testing.T) {
 	set := settings(10 * time.Minute)
 	set.From = 0.8
 	by := outcomes(t, s, set)
-	if o := by["tidetable"]; o.ViolationsPerDay > 5 || o.OverOracle > 1.3 {
-		t.Errorf("%.1f violation minutes a day at %.2f times the oracle's replica-hours", o.ViolationsPerDay, o.OverOracle)
+	// Just in time is whole replicas with foresight; the oracle is a bound that nobody reaches.
+	o, ready := by["tidetable"], by["just-in-time"]
+	if over := o.ReplicaHours / ready.ReplicaHours; o.ViolationsPerDay > 5 || over > 1.3 {
+		t.Errorf("%.1f violation minutes a day at %.2f times the replica-hours of who has them ready just in time", o.ViolationsPerDay, over)
 	}
 }

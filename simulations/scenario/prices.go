@@ -101,6 +101,14 @@ func (p *Experiment) Cost(brokerHours, replicaHours, diskByteSeconds, crossZoneB
 		diskByteSeconds/1e9/month*p.prices.GigabyteMonth + crossZoneBytes/1e9*p.prices.CrossZoneGigabyte
 }
 
+// MovePrices are what sizes and the moves between them cost.
+func (p *Experiment) MovePrices() capacity.Prices {
+	return capacity.Prices{
+		BrokerHour: p.brokerHour(), ReplicaHour: p.prices.ReplicaHour, GigabyteMonth: p.prices.GigabyteMonth,
+		CrossZoneGigabyte: p.prices.CrossZoneGigabyte,
+	}
+}
+
 // Currency is what Cost is in.
 func (p *Experiment) Currency() string {
 	if p.prices.Currency == "" {

@@ -97,4 +97,6 @@ const (
 	leastRate  = 1e-9
 	// rounding is the part of a broker that is not worth one more.
 	rounding = 1e-9
+	// leastRounding is the same for a lower bound, which errs on the low side.
+	leastRounding = 1e-6
 )

@@ -43,13 +43,15 @@ type Minute struct {
 	Overload    bool
 	Violation   bool
 	Offline     int
+	Full        bool // some broker's disk is full
 }
 
 // account adds the tick to the totals.
 func (w *World) account() {
 	t, dt := &w.Totals, w.time.dt
 	t.BrokerSeconds += float64(len(w.place.brokers)) * dt
-	violation := w.seen.Offline > 0
+	w.seen.Full = w.place.full()
+	violation := w.seen.Offline > 0 || w.seen.Full
 	if slo := w.cfg.SLO.ProduceP99.Seconds(); slo > 0 && w.seen.P99 > slo {
 		violation = true
 	}

@@ -319,3 +319,15 @@ func (s *placement) diskUsed(b *broker) float64 {
 	}
 	return max(sum, 0)
 }
+
+// full tells whether some broker's disk is: Kafka takes a log directory that
+// cannot be written offline.
+func (s *placement) full() bool {
+	for i := range s.brokers {
+		b := &s.brokers[i]
+		if d := float64(b.shape.DiskBytes); d > 0 && b.state == cluster.BrokerAlive && s.diskUsed(b) > d {
+			return true
+		}
+	}
+	return false
+}

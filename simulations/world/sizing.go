@@ -156,3 +156,53 @@ func (s *Sizing) Stored(t time.Time) float64 {
 	}
 	return sum
 }
+
+// Least is the fewest brokers of a shape on which a demand keeps the promise to
+// producers when it is spread perfectly, disks may be full, and nothing is moved:
+// no placement does with fewer. What every zone holds a whole copy of must fit in
+// the zone with fewest.
+func (s *Sizing) Least(d Footprint, shape cluster.Capacity, slo SLO) int {
+	need, u := float64(s.MinBrokers()), bearable(slo.ProduceP99.Seconds())
+	zones := s.wholeCopies()
+	consider := func(load, limit float64, round int) {
+		if limit > 0 {
+			need = math.Max(need, float64(round)*math.Ceil(load/(limit*float64(round))-leastRounding))
+		}
+	}
+	consider(d.CPU, u*float64(shape.CPUCores), 1)
+	consider(d.Out, u*float64(shape.NetworkOutBytesPerSecond), 1)
+	consider(d.In, u*float64(shape.NetworkInBytesPerSecond), zones)
+	consider(d.DiskWrite, u*float64(shape.DiskBytesPerSecond), zones)
+	consider(d.Disk, float64(shape.DiskBytes), zones)
+	return int(need)
+}
+
+// bearable is the utilisation at which requests wait for as long as they may: the
+// inverse of waiting. Without a promise there is no bound.
+func bearable(p99 float64) float64 {
+	most := ln100 * serviceTime.Seconds() / (1 - nearlyFull)
+	switch {
+	case p99 <= 0:
+		return math.Inf(1)
+	case p99 <= most:
+		return math.Max(0, 1-ln100*serviceTime.Seconds()/p99)
+	}
+	return nearlyFull + (p99/most-1)*(1-nearlyFull)
+}
+
+// wholeCopies is the number of zones where each of them holds as many replicas of
+// every partition as the others, and brokers take zones in turn; else one.
+func (s *Sizing) wholeCopies() int {
+	zones := len(s.place.zoneNos)
+	for i := range s.place.topics {
+		if s.place.topics[i].spec.ReplicationFactor%zones != 0 {
+			return 1
+		}
+	}
+	for i := range s.place.brokers {
+		if s.place.brokers[i].zoneNo != i%zones {
+			return 1
+		}
+	}
+	return zones
+}
