@@ -22,3 +22,17 @@ docs-report: build ## the pictures of simulate's report in docs/img, from the de
 bench-simulations: build ## the simulator's speed: a year of 50 brokers, 1,000 four-week runs
 	/usr/bin/time -v $(BIN) simulate simulations/testdata/year.yaml
 	/usr/bin/time -v $(BIN) simulate simulations/testdata/four-weeks.yaml
+
+# What constants are chosen on, and what docs/economics.md reports: never the same.
+CHOSEN_ON = $(addprefix $(TRACES)/,$(addsuffix .csv,crane_0 crane_4 crane_8 crane_10 dsp_wiki_de bike_sharing nab_twitter_volume_aapl))
+REPORTED = $(filter-out $(CHOSEN_ON),$(REPLAYED))
+
+.PHONY: docs-economics economics
+docs-economics: build ## the table in docs/economics.md: what brokers cost under every policy, on traces that no constant was chosen on (about 40 CPU minutes)
+	$(BIN) simulate economics --retention 6h,24h,72h --cross-zone 0.01,0.02 --output markdown --per-trace $(REPORTED) > .economics.new
+	@awk '/<!-- economics:begin -->/{print; while ((getline l < ".economics.new") > 0) print l; skip=1} /<!-- economics:end -->/{skip=0} !skip && !/<!-- economics:begin -->/{print}' docs/economics.md > .economics.md
+	@mv .economics.md docs/economics.md && rm -f .economics.new
+
+economics: build ## the same for a few of the traces that constants are chosen on; minutes (TRACE=name and RETENTION=24h for an inner loop)
+	$(BIN) simulate economics --retention $(or $(RETENTION),24h) --policies static,tidetable --per-trace \
+	  $(if $(TRACE),$(TRACES)/$(TRACE).csv,$(addprefix $(TRACES)/,$(addsuffix .csv,crane_8 dsp_wiki_de bike_sharing crane_4)))

@@ -13,6 +13,7 @@ import (
 	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/simulations/policies"
 	"github.com/tidetable/tidetable/simulations/scenario"
+	"github.com/tidetable/tidetable/simulations/world"
 )
 
 // Options of a comparison.
@@ -181,4 +182,17 @@ func policyOptions(p *scenario.Experiment) policies.Options {
 		o.MinBrokers, o.MaxBrokers = d.Spec.Brokers.Min, d.Spec.Brokers.Max
 	}
 	return o
+}
+
+// StaticBrokers is how many brokers static has of a scenario.
+func StaticBrokers(p *scenario.Experiment) (int, error) {
+	c, err := p.World(0)
+	if err != nil {
+		return 0, err
+	}
+	w, err := world.New(c)
+	if err != nil {
+		return 0, err
+	}
+	return policies.NewStatic(policyOptions(p)).Size(w), nil
 }

@@ -34,8 +34,7 @@ func oracle(ctx context.Context, c world.Config, p *scenario.Experiment, o Optio
 	if err != nil {
 		return Run{}, err
 	}
-	o2 := policyOptions(p).WithDefaults()
-	f := foreseen{w: w, c: c, end: p.EndTime(), min: o2.MinBrokers, max: o2.MaxBrokers, prices: p.MovePrices()}
+	f := foresee(w, c, p)
 	brokers, replicas := f.brokers(), f.replicas()
 	// What is written and stored is the same for all who accept it all.
 	r, err := simulate(ctx, roomy(c), idler{}, runOptions{end: p.EndTime(), points: o.Points, progress: o.Progress})
@@ -44,7 +43,7 @@ func oracle(ctx context.Context, c world.Config, p *scenario.Experiment, o Optio
 	}
 	out := Run{Policy: policies.OracleName, Series: f.series(r.Series, brokers, replicas)}
 	m := &out.Measures
-	m.BrokerHours, m.BytesMoved, m.ScaleActions = brokers.BrokerHours, f.moved(brokers), f.changes(brokers)
+	*m = f.measured(brokers)
 	for _, group := range replicas {
 		for _, n := range group {
 			m.ReplicaHours += n * w.TickLength().Hours()
@@ -79,6 +78,28 @@ func roomy(c world.Config) world.Config {
 	return c
 }
 
+// Optimum is what whoever knew the demand would have paid for brokers who are used
+// no more than the policies that are compared aim at: the same dynamic programming
+// as the oracle's, with an even share of the data moved at every change, and
+// brokers paid while they are filled and emptied. It is what a plan could reach.
+func Optimum(p *scenario.Experiment) (Measures, error) {
+	c, err := p.World(0)
+	if err != nil {
+		return Measures{}, err
+	}
+	w, err := world.New(c)
+	if err != nil {
+		return Measures{}, err
+	}
+	o := policyOptions(p).WithDefaults()
+	f := foresee(w, c, p)
+	f.use, f.fill, f.share, f.fills = o.TargetUtilisation, o.DiskFill, 1, true
+	course := f.brokers()
+	m := f.measured(course)
+	m.Cost = p.Cost(m.BrokerHours, 0, 0, 0) + course.Moves
+	return m, nil
+}
+
 // foreseen is a world whose demand is known to its end.
 type foreseen struct {
 	w        *world.World
@@ -86,8 +107,47 @@ type foreseen struct {
 	end      time.Time
 	min, max int
 	prices   capacity.Prices
+	use      float64 // of brokers, at most
+	fill     float64 // of disks, at most
+	share    float64 // of an even share that is moved
+	fills    bool    // brokers are paid while they are filled and emptied
 	step     time.Duration
 	stored   []float64 // by step: the least that is stored around it, in bytes
+}
+
+func foresee(w *world.World, c world.Config, p *scenario.Experiment) *foreseen {
+	o := policyOptions(p).WithDefaults()
+	return &foreseen{
+		w: w, c: c, end: p.EndTime(), min: o.MinBrokers, max: o.MaxBrokers, prices: p.MovePrices(),
+		use: c.SLO.Bearable(), fill: 1, share: leastMoved,
+	}
+}
+
+// measured is what a course comes to.
+func (f *foreseen) measured(c optimum.Course) Measures {
+	m := Measures{BrokerHours: c.BrokerHours}
+	f.each(c, func(k, from, to int) {
+		moved, idle := f.bytes(k, from, to), f.idle(k, from, to)
+		m.ScaleActions++
+		m.BytesMoved += float64(moved)
+		m.BrokerHours += idle
+	})
+	m.CrossZoneBytes = m.BytesMoved * float64(f.zones()-1) / float64(f.zones())
+	return m
+}
+
+// idle is the broker-hours that a change takes until those that join carry their
+// share, or those that leave are empty: each at the throttle, all side by side.
+func (f *foreseen) idle(k, from, to int) float64 {
+	if !f.fills || f.c.Throttle <= 0 {
+		return 0
+	}
+	each := float64(f.bytes(k, from, to)) / float64(max(from, to)-min(from, to))
+	t := time.Duration(each / float64(f.c.Throttle) * float64(time.Second))
+	if to > from {
+		t += f.c.Times.PodStart + f.c.Times.BrokerJoin
+	}
+	return t.Hours() * float64(max(from, to)-min(from, to))
 }
 
 // brokers is the cheapest course of brokers.
@@ -98,7 +158,7 @@ func (f *foreseen) brokers() optimum.Course {
 	need = f.coarse(need)
 	f.store(len(need))
 	b := optimum.Brokers{Hours: f.step.Hours(), Need: need, Now: now, BrokerHour: f.prices.BrokerHour, Move: func(k, from, to int) float64 {
-		return f.prices.Moved(f.bytes(k, from, to), f.zones())
+		return f.prices.Moved(f.bytes(k, from, to), f.zones()) + f.idle(k, from, to)*f.prices.BrokerHour
 	}}
 	return b.Least()
 }
@@ -118,7 +178,7 @@ func (f *foreseen) needs() []int {
 			disk = min(sizing.Stored(at), sizing.Stored(at.Add(storedEvery*f.w.TickLength())))
 		}
 		d.Disk = disk
-		need[k] = min(max(sizing.Least(d, shape, f.c.SLO), floor), max(f.max, floor))
+		need[k] = min(max(sizing.Least(d, shape, f.use, f.fill), floor), max(f.max, floor))
 		if at.Before(f.c.Start.Add(start)) {
 			need[k] = min(need[k], now) // nobody can have more yet
 		}
@@ -226,6 +286,10 @@ func (f *foreseen) store(steps int) {
 		span = min(int((filling+f.c.Times.PodStart+f.c.Times.BrokerJoin)/f.step)+1, steps)
 	}
 	f.stored = make([]float64, steps)
+	if f.fills {
+		f.stored = stored
+		return
+	}
 	for k := range stored {
 		f.stored[k] = stored[k]
 		for _, v := range stored[max(0, k-span):min(steps, k+span)] {
@@ -237,7 +301,7 @@ func (f *foreseen) store(steps int) {
 // bytes is the least that a change of size moves, as far as that is done by the
 // end of the run.
 func (f *foreseen) bytes(k, from, to int) cluster.Bytes {
-	moved := leastMoved * capacity.DataMoved(cluster.Bytes(f.stored[k]), from, to)
+	moved := cluster.Bytes(f.share) * capacity.DataMoved(cluster.Bytes(f.stored[k]), from, to)
 	if to > from && f.c.Throttle > 0 {
 		left := f.end.Sub(f.c.Start.Add(time.Duration(k)*f.step)) - f.c.Times.PodStart - f.c.Times.BrokerJoin
 		moved = min(moved, cluster.Bytes(max(0, left.Seconds())*float64(f.c.Throttle)*float64(to-from)))
@@ -251,16 +315,6 @@ func (f *foreseen) zones() int {
 		zones[b.Zone] = true
 	}
 	return len(zones)
-}
-
-func (f *foreseen) moved(c optimum.Course) (bytes float64) {
-	f.each(c, func(k, from, to int) { bytes += float64(f.bytes(k, from, to)) })
-	return bytes
-}
-
-func (f *foreseen) changes(c optimum.Course) (n int) {
-	f.each(c, func(int, int, int) { n++ })
-	return n
 }
 
 func (f *foreseen) each(c optimum.Course, change func(k, from, to int)) {

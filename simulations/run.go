@@ -22,6 +22,7 @@ type Measures struct {
 	OverloadMinutes     float64 `json:"overloadMinutes"`
 	ScaleActions        int     `json:"scaleActions"`
 	BytesMoved          float64 `json:"bytesMoved"`
+	CrossZoneBytes      float64 `json:"crossZoneBytes"` // of what was moved
 	Cost                float64 `json:"cost"`
 	RejectedBytes       float64 `json:"rejectedBytes"`
 	UnavailableMinutes  float64 `json:"unavailablePartitionMinutes"`
@@ -99,7 +100,7 @@ func measure(w *world.World, price pricer) Measures {
 	m := Measures{
 		BrokerHours: t.BrokerSeconds / 3600, ReplicaHours: t.ReplicaSeconds / 3600,
 		SLOViolationMinutes: t.ViolationSeconds / 60, OverloadMinutes: t.OverloadSeconds / 60,
-		ScaleActions: t.Actions, BytesMoved: t.BytesMoved, RejectedBytes: t.Rejected,
+		ScaleActions: t.Actions, BytesMoved: t.BytesMoved, CrossZoneBytes: t.CrossZoneBytes, RejectedBytes: t.Rejected,
 		UnavailableMinutes: t.UnavailableSecond / 60,
 	}
 	if price != nil {

@@ -112,6 +112,9 @@ func DefaultPolicy(p *scenario.Experiment, quick bool) policy.Policy {
 	s.Brokers.CatchUp = policy.Duration(24 * time.Hour)
 	s.Brokers.Startup = policy.Startup{Pod: p.Cluster.Startup.Pod, Join: p.Cluster.Startup.Join}
 	s.Rebalance.Throttle = fmt.Sprintf("%.0f", float64(p.Cluster.Throttle))
+	prices := p.MovePrices() // what things cost in the scenario is known to who decides in it
+	s.Cost = policy.Cost{BrokerHour: prices.BrokerHour, ReplicaHour: prices.ReplicaHour, GigabyteMonth: prices.GigabyteMonth,
+		CrossZoneGigabyte: prices.CrossZoneGigabyte, Currency: p.Currency()}
 	for _, g := range p.Groups {
 		s.Consumers = append(s.Consumers, consumerOf(g, p))
 	}

@@ -56,7 +56,7 @@ func newSimulateCmd() *cobra.Command {
 		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, output: *out}
 		return s.run(cmd.Context(), args[0], shard)
 	}
-	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd(), newSimulateExportCmd())
+	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd(), newSimulateEconomicsCmd(), newSimulateExportCmd())
 	return cmd
 }
 

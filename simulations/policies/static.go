@@ -55,3 +55,9 @@ func (s *Static) plan(w *world.World) {
 	}
 	s.brokers = s.opts.brokers(w, w.Sizing().Brokers(peak, s.opts.TargetUtilisation, s.opts.DiskFill))
 }
+
+// Size is how many brokers it will have of the world that it has not seen yet.
+func (s *Static) Size(w *world.World) int {
+	s.plan(w)
+	return s.brokers
+}

@@ -116,3 +116,8 @@ func (p *Experiment) Currency() string {
 	}
 	return p.prices.Currency
 }
+
+// Reprice makes it a price for a GB between zones, whatever the scenario says.
+func (p *Experiment) Reprice(crossZoneGigabyte float64) {
+	p.prices.CrossZoneGigabyte = crossZoneGigabyte
+}

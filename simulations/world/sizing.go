@@ -157,13 +157,12 @@ func (s *Sizing) Stored(t time.Time) float64 {
 	return sum
 }
 
-// Least is the fewest brokers of a shape on which a demand keeps the promise to
-// producers when it is spread perfectly, disks may be full, and nothing is moved:
-// no placement does with fewer. What every zone holds a whole copy of must fit in
-// the zone with fewest.
-func (s *Sizing) Least(d Footprint, shape cluster.Capacity, slo SLO) int {
-	need, u := float64(s.MinBrokers()), bearable(slo.ProduceP99.Seconds())
-	zones := s.wholeCopies()
+// Least is the fewest brokers of a shape that carry a demand at a utilisation of at
+// most u, and disks filled to at most fill, when it is spread perfectly and nothing
+// is moved: no placement does with fewer. What every zone holds a whole copy of
+// must fit in the zone with fewest.
+func (s *Sizing) Least(d Footprint, shape cluster.Capacity, u, fill float64) int {
+	need, zones := float64(s.MinBrokers()), s.wholeCopies()
 	consider := func(load, limit float64, round int) {
 		if limit > 0 {
 			need = math.Max(need, float64(round)*math.Ceil(load/(limit*float64(round))-leastRounding))
@@ -173,14 +172,14 @@ func (s *Sizing) Least(d Footprint, shape cluster.Capacity, slo SLO) int {
 	consider(d.Out, u*float64(shape.NetworkOutBytesPerSecond), 1)
 	consider(d.In, u*float64(shape.NetworkInBytesPerSecond), zones)
 	consider(d.DiskWrite, u*float64(shape.DiskBytesPerSecond), zones)
-	consider(d.Disk, float64(shape.DiskBytes), zones)
+	consider(d.Disk, fill*float64(shape.DiskBytes), zones)
 	return int(need)
 }
 
-// bearable is the utilisation at which requests wait for as long as they may: the
-// inverse of waiting. Without a promise there is no bound.
-func bearable(p99 float64) float64 {
-	most := ln100 * serviceTime.Seconds() / (1 - nearlyFull)
+// Bearable is the utilisation at which requests wait for as long as the promise
+// allows: the inverse of waiting. Without a promise there is no bound.
+func (slo SLO) Bearable() float64 {
+	p99, most := slo.ProduceP99.Seconds(), ln100*serviceTime.Seconds()/(1-nearlyFull)
 	switch {
 	case p99 <= 0:
 		return math.Inf(1)
