@@ -135,12 +135,16 @@ func targets(s policy.Spec) []string {
 	return keys
 }
 
-// listen asks the watchers. One that cannot be asked is a stale signal.
+// listen asks the watchers. One that cannot be asked is a stale signal, and
+// freezes: a hold may be what it would have told.
 func (c *Controller) listen(ctx context.Context, f *Facts) {
 	for _, w := range c.cfg.Watchers {
 		said, err := w.Observations(ctx, f.Now)
 		if err != nil {
 			f.stale(cluster.SignalAlerts, cluster.CauseNotRead, err.Error())
+			said = append(slices.Clone(said), decision.Observation{
+				Source: "not knowing whether somebody holds: " + plain.Text(err.Error()), Effect: decision.EffectFreeze, Until: f.Now.Add(time.Minute),
+			})
 		}
 		for _, o := range said {
 			if o.Stands(f.Now) {

@@ -3,6 +3,7 @@ package operation
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/tidetable/tidetable/controller/identity"
 	"github.com/tidetable/tidetable/decision"
@@ -80,11 +81,16 @@ func (v *View) letGone(op *decision.Operation) bool {
 	return !known || scale.Replicas <= op.To
 }
 
+// settled is how long after a size was asked for the API server may still tell the
+// one before: what it tells later is somebody's wish. A judgement.
+const settled = 5 * time.Minute
+
 // setByOthers says that somebody else has changed the size meanwhile, by hand or
 // by another tool: what a person wants goes before what was planned on another size.
 func (v *View) setByOthers(op *decision.Operation) string {
 	scale, known := v.Scales[op.Target]
-	if !known || op.Kind != decision.ScaleBrokers || scale.Replicas == op.From || scale.Replicas == op.To {
+	asked := op.Out() && (op.Phase == decision.Joining || op.Phase == decision.Filling) && v.Now.Sub(op.PhaseSince) > settled
+	if !known || op.Kind != decision.ScaleBrokers || scale.Replicas == op.To || scale.Replicas == op.From && !asked {
 		return ""
 	}
 	return fmt.Sprintf(

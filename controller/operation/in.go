@@ -19,6 +19,9 @@ func (w *walk) cordoning(ctx context.Context, op *decision.Operation) (decision.
 		return op.Phase, fmt.Errorf("brokers %v cannot be drained: no mover is set up", op.Brokers)
 	}
 	if w.cfg.Admin != nil {
+		if err := w.willCordon(ctx, op.Brokers); err != nil {
+			return op.Phase, err
+		}
 		if err := w.cfg.Admin.Cordon(ctx, op.Brokers); err != nil {
 			return op.Phase, fmt.Errorf("cordoning brokers %v: %w", op.Brokers, err)
 		}

@@ -213,6 +213,9 @@ func (m *Machine) Proceed(ctx context.Context, v View) Told {
 		w.note("whether moves are in flight could not be read: %v", err)
 	}
 	op := m.state.Operation
+	if op == nil && v.Frozen == "" {
+		w.uncordonLeft(ctx)
+	}
 	if op == nil {
 		return w.Told
 	}

@@ -25,6 +25,10 @@ type State struct {
 	// Standing are the proposals that wait for approval, so that a restart does
 	// not make others of them.
 	Standing []decision.Proposal `json:"standing,omitempty"`
+	// Cordoned are brokers of ours that were cordoned, sorted. Kafka keeps the cordon
+	// of one that leaves: whoever has it come back, in whatever way, gets a broker
+	// that takes nothing until we take the cordon away.
+	Cordoned []int `json:"cordoned,omitempty"`
 	// Used are the approvals of the last day that have been used, oldest first.
 	Used []Approval `json:"used,omitempty"`
 }
@@ -118,6 +122,7 @@ func (s State) Clone() State {
 	}
 	s.Past = append([]decision.PastScale(nil), s.Past...)
 	s.Used = append([]Approval(nil), s.Used...)
+	s.Cordoned = append([]int(nil), s.Cordoned...)
 	s.Standing = append([]decision.Proposal(nil), s.Standing...)
 	return s
 }
