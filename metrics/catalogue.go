@@ -13,7 +13,18 @@ import (
 type Catalogue struct {
 	Name        string  `yaml:"name"`
 	Description string  `yaml:"description"`
+	Probes      []Probe `yaml:"-"`
 	Queries     []Query `yaml:"queries"`
+}
+
+// Probe is a query that gives one series for each broker that an exporter tells of,
+// under the labels of the scrape: who is scraped, how often, and by how many.
+type Probe struct {
+	Catalogue string // whose it is
+	Expr      string
+	// Alike is true of an exporter that tells of the whole cluster: there is one series
+	// for each that is scraped, and they say the same.
+	Alike bool
 }
 
 // Query asks for one signal in PromQL.
@@ -29,6 +40,86 @@ type Query struct {
 	// Labels says, for each of the signal's labels, where its value is found in
 	// the result.
 	Labels map[string]LabelRule `yaml:"labels"`
+	// Catalogue is the one that the query is of.
+	Catalogue string `yaml:"-"`
+	// Unfit says why what the query finds must not be taken for the signal: it is
+	// only looked for, to be able to say what else is needed. "" is a query like any.
+	Unfit string `yaml:"unfit,omitempty"`
+}
+
+// BrokerLabels are the labels of a scrape that may tell brokers apart, the best first.
+var BrokerLabels = []string{"brokerId", "broker_id", "broker", "kubernetes_pod_name", "pod", "host", "hostname", "instance"}
+
+// What a query's PromQL and labels may leave open.
+const (
+	varSelector = "$selector"
+	varRange    = "$range"
+	varBroker   = "$broker"
+	varPods     = "$pods"
+)
+
+// Vars are the values of what a query leaves open.
+type Vars struct {
+	// Selector holds PromQL matchers that pick one cluster.
+	Selector string
+	// Broker are the labels that tell brokers apart; empty stands for BrokerLabels.
+	Broker []string
+	// Pods holds PromQL matchers that pick the brokers' pods, where they are known.
+	Pods         string
+	Step, Scrape time.Duration
+}
+
+// Bind fills in what the query leaves open.
+func (q Query) Bind(v Vars) Query {
+	if len(v.Broker) == 0 {
+		v.Broker = BrokerLabels
+	}
+	r := strings.NewReplacer(varSelector, matchers(v.Selector), varPods, matchers(v.Pods), varBroker, strings.Join(v.Broker, ", "),
+		varRange, promDuration(RateRange(v.Step, v.Scrape)))
+	q.Expr = r.Replace(q.Expr)
+	bound := make(map[string]LabelRule, len(q.Labels))
+	for name, rule := range q.Labels {
+		if slices.Equal(rule.From, []string{varBroker}) {
+			rule.From = v.Broker
+		}
+		bound[name] = rule
+	}
+	q.Labels = bound
+	return q
+}
+
+// ByBroker tells whether the query's answer is told apart by the labels of the scrape,
+// or is a sum over them.
+func (q Query) ByBroker() bool { return strings.Contains(q.Expr, varBroker) }
+
+// ByPod tells whether the query asks for the brokers' pods.
+func (q Query) ByPod() bool { return strings.Contains(q.Expr, varPods) }
+
+// Selects tells whether the query takes the matchers that pick one cluster.
+func (q Query) Selects() bool { return strings.Contains(q.Expr, varSelector) || q.ByPod() }
+
+// PerBroker tells whether the signal has a series a broker.
+func (q Query) PerBroker() bool { _, ok := q.Labels["broker"]; return ok }
+
+var metricName = regexp.MustCompile(`([a-zA-Z_:][a-zA-Z0-9_:]*)\{`)
+
+// Metrics are the names of the metrics that a PromQL expression selects with braces.
+func Metrics(expr string) []string {
+	var out []string
+	for _, m := range metricName.FindAllStringSubmatch(expr, -1) {
+		if !slices.Contains(out, m[1]) {
+			out = append(out, m[1])
+		}
+	}
+	return out
+}
+
+// matchers are PromQL matchers that more may follow.
+func matchers(list string) string {
+	if list = strings.Trim(list, ", "); list != "" {
+		list += ","
+	}
+	return list
 }
 
 // LabelRule takes the value of a label out of a result's labels.
@@ -72,12 +163,7 @@ func (q Query) Find(get func(label string) string) Labels {
 // Render is the query as Prometheus is asked it. The selector holds PromQL
 // matchers such as namespace="kafka",strimzi_io_cluster="claims".
 func (q Query) Render(selector string, step, scrape time.Duration) string {
-	selector = strings.Trim(selector, ", ")
-	if selector != "" {
-		selector += ","
-	}
-	r := strings.NewReplacer("$selector", selector, "$range", promDuration(RateRange(step, scrape)))
-	return r.Replace(q.Expr)
+	return q.Bind(Vars{Selector: selector, Step: step, Scrape: scrape}).Expr
 }
 
 // Scaled turns a value of the exporter's unit into the signal's.

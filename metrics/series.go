@@ -86,6 +86,11 @@ type Point struct {
 	Labels Labels
 	Time   time.Time
 	Value  float64
+	// Names are what the broker of the series is called by those who scrape it, the
+	// best first: a pod, a host, a target. They are empty where the label broker was
+	// told as an id. With names, that label is an id that was read off one of them, or
+	// the name itself where none can be: who places brokers has the last word.
+	Names []string
 }
 
 // Series is one signal on a regular grid: Values[i] was measured at

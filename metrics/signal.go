@@ -83,3 +83,7 @@ var Signals = map[Signal]SignalInfo{
 // it could not be reached, did not answer in time, or refused the credentials.
 // Whoever asks for many signals need not ask for the others.
 var ErrSource = errors.New("source failed")
+
+// ErrPartial says that an answer is known to lack a part of what it should hold. It is
+// stale, and asked again.
+var ErrPartial = errors.New("the answer is partial")

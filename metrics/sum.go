@@ -83,3 +83,26 @@ func Lately(s Series, span time.Duration) (peak, mean float64, known bool) {
 	}
 	return peak, mean, count > 0
 }
+
+// Gaps tells for each grid point whether a series has a gap there: between its first and
+// its last value, or at its end where it may come back. All are on one grid.
+func Gaps(list []Series) []bool {
+	var out []bool
+	for _, s := range list {
+		if out == nil {
+			out = make([]bool, len(s.Values))
+		}
+		first := slices.IndexFunc(s.Values, func(v float64) bool { return !math.IsNaN(v) })
+		_, last := s.Last()
+		if first < 0 {
+			continue
+		}
+		if s.End().Sub(s.TimeAt(last)) < gone {
+			last = len(s.Values) - 1
+		}
+		for i := first; i <= last && i < len(out); i++ {
+			out[i] = out[i] || math.IsNaN(s.Values[i])
+		}
+	}
+	return out
+}

@@ -112,8 +112,10 @@ type BasicAuth struct {
 
 // Prometheus says where metrics are read.
 type Prometheus struct {
-	URL             string            `json:"url,omitempty" yaml:"url,omitempty"`
-	Catalogue       string            `json:"catalogue,omitempty" yaml:"catalogue,omitempty"` // strimzi, kafka-exporter, kminion, or a file
+	URL string `json:"url,omitempty" yaml:"url,omitempty"`
+	// Catalogue names query catalogues, built-in ones or files, by commas, in the order
+	// in which they are asked. When absent, what is exported is found out.
+	Catalogue       string            `json:"catalogue,omitempty" yaml:"catalogue,omitempty"`
 	TLS             TLS               `json:"tls,omitzero" yaml:"tls,omitempty"`
 	BearerTokenFile string            `json:"bearerTokenFile,omitempty" yaml:"bearerTokenFile,omitempty"`
 	BearerToken     Secret            `json:"bearerToken,omitzero" yaml:"bearerToken,omitempty"`

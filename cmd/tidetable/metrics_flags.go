@@ -26,7 +26,12 @@ func addMetricsFlags(cmd *cobra.Command) *metricsFlags {
 	fs, c := cmd.Flags(), &f.config
 	fs.StringVar(&c.URL, "prometheus", "", "URL of Prometheus, or of anything that speaks its query API")
 	fs.StringVar(&f.tsdb, "tsdb", "", "folder of Prometheus data, read without a server")
-	fs.StringVar(&f.catalogue, "catalogue", catalogue.Default, "query catalogues, asked in this order: built-in names or files")
+	fs.StringVar(
+		&f.catalogue,
+		"catalogue",
+		"",
+		"query catalogues, asked in this order: built-in names or files (default: what is exported is found out)",
+	)
 	fs.StringVar(&c.Selector, "selector", "", `PromQL matchers that pick one cluster, such as namespace="kafka"`)
 	fs.DurationVar(
 		&c.Scrape,

@@ -250,7 +250,7 @@ func readBlocks(dir, signal string) (metrics.Series, error) {
 	if signal == "" {
 		sum.Signal = metrics.TopicBytesIn
 	}
-	c, err := catalogue.Load("strimzi")
+	c, err := catalogue.Load("")
 	if err != nil {
 		return sum, err
 	}

@@ -59,7 +59,7 @@ func strimziMetrics(t *testing.T) *promtest.Server {
 		add("process_cpu_seconds_total", 15, 0)
 		add("kafka_server_replicamanager_partitioncount", 0, 2)
 		add("kafka_server_replicamanager_underreplicatedpartitions", 0, 0)
-		add("kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent", 0, 0.9)
+		add("kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_count", 27e9, 0)
 		for p := range 2 {
 			if b == p || b == p+1 {
 				add("kafka_log_log_size", 0, 1e6, "topic", "orders", "partition", fmt.Sprint(p))

@@ -4,16 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive/internal/tsdbread"
+	"github.com/tidetable/tidetable/metrics/source"
 )
 
 // TSDBOptions says how a Prometheus data folder is asked. It is what
@@ -33,6 +32,7 @@ type TSDB struct {
 	dir    string
 	data   *tsdbread.DB
 	engine *promql.Engine
+	source *source.Source
 	// mu: one query at a time keeps the memory of a planner's machine bounded.
 	mu sync.Mutex
 }
@@ -59,6 +59,7 @@ func OpenTSDB(dir string, opts TSDBOptions) (*TSDB, error) {
 		MaxSamples: engineSamples, Timeout: engineTimeout, LookbackDelta: lookback,
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: parser.NewParser(parser.Options{}),
 	})}
+	t.source = source.New(folder{t}, source.Config{Catalogue: opts.Catalogue, Selector: opts.Selector, Scrape: opts.Scrape})
 	var err error
 	if t.data, err = tsdbread.Open(dir); err != nil {
 		return nil, fmt.Errorf("opening Prometheus data in %s: %w", dir, err)
@@ -78,23 +79,26 @@ func (t *TSDB) Range() (from, to time.Time) {
 // Read is a signal's series at one instant, as prometheus.Reader.Read gives
 // them.
 func (t *TSDB) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error) {
-	var failed error
-	for _, q := range t.opts.Catalogue.For(signal) {
-		points, err := t.readOne(ctx, q, at)
-		if err != nil && failed == nil {
-			failed = t.wrap(signal, err)
-		}
-		if len(points) > 0 {
-			return points, nil
-		}
+	points, err := t.source.Read(ctx, signal, at)
+	if err != nil {
+		return nil, t.wrap(signal, err)
 	}
-	return nil, failed
+	return points, nil
 }
 
-func (t *TSDB) readOne(ctx context.Context, q metrics.Query, at time.Time) ([]metrics.Point, error) {
+// Found says what the folder has for every signal.
+func (t *TSDB) Found(ctx context.Context, at time.Time) (source.Found, error) {
+	return t.source.Found(ctx, at)
+}
+
+// folder is the folder as source.Store.
+type folder struct{ *TSDB }
+
+// Instant evaluates an expression at one time.
+func (t folder) Instant(ctx context.Context, expr string, at time.Time) ([]metrics.Point, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	query, err := t.engine.NewInstantQuery(ctx, t.data, nil, q.Render(t.opts.Selector, 0, t.opts.Scrape), at)
+	query, err := t.engine.NewInstantQuery(ctx, t.data, nil, expr, at)
 	if err != nil {
 		return nil, err
 	}
@@ -107,22 +111,13 @@ func (t *TSDB) readOne(ctx context.Context, q metrics.Query, at time.Time) ([]me
 	if err := t.checkSeries(len(vector)); err != nil {
 		return nil, err
 	}
-	seen := map[string]labels.Labels{}
-	var points []metrics.Point
+	points := make([]metrics.Point, 0, len(vector))
 	for _, s := range vector {
-		v := q.Scaled(s.F)
-		if s.H != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		if s.H != nil || math.IsNaN(s.F) || math.IsInf(s.F, 0) {
 			continue
 		}
-		l := q.Find(s.Metric.Get)
-		key := l.Key()
-		if other, ok := seen[key]; ok {
-			return nil, fmt.Errorf("two series stand for %s (%s and %s): narrow the selector to one cluster", key, other, s.Metric)
-		}
-		seen[key] = s.Metric
-		points = append(points, metrics.Point{Labels: l, Time: time.UnixMilli(s.T).UTC(), Value: v})
+		points = append(points, metrics.Point{Labels: s.Metric.Map(), Time: time.UnixMilli(s.T).UTC(), Value: s.F})
 	}
-	slices.SortFunc(points, func(a, b metrics.Point) int { return strings.Compare(a.Labels.Key(), b.Labels.Key()) })
 	return points, nil
 }
 
@@ -132,37 +127,27 @@ func (t *TSDB) History(ctx context.Context, signal metrics.Signal, w metrics.Win
 	if n := w.Points(); w.Step < time.Second || w.Step%time.Second != 0 || n == 0 || n > maxTraceCells {
 		return nil, t.wrap(signal, fmt.Errorf("the window from %s to %s at %s is not a grid of whole seconds", w.From, w.To, w.Step))
 	}
-	queries := t.opts.Catalogue.For(signal)
-	if len(queries) == 0 {
-		return nil, t.wrap(signal, fmt.Errorf("catalogue %s has no query for it", t.opts.Catalogue.Name))
+	series, err := t.source.History(ctx, signal, w)
+	if err != nil {
+		return nil, t.wrap(signal, err)
 	}
-	var failed error
-	for _, q := range queries {
-		series, err := t.historyOne(ctx, q, w)
-		if err != nil && failed == nil {
-			failed = t.wrap(signal, err)
-		}
-		if len(series) > 0 {
-			return series, nil
-		}
-	}
-	return nil, failed
+	return series, nil
 }
 
 // pointsAtOnce bounds what the engine holds of one range query.
 const pointsAtOnce = 2000
 
-func (t *TSDB) historyOne(ctx context.Context, q metrics.Query, w metrics.Window) ([]metrics.Series, error) {
+// Range evaluates a query over a window.
+func (t folder) Range(ctx context.Context, q metrics.Query, w metrics.Window) ([]metrics.Series, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	expr := q.Render(t.opts.Selector, w.Step, t.opts.Scrape)
 	into := metrics.NewAssembly(w)
 	for from := w.From; !from.After(w.To); from = from.Add(pointsAtOnce * w.Step) {
 		to := from.Add((pointsAtOnce - 1) * w.Step)
 		if to.After(w.To) {
 			to = w.To
 		}
-		if err := t.part(ctx, q, expr, metrics.Window{From: from, To: to, Step: w.Step}, into); err != nil {
+		if err := t.part(ctx, q, metrics.Window{From: from, To: to, Step: w.Step}, into); err != nil {
 			return nil, err
 		}
 		if n := len(into.Lines) * w.Points(); n > maxTraceCells {
@@ -177,8 +162,8 @@ func (t *TSDB) historyOne(ctx context.Context, q metrics.Query, w metrics.Window
 	return into.Series(q.Signal), nil
 }
 
-func (t *TSDB) part(ctx context.Context, q metrics.Query, expr string, w metrics.Window, into *metrics.Assembly) error {
-	query, err := t.engine.NewRangeQuery(ctx, t.data, nil, expr, w.From, w.To, w.Step)
+func (t *TSDB) part(ctx context.Context, q metrics.Query, w metrics.Window, into *metrics.Assembly) error {
+	query, err := t.engine.NewRangeQuery(ctx, t.data, nil, q.Expr, w.From, w.To, w.Step)
 	if err != nil {
 		return err
 	}

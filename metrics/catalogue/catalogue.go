@@ -19,7 +19,8 @@ import (
 
 // Default is the catalogues asked when none is named, in this order: the first
 // that knows a signal and has data for it wins.
-const Default = "strimzi,kafka-exporter,kminion"
+const Default = "kubernetes,strimzi,strimzi-reporter,confluent,jmx-default,jmx-default-lower,aiven,jmx-count,bitnami,cp-helm," +
+	"kafka-exporter,kminion,burrow"
 
 const maxFileBytes = 1 << 20
 
@@ -36,6 +37,7 @@ func Names() []string {
 	for i, f := range files {
 		names[i] = strings.TrimSuffix(f.Name(), ".yaml")
 	}
+	slices.Sort(names)
 	return names
 }
 
@@ -57,7 +59,7 @@ func Load(names string) (metrics.Catalogue, error) {
 			all.Name += ","
 		}
 		all.Name += c.Name
-		all.Queries = append(all.Queries, c.Queries...)
+		all.Queries, all.Probes = append(all.Queries, c.Queries...), append(all.Probes, c.Probes...)
 	}
 	return all, nil
 }
@@ -86,9 +88,12 @@ func load(name string) (metrics.Catalogue, error) {
 
 // document is the YAML form.
 type document struct {
-	Name        string      `yaml:"name"`
-	Description string      `yaml:"description"`
-	Queries     []wireQuery `yaml:"queries"`
+	Name        string `yaml:"name"`
+	Description string `yaml:"description"`
+	// Probe has one series a broker; Alike one for each exporter of the whole cluster.
+	Probe   string      `yaml:"probe"`
+	Alike   string      `yaml:"alike"`
+	Queries []wireQuery `yaml:"queries"`
 }
 
 type wireQuery struct {
@@ -100,6 +105,7 @@ type wireQuery struct {
 	// commas; Patterns, with its first group, which part of them.
 	Labels   map[string]string `yaml:"labels"`
 	Patterns map[string]string `yaml:"patterns"`
+	Unfit    string            `yaml:"unfit"`
 }
 
 // Read reads one catalogue strictly and reports every mistake with its line.
@@ -140,6 +146,14 @@ func (doc document) catalogue(lines strictyaml.Lines) (metrics.Catalogue, []stri
 	if len(doc.Queries) == 0 {
 		add("queries", "has no query")
 	}
+	switch {
+	case doc.Probe != "" && doc.Alike != "":
+		add("alike", "stands beside probe; an exporter tells of its own broker, or of all")
+	case doc.Probe != "":
+		c.Probes = []metrics.Probe{{Catalogue: doc.Name, Expr: doc.Probe}}
+	case doc.Alike != "":
+		c.Probes = []metrics.Probe{{Catalogue: doc.Name, Expr: doc.Alike, Alike: true}}
+	}
 	for i, w := range doc.Queries {
 		if slices.Contains(retired, w.Signal) {
 			continue
@@ -147,7 +161,8 @@ func (doc document) catalogue(lines strictyaml.Lines) (metrics.Catalogue, []stri
 		at := fmt.Sprintf("queries[%d].", i)
 		field := func(name, format string, args ...any) { add(at+name, format, args...) }
 		check(w, field)
-		q := metrics.Query{Signal: w.Signal, Unit: w.Unit, Scale: w.Scale, Expr: w.Expr, Labels: map[string]metrics.LabelRule{}}
+		q := metrics.Query{Signal: w.Signal, Unit: w.Unit, Scale: w.Scale, Expr: w.Expr, Labels: map[string]metrics.LabelRule{},
+			Catalogue: doc.Name, Unfit: w.Unfit}
 		for name, from := range w.Labels {
 			q.Labels[name] = metrics.LabelRule{From: fields(from)}
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
+
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/catalogue"
 )
@@ -51,31 +52,6 @@ func TestDefaultCatalogueCoversWhatDecisionsNeed(t *testing.T) {
 	// The brokers' own count of records is better than an exporter's offsets.
 	if q := c.For(metrics.TopicMessagesIn); len(q) < 3 || !strings.Contains(q[0].Expr, "messagesin_total") {
 		t.Errorf("queries for topic_messages_in: %+v", q)
-	}
-}
-
-func TestBrokerIdComesOutOfAPodName(t *testing.T) {
-	c, err := catalogue.Load("strimzi")
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := c.For(metrics.BrokerCPU)[0]
-	for labels, want := range map[string]string{
-		"kubernetes_pod_name=claims-pool-b-12": "12",
-		"pod=kafka-0":                          "0",
-		"broker=3":                             "3",
-		"instance=10.0.0.1:9404":               "",
-	} {
-		name, value, _ := strings.Cut(labels, "=")
-		got := q.Find(func(l string) string {
-			if l == name {
-				return value
-			}
-			return ""
-		})
-		if got["broker"] != want {
-			t.Errorf("%s: broker %q, want %q", labels, got["broker"], want)
-		}
 	}
 }
 
@@ -133,7 +109,7 @@ func TestAUsersCatalogueIsReadFromAFileAndJoined(t *testing.T) {
 		t.Errorf("catalogue %s with %v", c.Name, c.Signals())
 	}
 	_, err = catalogue.Load("strimsi")
-	if err == nil || !strings.Contains(err.Error(), "kafka-exporter, kminion, strimzi") {
+	if err == nil || !strings.Contains(err.Error(), "kafka-exporter, kminion, kubernetes, strimzi, strimzi-reporter") {
 		t.Errorf("error %v", err)
 	}
 }

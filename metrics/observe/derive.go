@@ -44,6 +44,10 @@ func derive(in Input) cluster.Snapshot {
 			placed.Reason += " (" + why.Reason + ")"
 		}
 	}
+	if why := in.unresolved(metrics.ReplicaSize); why != nil && len(s.Topics) == 0 {
+		placed.Reason += " (" + why.Reason + ")"
+		addStale(&s, *why)
+	}
 	addStale(&s, placed)
 	addStale(&s, cluster.StaleSignal{Signal: cluster.SignalISR, Cause: cluster.CauseInferred,
 		Reason: "only Kafka knows it; every replica is taken to be in sync"})

@@ -179,7 +179,7 @@ func TestEverySetUpIsRightOrSaysWhyNot(t *testing.T) {
 			}
 			cell, why := judge(c, s, setUp.World)
 			if cell == wrong {
-				t.Logf("%s: %s: %s", setUp.Name, c.name, why) // not yet held: the table shows it
+				t.Errorf("%s: %s: %s", setUp.Name, c.name, why)
 			}
 			fmt.Fprintf(&table, " %s |", cell)
 			if cell == "unknown" && !said[why] {
@@ -215,7 +215,7 @@ func readSetUp(t *testing.T, setUp promtest.SetUp) (with, alone cluster.Snapshot
 			with = s
 		case err != nil:
 			for signal := range metrics.Signals {
-				alone.Stale = append(alone.Stale, cluster.StaleSignal{Signal: signal, Cause: cluster.CauseNotExported})
+				alone.Stale = append(alone.Stale, cluster.StaleSignal{Signal: signal, Cause: cluster.CauseNotRead, Reason: err.Error()})
 			}
 		default:
 			alone = s

@@ -16,13 +16,18 @@ import (
 // they tell. How a topic's load is shared among its partitions, and a broker's
 // CPU among its replicas, is in docs/formats/snapshot.md.
 func Merge(placed *cluster.Snapshot, in Input, at time.Time, standIn cluster.Capacity) cluster.Snapshot {
-	m := merger{in: in, brokers: map[int]int{}}
+	m := merger{brokers: map[int]int{}}
 	if placed != nil {
 		m.s = *placed
 		m.kafka = true
+		in.resolve(orEmpty(m.s.Brokers))
 	} else {
+		in.resolve(nil)
 		m.s = derive(in)
 	}
+	m.topics = topicsOf(&m.s)
+	in.unfold(m.topics)
+	m.in = in
 	m.s.Version = cluster.SnapshotVersion
 	m.s.TakenAt = at
 	for i, b := range m.s.Brokers {
@@ -44,6 +49,15 @@ type merger struct {
 	in      Input
 	brokers map[int]int // id → index
 	kafka   bool        // placed by Kafka
+	topics  topics
+}
+
+// orEmpty tells a cluster without brokers from one that was not read.
+func orEmpty(list []cluster.Broker) []cluster.Broker {
+	if list == nil {
+		return []cluster.Broker{}
+	}
+	return list
 }
 
 // addStale names a signal as stale. Of one that is already, what else is wrong
@@ -327,6 +341,8 @@ func (m *merger) stale() {
 			// The ISR tells it.
 		case why != nil:
 			addStale(&m.s, *why)
+		case n.perBroker && m.in.unresolved(n.signal) != nil:
+			addStale(&m.s, *m.in.unresolved(n.signal))
 		case n.perBroker:
 			m.staleBrokers(n.signal)
 		}
@@ -401,12 +417,15 @@ func (m *merger) staleBrokers(signal metrics.Signal) {
 	}
 }
 
+// sums are the signals that are sums over brokers, each beside what is measured by broker.
+var sums = []struct{ broker, topic metrics.Signal }{
+	{metrics.BrokerBytesIn, metrics.TopicBytesIn}, {metrics.BrokerBytesOut, metrics.TopicBytesOut},
+}
+
 // staleSums: a topic's rate is a sum over brokers, so a broker that is not
 // scraped takes its share away without a trace.
 func (m *merger) staleSums() {
-	for _, pair := range []struct{ broker, topic metrics.Signal }{
-		{metrics.BrokerBytesIn, metrics.TopicBytesIn}, {metrics.BrokerBytesOut, metrics.TopicBytesOut},
-	} {
+	for _, pair := range sums {
 		i := slices.IndexFunc(
 			m.s.Stale,
 			func(x cluster.StaleSignal) bool { return x.Signal == pair.broker && x.Cause == cluster.CauseMissing },
@@ -417,14 +436,14 @@ func (m *merger) staleSums() {
 				Reason: "its sum lacks a share: " + x.Reason})
 		}
 	}
-	if points := m.in.Points[metrics.TopicBytesIn]; m.kafka && len(points) > 0 && len(m.s.Topics) > 0 {
-		known := make(map[string]bool, len(m.s.Topics))
-		for _, t := range m.s.Topics {
-			known[t.Name] = true
+	for _, pair := range sums {
+		if why := m.in.foreignShare(pair.broker); why != "" {
+			addStale(&m.s, cluster.StaleSignal{Signal: pair.topic, Cause: cluster.CauseMismatch, Reason: why})
 		}
-		if !slices.ContainsFunc(points, func(p metrics.Point) bool { return known[p.Labels["topic"]] }) {
-			addStale(&m.s, cluster.StaleSignal{Signal: metrics.TopicBytesIn, Cause: cluster.CauseMismatch,
-				Reason: fmt.Sprintf("none of its %d topics is in this cluster; is the selector right?", len(points))})
+	}
+	for _, signal := range []metrics.Signal{metrics.TopicBytesIn, metrics.TopicBytesOut, metrics.TopicMessagesIn} {
+		if why := m.strays(signal, m.topics); why != nil {
+			addStale(&m.s, *why)
 		}
 	}
 }

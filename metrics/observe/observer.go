@@ -13,9 +13,10 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
-	"golang.org/x/sync/errgroup"
 )
 
 // Placement reads what Kafka knows: brokers, topics, partitions, sizes, groups
@@ -208,6 +209,9 @@ type Input struct {
 	Failed map[metrics.Signal]error
 	Asked  []metrics.Signal
 	source error // the whole source failed, or there is none
+
+	who      who
+	unplaced map[metrics.Signal][]string // labels of scraped brokers that are none that is known
 }
 
 func (in *Input) set(signal metrics.Signal, points []metrics.Point, err error) {

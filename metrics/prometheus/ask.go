@@ -18,9 +18,12 @@ import (
 	"github.com/tidetable/tidetable/metrics"
 )
 
+type request = func(ctx context.Context) (model.Value, v1.Warnings, error)
+
 // ask sends one request, again while it fails for a reason that may pass, with
-// growing and jittered pauses.
-func (r *Reader) ask(ctx context.Context, request func(ctx context.Context) (model.Value, v1.Warnings, error)) (model.Value, error) {
+// growing and jittered pauses. An answer that the server says is partial is an error: it
+// is asked again at the next reading, when what it lacks may be back.
+func (r *Reader) ask(ctx context.Context, ranged bool, request request) (model.Value, error) {
 	if err := r.slots.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
@@ -33,8 +36,14 @@ func (r *Reader) ask(ctx context.Context, request func(ctx context.Context) (mod
 		defer cancel()
 		tryCtx, release := r.http.holding(tryCtx)
 		defer release()
-		v, _, err := request(tryCtx)
-		if err == nil {
+		got := &received{ranged: ranged}
+		v, _, err := request(context.WithValue(tryCtx, receivedKey{}, got))
+		switch {
+		case err == nil && got.partial != "":
+			return nil, backoff.Permanent(fmt.Errorf("%w: %s", metrics.ErrPartial, firstWords(got.partial)))
+		case err == nil && got.decoded:
+			return got.matrix, nil
+		case err == nil:
 			return v, nil
 		}
 		if ctx.Err() != nil {
@@ -119,10 +128,18 @@ func firstLine(detail string) string {
 	if line == "" {
 		return ""
 	}
-	if len(line) > 120 {
-		line = line[:120] + "…"
+	return " (" + firstWords(line) + ")"
+}
+
+// mostWords is how much of a server's own words a reason repeats.
+const mostWords = 120
+
+func firstWords(text string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if len(line) > mostWords {
+		line = strings.ToValidUTF8(line[:mostWords], "") + "…"
 	}
-	return " (" + line + ")"
+	return line
 }
 
 // inner takes off http.Client's wrapping, which repeats the method and URL.

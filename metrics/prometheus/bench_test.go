@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive/promtest"
 )

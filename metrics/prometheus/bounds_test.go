@@ -7,8 +7,10 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/tidetable/tidetable/metrics"
 )
@@ -52,15 +54,21 @@ func TestAnswersTogetherAreBoundedAcrossRequests(t *testing.T) {
 	const half = 40 << 10
 	var both sync.WaitGroup
 	both.Add(2)
+	var r *Reader
+	var held atomic.Bool
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, strings.Repeat(" ", half))
 		w.(http.Flusher).Flush()
 		both.Done()
 		both.Wait() // both have sent their first half
+		for !held.Load() && r.http.held.Load() < 2*half {
+			time.Sleep(time.Millisecond)
+		}
+		held.Store(true) // by both
 		io.WriteString(w, strings.Repeat(" ", half))
 	}))
 	defer web.Close()
-	r := newReader(t, Config{URL: web.URL, Limits: Limits{BytesAtOnce: 3 * half, Tries: 1}})
+	r = newReader(t, Config{URL: web.URL, Limits: Limits{BytesAtOnce: 2*half + half/2, Tries: 1}})
 	errs := make(chan error, 2)
 	for range 2 {
 		go func() { _, err := r.Read(t.Context(), metrics.TopicBytesIn, start); errs <- err }()

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/metrics/source"
 )
 
 // Config says which server is asked, how, and how much of it.
@@ -77,6 +78,8 @@ type Reader struct {
 	shown string // the server's URL without credentials
 	slots *semaphore.Weighted
 
+	source *source.Source
+
 	mu    sync.Mutex
 	cache map[string]*cached
 }
@@ -100,10 +103,12 @@ func New(cfg Config) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("configuring Prometheus at %s: %w", shownURL(cfg.URL), err)
 	}
-	return &Reader{
+	r := &Reader{
 		cfg: cfg, api: v1.NewAPI(fastClient{client}), http: http, shown: shownURL(cfg.URL),
 		slots: semaphore.NewWeighted(int64(cfg.Limits.Concurrency)), cache: map[string]*cached{},
-	}, nil
+	}
+	r.source = source.New(store{r}, source.Config{Catalogue: cfg.Catalogue, Selector: cfg.Selector, Scrape: cfg.Scrape})
+	return r, nil
 }
 
 // shownURL is a URL fit for a message: without user, password and query.

@@ -23,13 +23,17 @@ import (
 // errors stay its errors.
 type fastClient struct{ next api.Client }
 
-// rangeAnswer carries a decoded answer past the generic client.
-type rangeAnswer struct {
+// received is what of an answer goes past the generic client.
+type received struct {
+	ranged  bool // a range query's
 	matrix  model.Matrix
 	decoded bool
+	// partial says that the answer lacks something, in the server's words; "" where it
+	// says nothing of the kind.
+	partial string
 }
 
-type rangeAnswerKey struct{}
+type receivedKey struct{}
 
 // emptyMatrix is what the generic client gets to decode instead.
 var emptyMatrix = []byte(`{"status":"success","data":{"resultType":"matrix","result":[]}}`)
@@ -38,15 +42,44 @@ func (c fastClient) URL(ep string, args map[string]string) *url.URL { return c.n
 
 func (c fastClient) Do(ctx context.Context, req *http.Request) (*http.Response, []byte, error) {
 	resp, body, err := c.next.Do(ctx, req)
-	answer, wanted := ctx.Value(rangeAnswerKey{}).(*rangeAnswer)
+	answer, wanted := ctx.Value(receivedKey{}).(*received)
 	if err != nil || !wanted || resp.StatusCode != http.StatusOK {
 		return resp, body, err
+	}
+	*answer = received{ranged: answer.ranged, partial: partialOf(body)}
+	if !answer.ranged {
+		return resp, body, nil
 	}
 	if matrix, err := decodeMatrix(body); err == nil {
 		answer.matrix, answer.decoded = matrix, true
 		body = emptyMatrix
 	}
 	return resp, body, nil
+}
+
+// partialOf is what a server says that its answer lacks: a warning of Prometheus, Thanos,
+// Cortex or Mimir, or VictoriaMetrics' isPartial. Remarks on the query itself, which
+// Prometheus 3 gives as warnings, too, are none.
+func partialOf(body []byte) string {
+	if !bytes.Contains(body, []byte(`"warnings"`)) && !bytes.Contains(body, []byte(`"isPartial"`)) {
+		return ""
+	}
+	var said struct {
+		Warnings  []string `json:"warnings"`
+		IsPartial bool     `json:"isPartial"`
+	}
+	if json.Unmarshal(body, &said) != nil {
+		return ""
+	}
+	for _, w := range said.Warnings {
+		if !strings.HasPrefix(w, "PromQL ") {
+			return w
+		}
+	}
+	if said.IsPartial {
+		return "isPartial is true"
+	}
+	return ""
 }
 
 var errShape = errors.New("not the shape of a range answer")

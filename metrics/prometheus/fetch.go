@@ -7,8 +7,9 @@ import (
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
-	"github.com/tidetable/tidetable/metrics"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tidetable/tidetable/metrics"
 )
 
 const (
@@ -33,10 +34,10 @@ func (g grid) window() metrics.Window {
 
 // fetch reads an expression over a grid in requests of bounded size: the
 // newest first, then the others at once.
-func (r *Reader) fetch(ctx context.Context, q metrics.Query, expr string, g grid) (map[string]*metrics.Line, error) {
+func (r *Reader) fetch(ctx context.Context, q metrics.Query, g grid) (map[string]*metrics.Line, error) {
 	into := metrics.NewAssembly(g.window())
 	first := grid{lo: max(g.lo, g.hi-firstPoints+1), hi: g.hi, step: g.step}
-	matrix, err := r.ranged(ctx, expr, first)
+	matrix, err := r.ranged(ctx, q.Expr, first)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (r *Reader) fetch(ctx context.Context, q metrics.Query, expr string, g grid
 		for hi := first.lo - 1; hi >= g.lo; hi -= chunk {
 			part := grid{lo: max(g.lo, hi-chunk+1), hi: hi, step: g.step}
 			group.Go(func() error {
-				m, err := r.ranged(ctx, expr, part)
+				m, err := r.ranged(ctx, q.Expr, part)
 				if err != nil {
 					return err
 				}
@@ -102,23 +103,9 @@ func (r *Reader) checkSize(series int, g grid) error {
 // ranged sends one range query.
 func (r *Reader) ranged(ctx context.Context, expr string, g grid) (model.Matrix, error) {
 	w := g.window()
-	v, err := r.ask(ctx, func(ctx context.Context) (model.Value, v1.Warnings, error) {
-		answer := &rangeAnswer{}
-		v, warnings, err := r.api.QueryRange(
-			context.WithValue(ctx, rangeAnswerKey{}, answer),
-			expr,
-			v1.Range{
-				Start: w.From,
-				End:   w.To,
-				Step:  w.Step,
-			},
-			v1.WithTimeout(r.cfg.Limits.Timeout),
-			v1.WithLimit(uint64(r.cfg.Limits.Series+1)),
-		)
-		if err == nil && answer.decoded {
-			v = answer.matrix
-		}
-		return v, warnings, err
+	v, err := r.ask(ctx, true, func(ctx context.Context) (model.Value, v1.Warnings, error) {
+		return r.api.QueryRange(ctx, expr, v1.Range{Start: w.From, End: w.To, Step: w.Step},
+			v1.WithTimeout(r.cfg.Limits.Timeout), v1.WithLimit(uint64(r.cfg.Limits.Series+1)))
 	})
 	if err != nil {
 		return nil, err

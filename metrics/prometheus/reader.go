@@ -7,38 +7,36 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
 	"github.com/tidetable/tidetable/metrics"
+	"github.com/tidetable/tidetable/metrics/source"
 )
 
 // Read is the latest value of every series of a signal at one instant, sorted
-// by labels. Values that are not finite are left out. No series is an empty
-// answer, not an error. Of several queries in the catalogue the first with
-// data wins.
+// by labels, as source.Source.Read gives them.
 func (r *Reader) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error) {
-	var failed error
-	for _, q := range r.cfg.Catalogue.For(signal) {
-		points, err := r.readOne(ctx, q, at)
-		if errors.Is(err, metrics.ErrSource) || ctx.Err() != nil {
-			return nil, r.wrap(signal, err)
-		}
-		if err != nil && failed == nil {
-			failed = r.wrap(signal, err)
-		}
-		if len(points) > 0 {
-			return points, nil
-		}
+	points, err := r.source.Read(ctx, signal, at)
+	if err != nil {
+		return nil, r.wrap(signal, err)
 	}
-	return nil, failed
+	return points, nil
 }
 
-func (r *Reader) readOne(ctx context.Context, q metrics.Query, at time.Time) ([]metrics.Point, error) {
-	expr := q.Render(r.cfg.Selector, 0, r.cfg.Scrape)
-	v, err := r.ask(ctx, func(ctx context.Context) (model.Value, v1.Warnings, error) {
+// Found says what the server has for every signal.
+func (r *Reader) Found(ctx context.Context, at time.Time) (source.Found, error) {
+	return r.source.Found(ctx, at)
+}
+
+// store is the server as source.Store.
+type store struct{ *Reader }
+
+// Instant asks for a vector.
+func (r store) Instant(ctx context.Context, expr string, at time.Time) ([]metrics.Point, error) {
+	v, err := r.ask(ctx, false, func(ctx context.Context) (model.Value, v1.Warnings, error) {
 		return r.api.Query(ctx, expr, at, v1.WithTimeout(r.cfg.Limits.Timeout), v1.WithLimit(uint64(r.cfg.Limits.Series+1)))
 	})
 	if err != nil {
@@ -51,22 +49,18 @@ func (r *Reader) readOne(ctx context.Context, q metrics.Query, at time.Time) ([]
 	if err := r.checkSeries(len(vector)); err != nil {
 		return nil, err
 	}
-	seen := make(map[string]model.Metric, len(vector))
 	points := make([]metrics.Point, 0, len(vector))
 	for _, s := range vector {
-		x := q.Scaled(float64(s.Value))
+		x := float64(s.Value)
 		if s.Histogram != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 			continue
 		}
-		labels := find(q, s.Metric)
-		key := labels.Key()
-		if other, ok := seen[key]; ok {
-			return nil, fmt.Errorf("two series stand for %s (%s and %s): narrow the selector to one cluster", key, other, s.Metric)
+		labels := make(metrics.Labels, len(s.Metric))
+		for name, v := range s.Metric {
+			labels[string(name)] = string(v)
 		}
-		seen[key] = s.Metric
 		points = append(points, metrics.Point{Labels: labels, Time: s.Timestamp.Time(), Value: x})
 	}
-	slices.SortFunc(points, func(a, b metrics.Point) int { return strings.Compare(a.Labels.Key(), b.Labels.Key()) })
 	return points, nil
 }
 
@@ -95,29 +89,16 @@ func (r *Reader) History(ctx context.Context, signal metrics.Signal, w metrics.W
 	if n := w.Points(); n == 0 || n > r.cfg.Limits.Samples {
 		return nil, r.wrap(signal, fmt.Errorf("the window from %s to %s at %s has %d grid points", w.From, w.To, w.Step, n))
 	}
-	queries := r.cfg.Catalogue.For(signal)
-	if len(queries) == 0 {
-		return nil, r.wrap(signal, fmt.Errorf("catalogue %s has no query for it", r.cfg.Catalogue.Name))
+	series, err := r.source.History(ctx, signal, w)
+	if err != nil {
+		return nil, r.wrap(signal, err)
 	}
-	var failed error
-	for _, q := range queries {
-		series, err := r.historyOne(ctx, q, w)
-		if errors.Is(err, metrics.ErrSource) || ctx.Err() != nil {
-			return nil, r.wrap(signal, err)
-		}
-		if err != nil && failed == nil {
-			failed = r.wrap(signal, err)
-		}
-		if len(series) > 0 {
-			return series, nil
-		}
-	}
-	return nil, failed
+	return series, nil
 }
 
-func (r *Reader) historyOne(ctx context.Context, q metrics.Query, w metrics.Window) ([]metrics.Series, error) {
-	expr := q.Render(r.cfg.Selector, w.Step, r.cfg.Scrape)
-	c := r.entry(fmt.Sprintf("%s %s", w.Step, expr))
+// Range reads a query over a window, of which only what is new is asked for.
+func (r store) Range(ctx context.Context, q metrics.Query, w metrics.Window) ([]metrics.Series, error) {
+	c := r.entry(fmt.Sprintf("%s %s", w.Step, q.Expr))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.step == 0 {
@@ -126,7 +107,7 @@ func (r *Reader) historyOne(ctx context.Context, q metrics.Query, w metrics.Wind
 	}
 	lo, hi := gridIndex(w.From, w.Step), gridIndex(w.To, w.Step)
 	if from, needed := c.missing(lo, hi); needed {
-		got, err := r.fetch(ctx, q, expr, grid{lo: from, hi: hi, step: w.Step})
+		got, err := r.fetch(ctx, q, grid{lo: from, hi: hi, step: w.Step})
 		if err != nil {
 			return nil, err
 		}
