@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
@@ -58,7 +59,7 @@ func DemandOf(s cluster.Snapshot) Demand {
 		least := 0
 		for j := range t.Partitions {
 			p := &t.Partitions[j]
-			rf := len(p.Replicas) - passing[partition{t.Name, p.Partition}]
+			rf := staying(p, passing[partition{t.Name, p.Partition}])
 			if j == 0 || rf < least {
 				least = rf
 			}
@@ -163,12 +164,42 @@ type partition struct {
 	number int
 }
 
-// inPassing is how many replicas of a partition are there only while it moves:
-// they are no demand, and would make a drain look like a need for more brokers.
-func inPassing(moves []cluster.Reassignment) map[partition]int {
-	out := make(map[partition]int, len(moves))
-	for _, m := range moves {
-		out[partition{m.Topic, m.Partition}] = max(0, min(max(len(m.Adding), len(m.Removing)), len(m.Replicas)-1))
+// inPassing is the reassignments by partition.
+func inPassing(moves []cluster.Reassignment) map[partition]*cluster.Reassignment {
+	out := make(map[partition]*cluster.Reassignment, len(moves))
+	for i := range moves {
+		out[partition{moves[i].Topic, moves[i].Partition}] = &moves[i]
 	}
 	return out
+}
+
+// staying is how many of a partition's replicas are not there only while it moves:
+// those are no demand, and would make a drain look like a need for more brokers.
+// Only what the partition's own list names is taken off it: the list of what moves
+// is read a moment before or after.
+func staying(p *cluster.Partition, m *cluster.Reassignment) int {
+	if m == nil {
+		return len(p.Replicas)
+	}
+	named := func(ids []int) (n int) {
+		for _, id := range ids {
+			if slices.Contains(p.Replicas, id) {
+				n++
+			}
+		}
+		return n
+	}
+	return max(1, len(p.Replicas)-max(named(m.Adding), named(m.Removing)))
+}
+
+// Costing is the demand with the cores that its traffic costs by what was learned
+// before: while data are moved, brokers use more than clients ask for, and that is
+// no load. It is never more than was measured.
+func (d Demand) Costing(c CPUCost) Demand {
+	if !c.known() || !d.CPUCost.known() {
+		return d
+	}
+	d.CPUCost = c
+	d.CPU = min(d.CPU, c.of(d.CPUBrokers, d.Produced, d.Consumed, d.Replicated))
+	return d
 }

@@ -32,9 +32,10 @@ func StoredAhead(s cluster.Snapshot, meanOverNow, growth float64, within time.Du
 
 func stored(s cluster.Snapshot, meanOverNow, growth float64, within time.Duration, atMost bool) cluster.Bytes {
 	var sum cluster.Bytes
+	passing := inPassing(s.Reassignments)
 	for i := range s.Topics {
 		t := &s.Topics[i]
-		now, rate, replicas := weigh(t)
+		now, rate, replicas := weigh(t, passing)
 		rate *= cluster.Bytes(meanOverNow * growth)
 		written := rate * cluster.Bytes(within.Seconds())
 		filled, known := filledSize(t, rate, replicas)
@@ -57,8 +58,9 @@ func stored(s cluster.Snapshot, meanOverNow, growth float64, within time.Duratio
 // mean rate; topics whose retention is not known count as they are.
 func StoredFilled(s cluster.Snapshot, meanOverNow float64) cluster.Bytes {
 	var sum cluster.Bytes
+	passing := inPassing(s.Reassignments)
 	for i := range s.Topics {
-		now, rate, replicas := weigh(&s.Topics[i])
+		now, rate, replicas := weigh(&s.Topics[i], passing)
 		filled, known := filledSize(&s.Topics[i], rate*cluster.Bytes(meanOverNow), replicas)
 		if !known {
 			filled = now
@@ -73,9 +75,10 @@ func StoredFilled(s cluster.Snapshot, meanOverNow float64) cluster.Bytes {
 func GrowsADay(s cluster.Snapshot, meanOverNow float64) cluster.Bytes {
 	const day = 24 * 3600
 	var sum cluster.Bytes
+	passing := inPassing(s.Reassignments)
 	for i := range s.Topics {
 		t := &s.Topics[i]
-		now, rate, replicas := weigh(t)
+		now, rate, replicas := weigh(t, passing)
 		if rate *= cluster.Bytes(meanOverNow); keptForEver(t) && !purged(t, now, rate, replicas) {
 			sum += rate * day
 		}
@@ -122,9 +125,9 @@ func recompressed(t *cluster.Topic) bool {
 }
 
 // weigh is a topic's size and a second's worth of writes, over all replicas.
-func weigh(t *cluster.Topic) (now, rate cluster.Bytes, replicas int) {
+func weigh(t *cluster.Topic, passing map[partition]*cluster.Reassignment) (now, rate cluster.Bytes, replicas int) {
 	for j := range t.Partitions {
-		rf := len(t.Partitions[j].Replicas)
+		rf := staying(&t.Partitions[j], passing[partition{t.Name, t.Partitions[j].Partition}])
 		all := t.Partitions[j].Load.Replicated(rf)
 		replicas += rf
 		now += all.Disk

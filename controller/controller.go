@@ -60,6 +60,7 @@ type Controller struct {
 	spec  policy.Spec
 	parts parts.Parts
 
+	still     still
 	forecasts forecasts
 	proposer  proposer
 	machine   *operation.Machine

@@ -70,7 +70,7 @@ func (c *Controller) observe(ctx context.Context, now time.Time) (Facts, error) 
 			f.stale(cluster.SignalScaleOf(target), cluster.CauseNotRead, why)
 		}
 	}
-	f.Demand = capacity.DemandOf(snap)
+	f.Demand = c.still.demand(now, snap)
 	f.Brokers = capacity.FactsOf(snap, c.parts.Shape)
 	f.Seen = seenOf(&f)
 	if !c.cfg.NoCurves {
