@@ -46,10 +46,10 @@ func parseDays(spec string) (cron.Schedule, error) {
 	}
 	var counts func(time.Time) bool
 	day, weekday := &fields[2], &fields[4]
-	switch {
-	case *day == "L":
+	switch *day {
+	case "L":
 		counts = func(t time.Time) bool { return t.Day() == lastDay(t) }
-	case *day == "LW":
+	case "LW":
 		counts = func(t time.Time) bool { return t.Day() == lastWeekday(t) }
 	}
 	if counts != nil {

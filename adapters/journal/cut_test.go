@@ -209,7 +209,7 @@ func TestTheTopicVouchesForTheEnd(t *testing.T) {
 	seeds := kgo.SeedBrokers(c.ListenAddrs()...)
 	_, key, _ := ed25519.GenerateKey(nil)
 	_, foreign, _ := ed25519.GenerateKey(nil)
-	path, head, cut := reopened(t, Options{Key: key})
+	path, _, cut := reopened(t, Options{Key: key})
 	copied := func(wait func(j *Journal) bool) *Journal {
 		t.Helper()
 		j, err := Open(path, Options{NoSync: true, Now: testClock(), Key: key})
@@ -238,7 +238,7 @@ func TestTheTopicVouchesForTheEnd(t *testing.T) {
 	if said, _ := j.Observations(t.Context(), time.Now()); len(said) != 0 {
 		t.Fatalf("a whole journal: %+v", said)
 	}
-	head = j.Head()
+	head := j.Head()
 	public := key.Public().(ed25519.PublicKey)
 	got, err := TopicHead(t.Context(), "audit", public, seeds)
 	if err != nil || got != head {

@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	runs    = flag.Int("runs", 20, "seeded runs under faults")
+	runs    = flag.Int("runs", 8, "seeded runs under faults")
 	first   = flag.Uint64("first", 1, "seed of the first run")
 	results = flag.String("results", "", "file to write the table of the runs to")
 )

@@ -34,6 +34,7 @@ func moverScenarios(soak bool) []scenario {
 			"three runs of a minute and 5 GB of data, whose latencies need a machine of their own"},
 		{"the forecast of the end, and the schedule", forecastEnd, "its seconds need a machine of their own"},
 		{"cancel at half of the bytes", cancelHalfway, ""},
+		{"a hold and a closed window", holdAndWindow, ""},
 		{"topics are deleted, recreated and grown in mid-move", topicsChange, ""},
 		{"another tool is at work", foreignHolds, ""},
 		{"another tool begins beside a run", foreignBeside, ""},

@@ -72,7 +72,7 @@ var sources = []source{
 	{from: "base/serviceaccount.yaml", to: "templates/serviceaccount.yaml"},
 	{from: "base/deployment.yaml", to: "templates/deployment.yaml", replace: []replacement{
 		{
-			"          image: ghcr.io/tidetable/tidetable:latest\n",
+			"          image: ghcr.io/tidetable/tidetable:0.1.0\n",
 			"          image: {{ printf \"%s:%s\" .Values.image.repository .Values.image.tag }}\n          {{- with .Values.image.pullPolicy }}\n          imagePullPolicy: {{ . }}\n          {{- end }}\n",
 		},
 		{"--max-mode=Observe]", "{{ printf \"--max-mode=%s\" .Values.maxMode }}{{ range .Values.extraArgs }}, {{ . | quote }}{{ end }}]"},
