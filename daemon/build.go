@@ -288,13 +288,8 @@ func (b *Builder) mover(ctx context.Context, cfg *controller.Config) (func(), er
 		c.TopicOperator = b.topicOperator(cfg.Policy)
 	}
 	c.OnEvent = func(e execute.Event) { log.Info("moving", "kind", e.Kind, "text", e.Text) }
-	if c.Clients != nil && s.Prometheus.URL != "" {
-		reader, err := b.prometheus(s.Prometheus)
-		if err != nil {
-			conn.Close()
-			return nil, err
-		}
-		c.Clients = execute.NewSignals(reader, time.Now)
+	if seen, ok := cfg.Observer.(execute.SignalReader); ok && c.Clients != nil && s.Prometheus.URL != "" {
+		c.Clients = execute.NewSignals(seen, time.Now) // it knows which broker a pod is
 	}
 	m, err := execute.New(ctx, c)
 	if err != nil {

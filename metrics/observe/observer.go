@@ -134,6 +134,29 @@ func (o *Observer) placement(ctx context.Context) (*cluster.Snapshot, error) {
 	return nil, err
 }
 
+// Read is a signal's series with the ids of the brokers that the last placement knows.
+// Series of brokers that cannot be told are left out: nobody is taken for its neighbour.
+func (o *Observer) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error) {
+	if o.Metrics == nil {
+		return nil, errNoMetrics
+	}
+	points, err := o.Metrics.Read(ctx, signal, at)
+	if err != nil {
+		return nil, err
+	}
+	brokers := []cluster.Broker{}
+	o.mu.Lock()
+	if o.placed != nil {
+		brokers = o.placed.Brokers
+	}
+	o.mu.Unlock()
+	in := Input{Points: map[metrics.Signal][]metrics.Point{signal: points}}
+	in.resolve(brokers)
+	return in.Points[signal], nil
+}
+
+var errNoMetrics = errors.New("no Prometheus was given")
+
 // clone copies what Merge writes to.
 func clone(s cluster.Snapshot) *cluster.Snapshot {
 	s.Brokers = slices.Clone(s.Brokers)
@@ -153,7 +176,7 @@ func clone(s cluster.Snapshot) *cluster.Snapshot {
 func (o *Observer) read(ctx context.Context, want []metrics.Signal, at time.Time) Input {
 	in := Input{Points: map[metrics.Signal][]metrics.Point{}, Failed: map[metrics.Signal]error{}, Asked: want}
 	if o.Metrics == nil {
-		in.source = errors.New("no Prometheus was given")
+		in.source = errNoMetrics
 		return in
 	}
 	// The first signal tells whether the source answers at all.
