@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -120,7 +121,43 @@ func explainAnswer(e *v1.Error) *failure {
 	case v1.ErrBadResponse:
 		return &failure{why: "the response cannot be read, or ends in the middle: " + e.Msg, cause: e, source: true, passing: true}
 	}
+	if overlong.MatchString(e.Msg) {
+		return &failure{why: e.Msg, cause: tooLong{e, limitIn(e.Msg)}}
+	}
 	return &failure{why: e.Msg, cause: e} // bad_data, execution: the query's own fault
+}
+
+// tooLong is a refusal that a shorter range may not meet.
+type tooLong struct {
+	error
+	limit time.Duration // of a range, where the server says it
+}
+
+func (t tooLong) Unwrap() error { return t.error }
+
+var (
+	// overlong is how Prometheus, Thanos, Cortex, Mimir and VictoriaMetrics say that a
+	// range has too much in it: time, points, samples or chunks.
+	overlong = regexp.MustCompile(`(?i)exceeds the limit|exceeded (the )?maximum|too many (samples|points|chunks)|` +
+		`cannot (select|process) more than|max-(total-)?query-length|samples limit`)
+	lengthLimit = regexp.MustCompile(`limit: ([0-9][0-9a-z]*)\)`)
+)
+
+// limitIn is the longest range that a refusal names; 0 where it names none.
+func limitIn(text string) time.Duration {
+	m := lengthLimit.FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	d, err := time.ParseDuration(m[1])
+	if err != nil {
+		days, err := model.ParseDuration(m[1])
+		if err != nil {
+			return 0
+		}
+		d = time.Duration(days)
+	}
+	return d
 }
 
 func firstLine(detail string) string {

@@ -20,7 +20,14 @@ type cached struct {
 	// overlap is how many of the last points are read again: a rate's last
 	// points may have been read before all of their samples were there.
 	overlap int64
+	// looked is the last point when what was missing was looked for anew.
+	looked int64
 }
+
+// lookAgain is how long what was missing stays so before it is asked for again: a store
+// of older data may have been away without a word. A judgement: as often as forecasts
+// are made anew, at most.
+const lookAgain = time.Hour
 
 // missing is the first grid point that must be read for lo to hi, and whether
 // anything must.
@@ -29,10 +36,33 @@ func (c *cached) missing(lo, hi int64) (from int64, needed bool) {
 		return lo, true
 	}
 	settled := c.hi - c.overlap
+	if hi-c.looked >= int64(lookAgain/c.step) {
+		c.looked = hi
+		if hole, ok := c.hole(lo, min(hi, settled)); ok {
+			return hole, true
+		}
+	}
 	if hi <= settled {
 		return 0, false
 	}
 	return max(lo, settled+1), true
+}
+
+// hole is the first point from lo to hi at which no series has a value.
+func (c *cached) hole(lo, hi int64) (at int64, ok bool) {
+	for at = max(lo, c.lo); at <= hi; at++ {
+		empty := true
+		for _, l := range c.series {
+			if !math.IsNaN(l.Values[at-c.lo]) {
+				empty = false
+				break
+			}
+		}
+		if empty {
+			return at, true
+		}
+	}
+	return 0, false
 }
 
 // put takes what was read for from to hi, on the way to answering lo to hi.
@@ -40,6 +70,9 @@ func (c *cached) missing(lo, hi int64) (from int64, needed bool) {
 func (c *cached) put(from, lo, hi int64, got map[string]*metrics.Line) {
 	c.span = max(c.span, hi-lo+1)
 	if c.series == nil || from == lo {
+		if c.series == nil {
+			c.looked = hi
+		}
 		c.series, c.lo, c.hi = got, from, hi
 		return
 	}

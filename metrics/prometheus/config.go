@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
@@ -79,6 +80,9 @@ type Reader struct {
 	slots *semaphore.Weighted
 
 	source *source.Source
+	// longest is the longest range that the server has said that it takes, in
+	// nanoseconds; 0 while it has not.
+	longest atomic.Int64
 
 	mu    sync.Mutex
 	cache map[string]*cached

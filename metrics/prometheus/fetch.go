@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -37,18 +38,27 @@ func (g grid) window() metrics.Window {
 func (r *Reader) fetch(ctx context.Context, q metrics.Query, g grid) (map[string]*metrics.Line, error) {
 	into := metrics.NewAssembly(g.window())
 	first := grid{lo: max(g.lo, g.hi-firstPoints+1), hi: g.hi, step: g.step}
-	matrix, err := r.ranged(ctx, q.Expr, first)
+	newest, err := r.split(ctx, q.Expr, first)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.checkSize(len(matrix), g); err != nil {
+	series := 0
+	for _, m := range newest {
+		series = max(series, len(m))
+	}
+	if err := r.checkSize(series, g); err != nil {
 		return nil, err
 	}
-	add(into, q, matrix)
+	for _, m := range newest {
+		add(into, q, m)
+	}
 	if first.lo == g.lo {
 		return into.Lines, nil
 	}
-	chunk := int64(min(r.cfg.Limits.Points, max(firstPoints, samplesPerRequest/max(len(matrix), 1))))
+	chunk := int64(min(r.cfg.Limits.Points, max(firstPoints, samplesPerRequest/max(series, 1))))
+	if longest := r.longest.Load(); longest > 0 {
+		chunk = max(1, min(chunk, longest/int64(g.step)+1))
+	}
 	matrices := make(chan model.Matrix, r.cfg.Limits.Concurrency)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -58,16 +68,15 @@ func (r *Reader) fetch(ctx context.Context, q metrics.Query, g grid) (map[string
 		for hi := first.lo - 1; hi >= g.lo; hi -= chunk {
 			part := grid{lo: max(g.lo, hi-chunk+1), hi: hi, step: g.step}
 			group.Go(func() error {
-				m, err := r.ranged(ctx, q.Expr, part)
-				if err != nil {
-					return err
+				all, err := r.split(ctx, q.Expr, part)
+				for _, m := range all {
+					select {
+					case matrices <- m:
+					case <-ctx.Done():
+						return ctx.Err()
+					}
 				}
-				select {
-				case matrices <- m:
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
+				return err
 			})
 		}
 		_ = group.Wait() // asked again below
@@ -98,6 +107,30 @@ func (r *Reader) checkSize(series int, g grid) error {
 			int64(r.cfg.Limits.Samples)}.Error(), cause: errTooMany}
 	}
 	return nil
+}
+
+// split reads a part of a range, in halves where the server finds it too long.
+func (r *Reader) split(ctx context.Context, expr string, g grid) ([]model.Matrix, error) {
+	m, err := r.ranged(ctx, expr, g)
+	var long tooLong
+	switch {
+	case err == nil:
+		return []model.Matrix{m}, nil
+	case !errors.As(err, &long) || g.points() < 2:
+		return nil, err
+	}
+	half := g.hi - int64(g.points()/2)
+	if long.limit > 0 {
+		// The server says what it takes: the other parts of the range are asked so.
+		r.longest.Store(int64(long.limit))
+		half = max(half, g.hi-int64(long.limit/g.step)-1)
+	}
+	newer, err := r.split(ctx, expr, grid{lo: half + 1, hi: g.hi, step: g.step})
+	if err != nil {
+		return nil, err
+	}
+	older, err := r.split(ctx, expr, grid{lo: g.lo, hi: half, step: g.step})
+	return append(newer, older...), err
 }
 
 // ranged sends one range query.
