@@ -49,8 +49,10 @@ func (fs *forecasts) believe(key string, p *prediction, at time.Time, now, witne
 		return b
 	}
 	fs.surges[key]++
-	borneOut := fs.surges[key] >= surgeRounds || witness*surgeAtOnce >= b.now
+	borneOut := fs.surges[key] >= surgeRounds && !refuted(b.now, witness) || witness*surgeAtOnce >= b.now
 	switch {
+	case refuted(b.now, witness):
+		b.now, b.why = max(expected, witness), "Kafka's own offsets say less"
 	case !borneOut && b.now > surgeAtOnce*expected:
 		b.now, b.why = expected, "nothing else shows it yet"
 	case borneOut && forecast:

@@ -120,8 +120,10 @@ func TestASurgeRaisesTheForecastByWhatItIsAboveIt(t *testing.T) {
 		"three times, once":                   {readings: []float64{30}, now: 10, doubted: true, whyMustHave: "nothing else shows it"},
 		"three times, twice":                  {readings: []float64{30, 30}, now: 30, excess: 20},
 		"three times, and something shows it": {readings: []float64{30}, witness: 29, now: 30, excess: 20},
-		"absurd, and it stays":                {readings: []float64{3000, 3000}, now: 3000, excess: 90},
-		"more than the links carry":           {readings: []float64{3000, 3000}, links: 10, now: 20, excess: 10, doubted: true, whyMustHave: "links"},
+		"twice, and offsets say that it is not": {readings: []float64{20, 20, 20, 20}, witness: 10, now: 10, doubted: true,
+			whyMustHave: "offsets"},
+		"absurd, and it stays":      {readings: []float64{3000, 3000}, now: 3000, excess: 90},
+		"more than the links carry": {readings: []float64{3000, 3000}, links: 10, now: 20, excess: 10, doubted: true, whyMustHave: "links"},
 	} {
 		fs := &forecasts{surges: map[string]int{}, seen: map[string]float64{}}
 		var b belief

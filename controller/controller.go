@@ -118,6 +118,7 @@ func (c *Controller) newForecasts() forecasts {
 			refresh: s.Forecast.Refresh.D(), step: s.Forecast.Step.D(),
 		},
 		rates: map[string]*groupRate{}, surges: map[string]int{}, seen: map[string]float64{}, tracks: map[string]*track{},
+		doubts: map[string]*doubt{},
 	}
 }
 

@@ -89,6 +89,7 @@ type forecasts struct {
 	rates  map[string]*groupRate // by group
 	surges map[string]int        // rounds in a row a subject was above what was expected
 	seen   map[string]float64    // by subject: the last load that was believed
+	doubts map[string]*doubt     // by subject: what is taken for a fault
 	tracks map[string]*track
 	stored storedCache
 }
@@ -138,8 +139,13 @@ func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Lea
 func (fs *forecasts) load(
 	ctx context.Context, f *Facts, e *Expectations, key string, read readSeries, now, links float64,
 ) Load {
-	p := fs.predict(ctx, f.Now, key, e.Horizon, read)
-	b := fs.believe(key, p, f.Now, now, 0, links)
+	witness := now * fs.offsets(f)
+	p, doubt := fs.foresee(ctx, f, key, e.Horizon, read, now, witness)
+	b := fs.believe(key, p, f.Now, now, witness, links)
+	if doubt != "" {
+		e.Doubted = true
+		e.note("%s: %s", p.signal, doubt)
+	}
 	if b.why != "" {
 		e.Doubted = true
 		e.note("%s", b.doubt("a reading of "+string(p.signal), now, "B/s"))
@@ -157,6 +163,47 @@ func (fs *forecasts) load(
 	}
 	fs.watch(f, key, decision.ClusterSubject, p, e.Horizon, b.now)
 	return l
+}
+
+// offsets is what Kafka's own offsets say arrives for the groups, as a part of what
+// is measured: that of the group of which it is most. Zero is unknown.
+func (fs *forecasts) offsets(f *Facts) float64 {
+	most := 0.0
+	for i := range f.Groups {
+		g := &f.Groups[i]
+		rate := fs.rates[g.Policy.Group]
+		if g.Missing || !g.measured || g.arriving <= 0 || rate == nil || rate.lastAt.IsZero() {
+			continue
+		}
+		most = max(most, rate.arriving(f.Now, g.consumed, g.lag)/g.arriving)
+	}
+	return most
+}
+
+// foresee is the forecast of a load, of what was measured before it became odd: a
+// drop to next to nothing where the forecast has no such lull, or a rise that
+// offsets refute, is a fault somewhere and no load. The words say so.
+func (fs *forecasts) foresee(
+	ctx context.Context, f *Facts, key string, ahead time.Duration, read readSeries, now, witness float64,
+) (p *prediction, doubt string) {
+	var before time.Time
+	if d := fs.doubts[key]; d != nil && !d.over {
+		before = d.since
+	}
+	p = fs.predict(ctx, f.Now, key, ahead, before, read)
+	silent := p.silent(f.Now, now) && !f.LoadPartlyUnknown()
+	since := fs.doubted(key, f.Now, silent || refuted(now, witness))
+	if !since.Equal(before) {
+		p = fs.predict(ctx, f.Now, key, ahead, since, read)
+	}
+	switch {
+	case since.IsZero():
+		return p, ""
+	case silent:
+		return p, fmt.Sprintf("next to nothing since %s, where the forecast has no lull: taken for a fault, and the forecast from before stands",
+			since.UTC().Format("15:04"))
+	}
+	return p, fmt.Sprintf("more since %s than Kafka's own offsets say: the forecast from before stands", since.UTC().Format("15:04"))
 }
 
 // expectGroup adds a group. Replicas asked for now are up after their start and
@@ -187,7 +234,10 @@ func (fs *forecasts) expectGroup(
 	within := g.Policy.Startup.D() + 2*fs.pace.interval + fs.pace.step
 	on := within + g.Policy.Stabilisation.D()
 	key := "group/" + name
-	p := fs.predict(ctx, f.Now, key, on, fs.groupSeries(name, g.topics))
+	p, doubt := fs.foresee(ctx, f, key, on, fs.groupSeries(name, g.topics), x.Arriving, byOffsets)
+	if doubt != "" {
+		e.note("group %s: %s", name, doubt)
+	}
 	b := fs.believe(key, p, f.Now, x.Arriving, byOffsets, 0)
 	if b.why != "" {
 		e.note("%s", b.doubt("a reading of what arrives for group "+name, x.Arriving, "records/s"))

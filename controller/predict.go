@@ -34,6 +34,8 @@ const day = 24 * time.Hour
 type prediction struct {
 	signal metrics.Signal
 	madeAt time.Time
+	tried  time.Time // when another was last to be made, and could not be
+	before time.Time // what was measured from then on is left out; zero is nothing
 	ahead  time.Duration
 	p      forecast.Prediction
 	mean   float64 // of the last day of history; NaN when unknown
@@ -61,24 +63,52 @@ var errNoForecaster = errors.New("no forecaster is set up")
 // shownAhead is how far the curves of a decision reach at least.
 const shownAhead = 48 * time.Hour
 
-// predict is the forecast of a subject, from the cache when it is fresh.
-func (c *predictor) predict(ctx context.Context, now time.Time, key string, ahead time.Duration, read readSeries) *prediction {
+// predict is the forecast of a subject, from the cache when it is fresh, of what was
+// measured before a time, where one is given. While none can be made the last good
+// one does until it is too old.
+func (c *predictor) predict(
+	ctx context.Context, now time.Time, key string, ahead time.Duration, before time.Time, read readSeries,
+) *prediction {
 	p := c.cache[key]
-	if p == nil || now.Sub(p.madeAt) >= c.spec.Refresh.D() || p.ahead < ahead {
-		p = c.make(ctx, now, key, ahead, read)
-		c.cache[key] = p
+	if p != nil && now.Sub(later(p.madeAt, p.tried)) < c.spec.Refresh.D() && p.ahead >= ahead && p.before.Equal(before) {
+		return p
 	}
-	return p
+	made := c.make(ctx, now, key, ahead, before, read)
+	if made.err != nil && p.good(now) {
+		kept := *p
+		kept.tried, kept.ahead, kept.before = now, max(p.ahead, ahead), before
+		made = &kept
+	}
+	c.cache[key] = made
+	return made
 }
 
-func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead time.Duration, read readSeries) *prediction {
+// good tells whether a forecast may stand in for one that cannot be made.
+func (p *prediction) good(now time.Time) bool {
+	return p != nil && p.err == nil && p.p.Trusted && now.Sub(p.madeAt) < keptForecast && len(p.p.Points) > 0 &&
+		p.p.Points[len(p.p.Points)-1].Time.After(now)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func (c *predictor) make(
+	ctx context.Context, now time.Time, key string, ahead time.Duration, before time.Time, read readSeries,
+) *prediction {
 	step := c.spec.Step.D()
-	p := &prediction{madeAt: now, ahead: ahead, mean: math.NaN()}
+	p := &prediction{madeAt: now, ahead: ahead, before: before, mean: math.NaN()}
 	if c.forecaster == nil || c.history == nil {
 		p.err = errNoForecaster
 		return p
 	}
 	to := now.Truncate(step)
+	if !before.IsZero() {
+		to = before.Truncate(step).Add(-step) // the reading before may be half of it
+	}
 	signal, series, err := read(ctx, metrics.Window{From: to.Add(-c.spec.History.D()), To: to, Step: step})
 	p.signal = signal
 	if err != nil {
@@ -88,6 +118,9 @@ func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead t
 	// Sums of different subjects must not be taken for one series by a
 	// forecaster that remembers what it has seen.
 	series.Labels = metrics.Labels{"subject": key}
+	if !before.IsZero() {
+		series.Labels["subject"] += " before"
+	}
 	if _, mean, known := metrics.Lately(forecast.Believable(series), day); known {
 		p.mean = mean
 	}
@@ -97,7 +130,7 @@ func (c *predictor) make(ctx context.Context, now time.Time, key string, ahead t
 		// many steps are asked for, so that nothing is decided otherwise.
 		reach = max(reach, shownAhead)
 	}
-	h := forecast.Horizon{Ahead: ceilTo(reach+c.spec.Refresh.D(), step) + step, Quantiles: c.quantiles}
+	h := forecast.Horizon{Ahead: ceilTo(now.Sub(to)+reach+c.spec.Refresh.D(), step) + step, Quantiles: c.quantiles}
 	p.p, p.err = c.forecaster.Forecast(ctx, series, h)
 	return p
 }

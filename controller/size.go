@@ -80,8 +80,8 @@ func assumeLoad(d capacity.Demand, in, out float64) capacity.Demand {
 	d.Produced = cluster.BytesPerSecond(in)
 	d.Replicated = cluster.BytesPerSecond(in * rf)
 	d.Consumed = cluster.BytesPerSecond(out)
-	d.LoadUnknown = ""
-	return d
+	d.LoadUnknown, d.CPU = "", -1
+	return d.Scale(1, 1) // what that costs, by the costs that are known
 }
 
 // loadNeeds is the brokers that a load needs by every constraint but the

@@ -15,8 +15,9 @@ const movesFade = 5 * time.Minute
 // still is what was learned while nothing was moved: what CPU clients' traffic
 // costs. What a move costs on top is the loop's own doing, and no load to be sized for.
 type still struct {
-	cost  capacity.CPUCost
-	moved time.Time // when data were last seen to be moved
+	cost     capacity.CPUCost
+	produced cluster.BytesPerSecond // when that was learned
+	moved    time.Time              // when data were last seen to be moved
 }
 
 // demand is what clients ask for, without what moves cost.
@@ -25,11 +26,11 @@ func (s *still) demand(now time.Time, snap cluster.Snapshot) capacity.Demand {
 	if slices.ContainsFunc(snap.Reassignments, func(r cluster.Reassignment) bool { return len(r.Adding) > 0 }) {
 		s.moved = now
 	}
-	if !s.moved.IsZero() && now.Sub(s.moved) < movesFade {
-		return d.Costing(s.cost)
+	if !s.moved.IsZero() && now.Sub(s.moved) < movesFade || d.Produced < silentShare*s.produced {
+		return d.Costing(s.cost) // silence teaches nothing of what a byte costs
 	}
 	if d.CPUCost != (capacity.CPUCost{}) {
-		s.cost = d.CPUCost
+		s.cost, s.produced = d.CPUCost, d.Produced
 	}
 	return d
 }
