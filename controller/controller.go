@@ -67,6 +67,7 @@ type Controller struct {
 	holds     holds
 
 	tickStarted, tickEnded, lastGood atomic.Int64 // Unix nanoseconds of the clock
+	frozenBy                         atomic.Pointer[string]
 }
 
 // New builds the loop. It does no I/O.

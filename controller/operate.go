@@ -109,8 +109,14 @@ func (r *Requirement) lately(group string) (consumed float64, lag int64) {
 
 // view is what the operation in flight may judge by.
 func (c *Controller) view(id string, f *Facts, e *Expectations, r *Requirement) operation.View {
+	frozen := c.frozen(f)
+	said := frozen
+	if !c.spec.Mode.Acts() {
+		said = decision.FrozenBy(f.Seen.Observations, f.Now) // that the mode takes no step is no news
+	}
+	c.frozenBy.Store(&said)
 	v := operation.View{
-		ID: id, Now: f.Now, Spec: &c.spec, Snapshot: &f.Snapshot, Scales: f.Scales, NotFresh: f.NotFresh, Frozen: c.frozen(f),
+		ID: id, Now: f.Now, Spec: &c.spec, Snapshot: &f.Snapshot, Scales: f.Scales, NotFresh: f.NotFresh, Frozen: frozen,
 		Brokers: f.Asked, Others: f.Others, Stored: f.Demand.Stored, Moves: c.parts.Moves, MoveRate: c.parts.Model.MoveRate,
 		NeededAt: c.neededAt(f, e, r), Again: c.again(f, e, r),
 	}

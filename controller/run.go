@@ -76,6 +76,17 @@ func (c *Controller) Alive() error {
 	return nil
 }
 
+// InFlight tells whether an operation is in flight.
+func (c *Controller) InFlight() bool { return c.machine.Busy() }
+
+// Frozen says why the last tick could take no step; "" when it could.
+func (c *Controller) Frozen() string {
+	if why := c.frozenBy.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
 // Ready tells whether the loop has lately seen the cluster.
 func (c *Controller) Ready() error {
 	good := c.lastGood.Load()

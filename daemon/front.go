@@ -24,6 +24,7 @@ import (
 	"github.com/tidetable/tidetable/adapters/web"
 	"github.com/tidetable/tidetable/controller"
 	"github.com/tidetable/tidetable/decision"
+	"github.com/tidetable/tidetable/internal/plain"
 )
 
 // shutdownGrace is how long requests may go on after the loop has stopped.
@@ -263,7 +264,9 @@ func (f *Front) alive(w http.ResponseWriter, _ *http.Request) {
 }
 
 // ready answers 200 when every loop that runs has lately seen its cluster, and
-// some does where any should; it says how many do.
+// some does where any should; it says how many do, and which are frozen and why: by
+// a journal that cannot be written, or by a person. Such a process is ready, since
+// it sees its cluster, and its page is where one finds out.
 func (f *Front) ready(w http.ResponseWriter, _ *http.Request) {
 	reasons, running, wanted := f.ask((*controller.Controller).Ready), f.running(), int(f.wanted.Load())
 	switch {
@@ -272,7 +275,18 @@ func (f *Front) ready(w http.ResponseWriter, _ *http.Request) {
 	case running == 0 && !f.cfg.Standby:
 		reasons = append(reasons, "no loop runs yet")
 	}
-	probed(w, reasons, fmt.Sprintf("ok: %d of %d loops run", running, max(running, wanted)))
+	ok := fmt.Sprintf("ok: %d of %d loops run", running, max(running, wanted))
+	for _, why := range f.ask(frozen) {
+		ok += "\n" + plain.Text(why)
+	}
+	probed(w, reasons, ok)
+}
+
+func frozen(c *controller.Controller) error {
+	if why := c.Frozen(); why != "" {
+		return errors.New("no step is taken: " + why)
+	}
+	return nil
 }
 
 // ask is what speaks against the loops, sorted.

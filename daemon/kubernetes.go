@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -65,8 +66,10 @@ type kubernetesRun struct {
 	build    buildLoop
 	want     func(loops int) // told how many loops should run
 	release  func(context.Context, policy.Policy, operation.Store, func(string)) error
+	takeBack func(context.Context, policy.Policy, func(string)) error
 	serving  func(*controller.Controller) (stop func()) // told of each loop, for liveness and the page
 	logger   *slog.Logger
+	leaving  sync.WaitGroup // of what policies have left that were deleted
 }
 
 // Connect reaches the cluster, and settles the namespace.
@@ -87,7 +90,7 @@ func (k Kubernetes) Connect(logger *slog.Logger) (*kube.Clients, error) {
 func (k Kubernetes) Run(ctx context.Context, clients *kube.Clients, b *Builder) error {
 	r := &kubernetesRun{
 		clients: clients, maxMode: k.MaxMode, build: b.Build, want: b.Front.Want,
-		release: b.leaveActing, serving: b.Front.Serving, logger: b.Logger,
+		release: b.leaveActing, takeBack: b.takeBack, serving: b.Front.Serving, logger: b.Logger,
 		policies: &kube.Policies{Clients: clients, Namespace: clients.Namespace, Logger: b.Logger, Now: time.Now},
 	}
 	b.topicOperator = r.topicOperator
@@ -126,8 +129,15 @@ func (r *kubernetesRun) lead(ctx context.Context, fence *kube.Fence) error {
 		cancel()
 	}()
 	defer r.want(0)
-	kube.Supervise(ctx, r.counted(ctx, objects), r.logger, func(ctx context.Context, o kube.Object) error { return r.serve(ctx, fence, o) })
+	kube.Supervise(ctx, r.counted(ctx, objects), r.logger, func(served context.Context, o kube.Object) error {
+		inFlight, err := r.serve(served, fence, o)
+		if inFlight && errors.Is(context.Cause(served), kube.ErrGone) {
+			r.leaving.Go(func() { r.gone(ctx, fence, o) })
+		}
+		return err
+	})
 	cancel()
+	r.leaving.Wait()
 	return <-watched
 }
 
@@ -158,11 +168,25 @@ func (r *kubernetesRun) counted(ctx context.Context, in <-chan []kube.Object) <-
 	return out
 }
 
-// serve runs one policy's loop until ctx ends.
-func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Object) error {
+// gone takes back what a policy has left that was deleted in the middle of an
+// operation: nobody else would, since its state went with it.
+func (r *kubernetesRun) gone(ctx context.Context, fence *kube.Fence, o kube.Object) {
+	say := func(line string) { r.logger.InfoContext(ctx, "a policy was deleted", "policy", o.Key(), "text", line) }
+	err := fence.Check()
+	if err == nil && len(o.Policy.Spec.Kafka.Bootstrap) > 0 {
+		err = r.takeBack(ctx, o.Policy, say)
+	}
+	if err != nil {
+		r.logger.ErrorContext(ctx, "taking back what a deleted policy has left failed; tidetable release does it", "policy", o.Key(), "error", err)
+	}
+}
+
+// serve runs one policy's loop until ctx ends, and tells whether an operation was
+// in flight then.
+func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Object) (inFlight bool, err error) {
 	if o.Err != nil {
 		r.policies.Event(o, true, "Invalid", o.Err.Error())
-		return r.policies.WriteStatus(ctx, o, kube.InvalidStatus(o.Err, o.Generation))
+		return false, r.policies.WriteStatus(ctx, o, kube.InvalidStatus(o.Err, o.Generation))
 	}
 	p := o.Policy
 	// Annotations change without a new generation: kube.Holds reads them live.
@@ -179,7 +203,7 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 	cfg, closeAll, err := r.build(ctx, p, knownEntry(o))
 	if err != nil {
 		r.policies.Event(o, true, "NotStarted", err.Error())
-		return errors.Join(err, r.policies.WriteStatus(ctx, o, kube.NotStartedStatus(err, o.Generation)))
+		return false, errors.Join(err, r.policies.WriteStatus(ctx, o, kube.NotStartedStatus(err, o.Generation)))
 	}
 	defer closeAll()
 	floors := r.equip(&cfg, p, o, fence)
@@ -187,12 +211,13 @@ func (r *kubernetesRun) serve(ctx context.Context, fence *kube.Fence, o kube.Obj
 	cfg.Publish = append(cfg.Publish, r.publisher(ctx, o, floors, p.Spec.Mode.Acts(), cfg.Journal))
 	loop, err := controller.New(cfg)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.serving(loop)()
 	left := r.leave(ctx, p, o)
 	defer left()
-	return loop.Run(ctx)
+	err = loop.Run(ctx)
+	return loop.InFlight(), err
 }
 
 // leave releases what an acting mode has left, beside the loop; the returned

@@ -21,6 +21,16 @@ func (b *Builder) leaveActing(ctx context.Context, p policy.Policy, store operat
 		return err
 	}
 	say(fmt.Sprintf("mode %s changes nothing, so that %s is taken back", p.Spec.Mode, state.Operation.Words()))
+	if err := b.takeBack(ctx, p, say); err != nil {
+		return err
+	}
+	state.Operation = nil
+	return store.Save(ctx, state)
+}
+
+// takeBack moves everything back that the mover has in flight, and removes our
+// throttles and cordons.
+func (b *Builder) takeBack(ctx context.Context, p policy.Policy, say func(string)) error {
 	opts, err := b.kafkaOptions(p.Spec.Kafka)
 	if err != nil {
 		return err
@@ -34,9 +44,5 @@ func (b *Builder) leaveActing(ctx context.Context, p policy.Policy, store operat
 	if err != nil {
 		return fmt.Errorf("spec.rebalance.throttle: %w", err)
 	}
-	if err := conn.Release(ctx, conn.Config(rate), say); err != nil {
-		return err
-	}
-	state.Operation = nil
-	return store.Save(ctx, state)
+	return conn.Release(ctx, conn.Config(rate), say)
 }

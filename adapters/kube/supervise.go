@@ -2,6 +2,7 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -35,11 +36,14 @@ type supervisor struct {
 	loops  map[string]*loop
 }
 
+// ErrGone is why a loop's context ends whose policy was deleted.
+var ErrGone = errors.New("the policy was deleted")
+
 type loop struct {
 	generation int64
 	uid        string
 	problem    string // why the policy cannot be used; it may depend on others
-	cancel     context.CancelFunc
+	cancel     context.CancelCauseFunc
 	done       sync.WaitGroup
 }
 
@@ -52,20 +56,20 @@ func (s *supervisor) apply(ctx context.Context, objects []Object) {
 			continue
 		}
 		if old != nil {
-			old.stop()
+			old.stop(nil)
 		}
 		s.loops[o.Key()] = s.start(ctx, o)
 	}
 	for key, l := range s.loops {
 		if !seen[key] {
-			l.stop()
+			l.stop(ErrGone)
 			delete(s.loops, key)
 		}
 	}
 }
 
 func (s *supervisor) start(ctx context.Context, o Object) *loop {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	l := &loop{generation: o.Generation, uid: string(o.UID), problem: problem(o), cancel: cancel}
 	l.done.Go(func() {
 		for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
@@ -102,14 +106,14 @@ func problem(o Object) string {
 	return o.Err.Error()
 }
 
-func (l *loop) stop() {
-	l.cancel()
+func (l *loop) stop(why error) {
+	l.cancel(why)
 	l.done.Wait()
 }
 
 func (s *supervisor) stopAll() {
 	for _, l := range s.loops {
-		l.cancel()
+		l.cancel(nil)
 	}
 	for _, l := range s.loops {
 		l.done.Wait()

@@ -40,3 +40,31 @@ func TestALoopThatCannotStartIsStartedAnew(t *testing.T) {
 		<-done
 	})
 }
+
+// Whose policy is deleted takes back what it has in flight; whose is edited, or
+// whose process ends, goes on with it.
+func TestALoopIsToldThatItsPolicyIsGone(t *testing.T) {
+	for name, c := range map[string]struct {
+		next []Object
+		gone bool
+	}{"deleted": {nil, true}, "edited": {[]Object{{Generation: 2}}, false}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		in := make(chan []Object)
+		ended, done := make(chan error, 2), make(chan struct{})
+		go func() {
+			defer close(done)
+			Supervise(ctx, in, slog.New(slog.DiscardHandler), func(ctx context.Context, _ Object) error {
+				<-ctx.Done()
+				ended <- context.Cause(ctx)
+				return nil
+			})
+		}()
+		in <- []Object{{Generation: 1}}
+		in <- c.next
+		if why := <-ended; errors.Is(why, ErrGone) != c.gone {
+			t.Errorf("%s: the loop is told %v", name, why)
+		}
+		cancel()
+		<-done
+	}
+}

@@ -175,6 +175,9 @@ func (m *Machine) MovesFor() (kind decision.ProposalKind, out bool) {
 	return op.Kind, op.Out()
 }
 
+// Busy tells whether an operation is in flight. It may be asked from any goroutine.
+func (m *Machine) Busy() bool { return m.flight.Load() != nil }
+
 // show lets other goroutines see what is in flight.
 func (m *Machine) show() {
 	if op := m.state.Operation; op != nil {
