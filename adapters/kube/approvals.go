@@ -14,7 +14,8 @@ import (
 // Annotations by which a person approves one proposal on its policy: its ID, as
 // the decision shows it. The page writes both in the name of whoever it has
 // checked; by hand, only the first is needed, and the API server's audit log
-// knows the name. Whoever may change the policy may approve.
+// knows the name. Whoever may change the policy may approve, but where
+// deploy/kustomize/components/approvals asks for the verb.
 const (
 	ApproveAnnotation    = "tidetable.io/approve"
 	ApprovedByAnnotation = "tidetable.io/approved-by"

@@ -102,6 +102,7 @@ var sources = []source{
 	{from: "overlays/observe/role.yaml", to: "templates/role-observe.yaml"},
 	{from: "overlays/recommend/role.yaml", to: "templates/role-recommend.yaml", when: `ne .Values.maxMode "Observe"`},
 	{from: "overlays/act/role.yaml", to: "templates/role-act.yaml", when: `or (eq .Values.maxMode "Act") (eq .Values.maxMode "Approve")`},
+	{from: "components/approvals/admission.yaml", to: "templates/approvals.yaml", when: ".Values.approvals.enabled"},
 	{from: "components/monitoring/podmonitor.yaml", to: "templates/podmonitor.yaml", when: ".Values.monitoring.enabled"},
 	{from: "components/monitoring/prometheusrule.yaml", to: "templates/prometheusrule.yaml", when: ".Values.monitoring.enabled"},
 }
@@ -164,7 +165,7 @@ func (s source) template(text string) ([]byte, error) {
 func clusterScoped(text string) string {
 	docs := strings.Split(text, "---\n")
 	for i, d := range docs {
-		if strings.Contains(d, "\nkind: Cluster") || strings.HasPrefix(d, "kind: Cluster") {
+		if strings.Contains(d, "\nkind: Cluster") || strings.HasPrefix(d, "kind: Cluster") || strings.Contains(d, "kind: ValidatingAdmissionPolicy") {
 			docs[i] = strings.Replace(d, "  namespace: {{ .Release.Namespace }}\n  labels:", "  labels:", 1)
 		}
 	}
