@@ -21,3 +21,13 @@ func TestWhatFiresIsBoundedWhileItIsRead(t *testing.T) {
 		}
 	}
 }
+
+func FuzzReadFiring(f *testing.F) {
+	f.Add(`[{"fingerprint":"a","startsAt":"2026-03-01T12:00:00Z","labels":{"alertname":"x"}}]`)
+	f.Fuzz(func(t *testing.T, text string) {
+		all, err := readFiring(strings.NewReader(text))
+		if len(all) > maxFiring || err != nil && all != nil {
+			t.Errorf("%d alerts, %v", len(all), err)
+		}
+	})
+}

@@ -336,3 +336,18 @@ func TestARotationWithoutItsHeadIsTold(t *testing.T) {
 		t.Errorf("verify says %q of the new one", r.Notes)
 	}
 }
+
+func FuzzReadAnchor(f *testing.F) {
+	f.Add(`{"status":{"journal":{"sequence":3,"hash":"x"}}}`)
+	f.Add(`{"data":{"anchor":"{\"data\":{\"anchor\":\"1:x\"}}"}}`)
+	f.Add(`{"v":1,"seq":1,"prev":""}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := ReadAnchor(strings.NewReader(text), nil)
+		if err != nil {
+			return
+		}
+		if back, err := ParseAnchor(a.String()); err != nil || back != a {
+			t.Errorf("%q gives %v, which is no anchor: %v", text, a, err)
+		}
+	})
+}

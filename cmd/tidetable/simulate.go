@@ -46,14 +46,16 @@ func newSimulateCmd() *cobra.Command {
 	}
 	var runs int
 	var shard, report, serve string
+	var hosts []string
 	cmd.Flags().IntVar(&runs, "runs", 0, "Monte Carlo: how many runs (default: the scenario's monteCarlo.runs, else one run as written)")
 	cmd.Flags().StringVar(&shard, "shard", "", "do only part i/n of the runs, i from 0; put together by simulate merge")
 	cmd.Flags().StringVar(&report, "report", "", "write a self-contained HTML page to this file")
 	cmd.Flags().
 		StringVar(&serve, "serve", "", "afterwards show the loop's decisions on the controller's page, at this address, until Ctrl-C")
+	cmd.Flags().StringSliceVar(&hosts, "page-host", nil, "with --serve: a `name` under which the page is served, besides addresses")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, output: *out}
+		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, hosts: hosts, output: *out}
 		return s.run(cmd.Context(), args[0], shard)
 	}
 	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd(), newSimulateEconomicsCmd(), newSimulateExportCmd())
@@ -65,6 +67,7 @@ type simulation struct {
 	runs   int
 	report string
 	serve  string
+	hosts  []string
 	output string
 }
 
@@ -105,7 +108,7 @@ func (s *simulation) run(ctx context.Context, path, shard string) error {
 func (s *simulation) one(ctx context.Context, plan *scenario.Experiment) error {
 	o := simulationOptions()
 	o.Points = reportPoints
-	page, err := newSimulationPage(s.serve, &o)
+	page, err := newSimulationPage(s.serve, s.hosts, &o)
 	if err != nil {
 		return err
 	}

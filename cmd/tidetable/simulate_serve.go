@@ -20,11 +20,12 @@ import (
 type simulationPage struct {
 	listener net.Listener
 	store    *web.Store
+	hosts    []string
 }
 
 // newSimulationPage takes the address before the simulation runs, so that one
 // that is taken is said at once. Without an address there is no page.
-func newSimulationPage(address string, o *simulations.Options) (*simulationPage, error) {
+func newSimulationPage(address string, hosts []string, o *simulations.Options) (*simulationPage, error) {
 	if address == "" {
 		return &simulationPage{}, nil
 	}
@@ -32,7 +33,7 @@ func newSimulationPage(address string, o *simulations.Options) (*simulationPage,
 	if err != nil {
 		return nil, fmt.Errorf("listening on --serve %s: %w", address, err)
 	}
-	p := &simulationPage{listener: l, store: web.NewStore(0)}
+	p := &simulationPage{listener: l, store: web.NewStore(0), hosts: hosts}
 	inner := o.Journal
 	o.Journal = func(policy string, clock controller.Clock) (controller.Journal, error) {
 		if inner == nil {
@@ -61,7 +62,9 @@ func (p *simulationPage) serve(ctx context.Context, stderr io.Writer) error {
 		return nil
 	}
 	server := &http.Server{
-		Handler:           web.Handler(web.Options{Store: p.store, OpenReading: true, Title: "simulation", Now: p.store.Latest}),
+		Handler: web.Handler(web.Options{
+			Store: p.store, OpenReading: true, Hosts: p.hosts, Title: "simulation", Now: p.store.Latest,
+		}),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 	}
 	fmt.Fprintf(stderr, "the page is at http://%s/ until Ctrl-C\n", p.listener.Addr())
