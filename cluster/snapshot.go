@@ -28,6 +28,8 @@ type Snapshot struct {
 	Reassignments []Reassignment `json:"reassignments,omitempty"`
 	// Stale names every signal that is missing or too old to act on, sorted.
 	Stale []StaleSignal `json:"stale,omitempty"`
+	// Sources says by which catalogues signals were read, sorted.
+	Sources []Source `json:"sources,omitempty"`
 }
 
 // BrokerState says whether a broker may hold replicas.

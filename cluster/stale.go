@@ -21,6 +21,15 @@ const (
 // SignalScaleOf is the size that a workload is asked to have.
 func SignalScaleOf(target string) Signal { return Signal("scale of " + target) }
 
+// Source is by what signals were read.
+type Source struct {
+	Catalogue string   `json:"catalogue"` // of queries
+	Signals   []Signal `json:"signals"`   // sorted
+	// Remarks are what a person should know of it, such as that brokers are scraped
+	// twice and taken once.
+	Remarks []string `json:"remarks,omitempty"`
+}
+
 // Cause says why a signal is stale.
 type Cause string
 

@@ -155,7 +155,7 @@ func (c *Controller) listen(ctx context.Context, f *Facts) {
 			}
 		}
 	}
-	f.Seen.Stale = f.Snapshot.Stale
+	f.Seen.Stale, f.Seen.Sources = f.Snapshot.Stale, f.Snapshot.Sources
 	if len(f.Snapshot.Stale) > 0 {
 		f.NotFresh = "not known: " + staleNames(f.Snapshot.Stale)
 	}

@@ -100,6 +100,7 @@ type Seen struct {
 	BytesOut     cluster.BytesPerSecond `json:"bytesOutPerSecond"`
 	DiskBytes    cluster.Bytes          `json:"diskBytes"`
 	Stale        []cluster.StaleSignal  `json:"stale,omitempty"`
+	Sources      []cluster.Source       `json:"sources,omitempty"` // by what signals were read
 	Observations []Observation          `json:"observations,omitempty"`
 	BrokerLoads  []BrokerLoad           `json:"brokerLoads,omitempty"` // sorted by id
 	// Utilisation is what all alive brokers use together of what they have

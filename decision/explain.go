@@ -59,9 +59,25 @@ func (e *explainer) seen(s Seen) {
 		}
 		e.line("  unknown: %s: %s%s", x.Signal, x.Reason, last)
 	}
+	for _, x := range s.Sources {
+		if len(x.Signals) > 0 {
+			e.line("  read by %s: %s", x.Catalogue, joined(x.Signals))
+		}
+		for _, r := range x.Remarks {
+			e.line("  %s: %s", x.Catalogue, r)
+		}
+	}
 	for _, o := range s.Observations {
 		e.line("  said by %s: %s %s until %s", o.Source, o.Effect, o.Subject, o.Until.UTC().Format("2006-01-02 15:04 MST"))
 	}
+}
+
+func joined(signals []cluster.Signal) string {
+	names := make([]string, len(signals))
+	for i, s := range signals {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (e *explainer) expected(d Decision) {

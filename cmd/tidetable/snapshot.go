@@ -330,12 +330,13 @@ type snapshotReport struct {
 	Partitions int                   `json:"partitions"`
 	Groups     int                   `json:"groups"`
 	Stale      []cluster.StaleSignal `json:"stale"`
+	Sources    []cluster.Source      `json:"sources,omitempty"`
 }
 
 func (f *snapshotFlags) report(cmd *cobra.Command, s cluster.Snapshot, traces string, columns int, failed []string) error {
 	r := snapshotReport{
 		Snapshot: f.file, Traces: traces, Columns: columns, TakenAt: s.TakenAt, ClusterID: s.ClusterID,
-		Brokers: len(s.Brokers), Topics: len(s.Topics), Groups: len(s.Groups), Stale: s.Stale,
+		Brokers: len(s.Brokers), Topics: len(s.Topics), Groups: len(s.Groups), Stale: s.Stale, Sources: s.Sources,
 	}
 	for _, t := range s.Topics {
 		r.Partitions += len(t.Partitions)
@@ -378,6 +379,14 @@ func (r snapshotReport) write(w io.Writer, format string) error {
 	fmt.Fprintf(w, "snapshot  %s\n", r.Snapshot)
 	if r.Traces != "" {
 		fmt.Fprintf(w, "traces    %s (%d columns)\n", r.Traces, r.Columns)
+	}
+	for _, x := range r.Sources {
+		if len(x.Signals) > 0 {
+			fmt.Fprintf(w, "read by   %s: %d signals\n", x.Catalogue, len(x.Signals))
+		}
+		for _, remark := range x.Remarks {
+			fmt.Fprintf(w, "          %s: %s\n", x.Catalogue, remark)
+		}
 	}
 	_, err := fmt.Fprintf(w, "taken at  %s\ncluster   %s: %d brokers, %d topics, %d partitions, %d groups\nunknown   %d signals\n",
 		r.TakenAt.UTC().Format(time.RFC3339), r.ClusterID, r.Brokers, r.Topics, r.Partitions, r.Groups, len(r.Stale))

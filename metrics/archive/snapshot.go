@@ -115,6 +115,11 @@ func (d *decoder) member(key string) error {
 			s.Reassignments = append(s.Reassignments, r)
 			return 1
 		})
+	case "sources":
+		return each(d, key, cluster.MaxTopics, func(x cluster.Source) int {
+			s.Sources = append(s.Sources, x)
+			return 1 + len(x.Signals)/16 + len(x.Remarks)/16
+		})
 	case "stale":
 		return each(d, key, cluster.MaxTopics, func(x cluster.StaleSignal) int {
 			s.Stale = append(s.Stale, x)
@@ -284,6 +289,9 @@ func WriteSnapshot(w io.Writer, s cluster.Snapshot) error {
 	}
 	if len(s.Stale) > 0 {
 		list(e, "stale", s.Stale)
+	}
+	if len(s.Sources) > 0 {
+		list(e, "sources", s.Sources)
 	}
 	e.text("\n}\n")
 	if e.err == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/archive/internal/tsdbread"
 	"github.com/tidetable/tidetable/metrics/source"
@@ -90,6 +91,9 @@ func (t *TSDB) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([
 func (t *TSDB) Found(ctx context.Context, at time.Time) (source.Found, error) {
 	return t.source.Found(ctx, at)
 }
+
+// Sources says by which catalogue each signal was read last.
+func (t *TSDB) Sources() []cluster.Source { return t.source.Sources() }
 
 // folder is the folder as source.Store.
 type folder struct{ *TSDB }

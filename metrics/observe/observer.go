@@ -95,6 +95,9 @@ func (o *Observer) Observe(ctx context.Context) (cluster.Snapshot, error) {
 	if kafkaErr != nil {
 		addStale(&s, cluster.StaleSignal{Signal: cluster.SignalPlacement, Cause: cluster.CauseNotRead, Reason: kafkaErr.Error()})
 	}
+	if by, ok := o.Metrics.(interface{ Sources() []cluster.Source }); ok {
+		s.Sources = by.Sources()
+	}
 	o.remember(&s, at)
 	s.Sort()
 	return s, nil

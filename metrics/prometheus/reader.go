@@ -12,6 +12,7 @@ import (
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 	"github.com/tidetable/tidetable/metrics/source"
 )
@@ -30,6 +31,9 @@ func (r *Reader) Read(ctx context.Context, signal metrics.Signal, at time.Time) 
 func (r *Reader) Found(ctx context.Context, at time.Time) (source.Found, error) {
 	return r.source.Found(ctx, at)
 }
+
+// Sources says by which catalogue each signal was read last.
+func (r *Reader) Sources() []cluster.Source { return r.source.Sources() }
 
 // store is the server as source.Store.
 type store struct{ *Reader }

@@ -42,7 +42,12 @@ func (s *Source) Found(ctx context.Context, at time.Time) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	f := Found{At: at, Exporters: plan.Exporters, Scrape: plan.Scrape, Remarks: plan.remarks(s.cfg)}
+	f := Found{At: at, Exporters: plan.Exporters, Scrape: plan.Scrape}
+	for i := range plan.Exporters {
+		for _, r := range plan.Exporters[i].remarks(s.cfg) {
+			f.Remarks = append(f.Remarks, plan.Exporters[i].Catalogue+": "+r)
+		}
+	}
 	for _, signal := range slices.Sorted(maps.Keys(metrics.Signals)) {
 		c, err := s.candidate(ctx, plan, signal, at)
 		if err != nil {

@@ -345,21 +345,18 @@ func (p *Plan) named(q metrics.Query, series []metrics.Series) []metrics.Series 
 	return series
 }
 
-// remarks are what was found beside the queries that a person should know.
-func (p *Plan) remarks(cfg Config) []string {
+// remarks are what was found of an exporter that a person should know.
+func (x *Exporter) remarks(cfg Config) []string {
+	if x.Refused != "" {
+		return []string{x.Refused}
+	}
 	var out []string
-	for _, x := range p.Exporters {
-		if x.Refused != "" {
-			out = append(out, x.Catalogue+": "+x.Refused)
-		}
-		if x.Copies > 0 && x.Refused == "" {
-			out = append(out, fmt.Sprintf("%s: %d brokers are scraped more than once (told apart by %s); each is taken once",
-				x.Catalogue, len(x.Brokers), strings.Join(x.CopiedBy, ", ")))
-		}
-		if cfg.Scrape > 0 && x.Scrape > cfg.Scrape {
-			out = append(out, fmt.Sprintf("%s: brokers are scraped every %s, not every %s as the policy says; rates look back accordingly",
-				x.Catalogue, x.Scrape, cfg.Scrape))
-		}
+	if x.Copies > 0 && len(x.Brokers) > 0 {
+		out = append(out, fmt.Sprintf("brokers are scraped more than once, told apart by %s; each is taken once", strings.Join(x.CopiedBy, ", ")))
+	}
+	if cfg.Scrape > 0 && x.Scrape > cfg.Scrape {
+		out = append(out, fmt.Sprintf("brokers are scraped every %s, not every %s as is configured; rates look back accordingly",
+			x.Scrape, cfg.Scrape))
 	}
 	return out
 }

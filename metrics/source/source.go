@@ -8,12 +8,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
 )
 
@@ -42,6 +44,7 @@ type Source struct {
 
 	mu      sync.Mutex
 	planned *Plan
+	chosen  map[metrics.Signal]string // catalogues, by what they answered last
 }
 
 // New is a source on a store.
@@ -52,8 +55,45 @@ func New(store Store, cfg Config) *Source { return &Source{store: store, cfg: cf
 // several queries in the catalogue the first with data wins. Where the brokers' ids are
 // not in the labels, Point.Names says what they are called.
 func (s *Source) Read(ctx context.Context, signal metrics.Signal, at time.Time) ([]metrics.Point, error) {
-	points, _, err := s.read(ctx, signal, at)
+	points, by, err := s.read(ctx, signal, at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.chosen == nil {
+		s.chosen = map[metrics.Signal]string{}
+	}
+	if s.chosen[signal] = by.Catalogue; by.Catalogue == "" {
+		delete(s.chosen, signal)
+	}
 	return points, err
+}
+
+// Sources is by which catalogue each signal was read last, and what there is to remark.
+func (s *Source) Sources() []cluster.Source {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	by := map[string]*cluster.Source{}
+	of := func(catalogue string) *cluster.Source {
+		if by[catalogue] == nil {
+			by[catalogue] = &cluster.Source{Catalogue: catalogue, Signals: []cluster.Signal{}}
+		}
+		return by[catalogue]
+	}
+	for _, signal := range slices.Sorted(maps.Keys(s.chosen)) {
+		x := of(s.chosen[signal])
+		x.Signals = append(x.Signals, signal)
+	}
+	if s.planned != nil {
+		for _, x := range s.planned.Exporters {
+			if remarks := x.remarks(s.cfg); len(remarks) > 0 {
+				of(x.Catalogue).Remarks = remarks
+			}
+		}
+	}
+	out := make([]cluster.Source, 0, len(by))
+	for _, catalogue := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, *by[catalogue])
+	}
+	return out
 }
 
 // read is Read, and the query that answered.

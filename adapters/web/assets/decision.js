@@ -97,6 +97,7 @@ export function whole(d, all, approve) {
     all.length ? h('ul', { class: 'concerns' }, concerns(all)) : null,
     h('h3', null, 'Seen'),
     h('p', null, `${seen.aliveBrokers} of ${seen.brokers} brokers alive, ${seen.topics} topics, ${seen.partitions} partitions, ${amount(seen.bytesInPerSecond, 'B/s')} in, ${amount(seen.bytesOutPerSecond, 'B/s')} out, ${amount(seen.diskBytes, 'B')} stored.`),
+    (seen.sources ?? []).length ? table('Read by', ['catalogue', 'signals', 'to remark'], seen.sources.map((s) => [s.catalogue, (s.signals ?? []).join(', '), (s.remarks ?? []).join('; ')])) : null,
     (seen.stale ?? []).length ? table('Stale readings', ['missing or old', 'why', 'last seen'], seen.stale.map((s) => [s.signal, s.reason, when(s.lastSeen)])) : null,
     (seen.observations ?? []).length ? table('Said from outside', ['said by', 'effect', 'about', 'factor', 'until'], seen.observations.map((o) => [o.source, o.effect, o.subject ?? '', o.value ? String(o.value) : '', when(o.until)])) : null,
     h('h3', null, 'Forecast'), table('Forecasts', ['signal', 'now#', 'highest within the horizon', 'peak', 'model', 'trust'], forecasts, { none: 'No forecast.' }),
