@@ -41,6 +41,7 @@ const (
 	CausePartial     Cause = "partial"     // it is a sum that lacks the share of the named brokers
 	CauseInferred    Cause = "inferred"    // it was taken from something else
 	CauseMismatch    Cause = "mismatch"    // what came is of another cluster
+	CauseImpossible  Cause = "impossible"  // no machine can have given it
 	CauseOld         Cause = "old"         // it was read too long ago
 )
 

@@ -33,6 +33,7 @@ func Merge(placed *cluster.Snapshot, in Input, at time.Time, standIn cluster.Cap
 	for i, b := range m.s.Brokers {
 		m.brokers[b.ID] = i
 	}
+	m.refuseImpossible(standIn)
 	m.usage()
 	m.capacities(standIn)
 	m.sizes()

@@ -265,6 +265,9 @@ func (in Input) why(signal metrics.Signal) *cluster.StaleSignal {
 		x.Reason = in.source.Error()
 	case in.Failed[signal] != nil:
 		x.Reason = in.Failed[signal].Error()
+		if errors.Is(in.Failed[signal], errImpossible) {
+			x.Cause = cluster.CauseImpossible
+		}
 	case len(in.Points[signal]) == 0:
 		x.Cause, x.Reason = cluster.CauseNotExported, "no series: it is not exported, or the selector leaves it out"
 	default:

@@ -70,10 +70,11 @@ func TestABrokerIsTheOneThatAdvertisesItsName(t *testing.T) {
 }
 
 func TestWithoutKafkaOnlyNumbersThatDifferAreIds(t *testing.T) {
-	if w := identify(pods("kafka-a-0", "kafka-b-0"), nil); len(w.id) > 0 || !strings.Contains(w.unknown, "kafka-a-0 and kafka-b-0 both end in 0") {
+	w := identify(pods("kafka-a-0", "kafka-b-0"), nil)
+	if len(w.id) > 0 || !strings.Contains(w.unknown, "kafka-a-0 and kafka-b-0 both end in 0") {
 		t.Errorf("%+v", w)
 	}
-	if w := identify(pods("kafka-0", "kafka-1"), nil); w.id["kafka-1"] != 1 || w.unknown != "" {
+	if w = identify(pods("kafka-0", "kafka-1"), nil); w.id["kafka-1"] != 1 || w.unknown != "" {
 		t.Errorf("%+v", w)
 	}
 }

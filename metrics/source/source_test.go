@@ -52,7 +52,8 @@ func signal(f source.Found, s metrics.Signal) source.Candidate {
 
 func TestWhatIsFoundSaysForEverySignalByWhatAndWhyNot(t *testing.T) {
 	f := found(t, "bitnami", "")
-	if c := signal(f, metrics.BrokerCPU); c.Catalogue != "kubernetes" || c.Series != 3 || !strings.Contains(c.Query, `pod=~"kafka-broker-[0-9]+"`) {
+	if c := signal(f, metrics.BrokerCPU); c.Catalogue != "kubernetes" || c.Series != 3 ||
+		!strings.Contains(c.Query, `pod=~"kafka-broker-[0-9]+"`) {
 		t.Errorf("broker_cpu %+v", c)
 	}
 	if c := signal(f, metrics.TopicBytesIn); c.Series != 2 || c.Why != "" || strings.Contains(c.Query, "$") {
@@ -95,8 +96,9 @@ func TestTwoClustersAreRefusedUnlessTheSelectorDecides(t *testing.T) {
 func TestCopiesThatDoNotAgreeAreTwoClusters(t *testing.T) {
 	s := promtest.New(t)
 	for i, replica := range []string{"eu", "us"} {
+		since := 1e9 + float64(i)*5e8
 		s.Append(t, map[string]string{"__name__": "kafka_server_brokertopicmetrics_bytesin_total", "pod": "kafka-0", "namespace": "kafka",
-			"instance": "10.0.0.1:9404", "monitor": replica}, promtest.WorldStart, time.Minute, 1e9+float64(i)*5e8, 2e9+float64(i)*5e8, 3e9+float64(i)*5e8)
+			"instance": "10.0.0.1:9404", "monitor": replica}, promtest.WorldStart, time.Minute, since, 1e9+since, 2e9+since)
 	}
 	f, err := read(t, s, "").Found(t.Context(), promtest.WorldStart.Add(2*time.Minute))
 	if err != nil {
