@@ -64,7 +64,7 @@ func TestEachConstraintMatchesItsFormula(t *testing.T) {
 		"one broker lost":  {Model{Limits: limits, Survive: Loss{Brokers: 1}}, nil, "networkOut", 7}, // 6 left of 7
 		// 6 left of 9: load × 3/2
 		"one zone of three":  {Model{Limits: limits, Survive: Loss{Zones: 1}}, nil, "networkOut", 9},
-		"two zones of three": {Model{Limits: limits, Survive: Loss{Zones: 2}}, nil, "networkIn", 15}, // 5 left of 15
+		"two zones of three": {Model{Limits: limits, Survive: Loss{Zones: 2}}, nil, "networkIn", 5},  // lost replicas are not written
 		"zones not there":    {Model{Limits: limits, Survive: Loss{Zones: 3}}, nil, "networkOut", 7}, // one broker instead
 		// 2 TB ÷ 0.36 TB = 5.6
 		"catch-up":       {Model{CatchUp: time.Hour, MoveRate: 100e6}, nil, "catchUp", 6},
@@ -129,6 +129,35 @@ func TestAdviceNeverBinds(t *testing.T) {
 	// 0.5 × 32 GB ÷ (300 MB/s ÷ 6) = 320 s
 	if c := find(t, r, "pageCache"); math.Abs(c.PerBroker-320) > 1 {
 		t.Errorf("%.1f s of reads come from memory, want 320", c.PerBroker)
+	}
+}
+
+// Three zones hold a whole copy each: the zone with fewest brokers decides, and not
+// the mean. Five brokers in zones of two, two and one were enough while the lone
+// one's disk was full. What a lost zone took with it is not written to the others.
+func TestTheZoneWithFewestBrokersDecides(t *testing.T) {
+	limits := Limits{NetworkIn: 0.7, Disk: 0.7, DiskBandwidth: 0.7}
+	whole := []Spread{{RF: 3, Arriving: 1, Disk: 1}}
+	for name, tc := range map[string]struct {
+		survive Loss
+		change  func(*Demand, *Facts)
+		of      string
+		want    int
+	}{
+		"disk":                    {Loss{}, func(d *Demand, _ *Facts) { d.Stored = 3.3e12 }, "disk", 6}, // 1.1 TB a zone of 0.7 TB brokers
+		"disk, a zone may go":     {Loss{Zones: 1}, func(d *Demand, _ *Facts) { d.Stored = 3.3e12 }, "disk", 6},
+		"network in":              {Loss{}, func(d *Demand, _ *Facts) { d.Replicated = 330e6 }, "networkIn", 6}, // 110 of 70 MB/s
+		"network in, a zone gone": {Loss{Zones: 1}, func(d *Demand, _ *Facts) { d.Replicated = 330e6 }, "networkIn", 6},
+		"one copy for two zones":  {Loss{Zones: 1}, func(d *Demand, _ *Facts) { d.Replicated, d.Spread = 330e6, nil }, "networkIn", 5},
+		"a zone is not known":     {Loss{}, func(d *Demand, f *Facts) { d.Replicated, f.ZoneUnknown = 330e6, true }, "networkIn", 5},
+	} {
+		d, f := demand(), facts()
+		d.Spread = whole
+		tc.change(&d, &f)
+		c := find(t, Model{Limits: limits, Survive: tc.survive}.Size(d, f), tc.of)
+		if c.Brokers != tc.want {
+			t.Errorf("%s: %d brokers, want %d: %s", name, c.Brokers, tc.want, c.Formula)
+		}
 	}
 }
 

@@ -48,19 +48,20 @@ func (s *sizing) arrivingFloor() float64 {
 
 // networkIn: ΣW·RF / B ≤ u·nic_in (Cloudera; Netflix service-capacity-modeling).
 func networkIn(s *sizing) Constraint {
-	return s.load(rate{float64(s.Replicated), has(cluster.NetworkIn), s.Limits.NetworkIn, s.arrivingFloor(), "B/s", "ΣW·RF"})
+	return s.load(rate{float64(s.Replicated), float64(s.Replicated), has(cluster.NetworkIn), s.Limits.NetworkIn, s.arrivingFloor(), "B/s",
+		"ΣW·RF"})
 }
 
 // networkOut: ΣW·(C + RF − 1) / B ≤ u·nic_out (Cloudera; AWS Eq. 1).
 func networkOut(s *sizing) Constraint {
 	out := s.Consumed + s.Replicated - s.Produced
-	return s.load(rate{float64(out), has(cluster.NetworkOut), s.Limits.NetworkOut, 0, "B/s", "ΣW·(C + RF − 1)"})
+	return s.load(rate{float64(out), 0, has(cluster.NetworkOut), s.Limits.NetworkOut, 0, "B/s", "ΣW·(C + RF − 1)"})
 }
 
 // diskBandwidth: W·RF + L·W, L being what lagging readers read (HDInsight).
 func diskBandwidth(s *sizing) Constraint {
-	return s.load(rate{float64(s.Replicated + s.Catching), has(cluster.DiskBandwidth), s.Limits.DiskBandwidth, s.arrivingFloor(),
-		"B/s", "W·RF + L·W"})
+	return s.load(rate{float64(s.Replicated + s.Catching), float64(s.Replicated), has(cluster.DiskBandwidth), s.Limits.DiskBandwidth,
+		s.arrivingFloor(), "B/s", "W·RF + L·W"})
 }
 
 // throughput: t_cluster ≤ min{storage·B/r, EBS net·B/r, EC2 net·B/(groups + r − 1)}
@@ -72,7 +73,7 @@ func throughput(s *sizing) Constraint {
 		return Constraint{Advisory: true, Unit: "B/s", Unknown: "disks are local, or the link to them is not known"}
 	}
 	all := func(cluster.Capacity) float64 { return float64(link) }
-	return s.load(rate{float64(s.Replicated), all, s.Limits.DiskBandwidth, s.arrivingFloor(), "B/s", "W·RF over the storage link"})
+	return s.load(rate{float64(s.Replicated), float64(s.Replicated), all, s.Limits.DiskBandwidth, s.arrivingFloor(), "B/s", "W·RF over the storage link"})
 }
 
 // staffing is β of square-root staffing: R + β·√R cores keep queueing short at
@@ -107,7 +108,7 @@ func cpu(s *sizing) Constraint {
 		}
 	}
 	working := func(c cluster.Capacity) float64 { return max(0, float64(c.CPUCores)-idle/limit(u)) }
-	c := s.load(rate{busy, working, u, 0, "cores", from})
+	c := s.load(rate{busy, 0, working, u, 0, "cores", from})
 	if c.Unknown != "" {
 		return c
 	}
@@ -141,9 +142,9 @@ func storage(s *sizing) Constraint {
 		c.Unknown = "no broker's disk size is known; name a shape in brokers.shape"
 		return c
 	}
+	floor := c.Demand * wholeCopies(s.Spread, s.Zones, func(x Spread) float64 { return x.Disk })
 	if s.Fleet != nil {
 		u := limit(s.Limits.Disk)
-		floor := c.Demand * wholeCopies(s.Spread, s.Zones, func(x Spread) float64 { return x.Disk })
 		s.unlike(&c, fleetNeed{left: c.Demand / u, floor: floor / u, each: has(cluster.Disk), lost: s.lostForGood}, u, "stored")
 		return c
 	}
@@ -154,6 +155,7 @@ func storage(s *sizing) Constraint {
 	}
 	c.Formula = fmt.Sprintf("stored = %.4g B ÷ (%.3g × %.4g B) = %d left of %d", c.Demand, limit(s.Limits.Disk),
 		float64(s.Profile.DiskBytes), need, c.Brokers)
+	s.zoned(&c, floor)
 	return c
 }
 

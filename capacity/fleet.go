@@ -235,6 +235,20 @@ func (s *sizing) worstLoss(zones map[string][]float64) float64 {
 	return lostBrokers(zones, k)
 }
 
+// lossOf is the worst loss for a rate of which a part goes with a lost zone.
+func (s *sizing) lossOf(r rate) func(map[string][]float64) float64 {
+	if s.Survive.Zones == 0 || !(r.demand > 0) {
+		return s.worstLoss
+	}
+	moves := 1 - r.stays/r.demand
+	return func(zones map[string][]float64) float64 {
+		if len(zones) <= s.Survive.Zones {
+			return s.worstLoss(zones)
+		}
+		return moves * s.worstLoss(zones)
+	}
+}
+
 // lostForGood is what brokers that are lost for good take.
 func (s *sizing) lostForGood(zones map[string][]float64) float64 {
 	return lostBrokers(zones, s.brokersLost())

@@ -47,7 +47,10 @@ const DefaultReplicasPerBroker = 4000
 type Facts struct {
 	Brokers int // alive
 	Zones   int // distinct, of the alive brokers; 1 when zones are not used
-	Profile cluster.Capacity
+	// ZoneUnknown says that some alive broker's zone is not known: then it is not
+	// known either what each zone holds.
+	ZoneUnknown bool
+	Profile     cluster.Capacity
 	// Fleet is each alive broker, where they must be told apart; nil: all can do
 	// what the profile says, in zones of equal size.
 	Fleet []Member
@@ -63,6 +66,7 @@ func FactsOf(s cluster.Snapshot, shape *Shape) Facts {
 			continue
 		}
 		f.Brokers++
+		f.ZoneUnknown = f.ZoneUnknown || b.Zone == ""
 		if b.Zone != "" && !slices.Contains(zones, b.Zone) {
 			zones = append(zones, b.Zone)
 		}
@@ -142,9 +146,33 @@ func (s *sizing) withLoss(need int) int {
 	return n
 }
 
+// inZones is the smallest number of brokers, spread over zones as evenly as they
+// go, of which the zone with fewest carries what every zone holds a whole copy of.
+func (s *sizing) inZones(floor, each float64) int {
+	if s.Zones < 2 || s.ZoneUnknown || !(floor > 0) {
+		return 0
+	}
+	return s.Zones * atLeast(floor/each)
+}
+
+// withStaying is the smallest number of brokers that carry a demand, and what is
+// left of it after a lost zone on those that are left: what stays is shared by all
+// and goes with its brokers, since a replica that is gone is not written.
+func (s *sizing) withStaying(demand, stays, each float64) int {
+	if s.Survive.Zones == 0 || s.Zones <= s.Survive.Zones || stays <= 0 {
+		return s.withLoss(atLeast(demand / each))
+	}
+	n := max(atLeast(demand/each), s.withLoss(1))
+	for left := n - s.lost(n); float64(left)*each*(1+roundingSlack) < stays*float64(left)/float64(n)+demand-stays; left = n - s.lost(n) {
+		n++
+	}
+	return n
+}
+
 // rate is a demand that moves to the brokers that are left after a loss.
 type rate struct {
 	demand  float64
+	stays   float64                        // of it, what a lost zone takes with it: its replicas are not written
 	each    func(cluster.Capacity) float64 // what a broker can do
 	limit   cluster.Ratio
 	floor   float64 // what each zone must carry of the demand
@@ -168,16 +196,26 @@ func (s *sizing) load(r rate) Constraint {
 		return c
 	}
 	if s.Fleet != nil {
-		s.unlike(&c, fleetNeed{left: r.demand / u, floor: r.floor / u, each: r.each, lost: s.worstLoss}, u, r.formula)
+		s.unlike(&c, fleetNeed{left: r.demand / u, floor: r.floor / u, each: r.each, lost: s.lossOf(r)}, u, r.formula)
 		return c
 	}
-	need := atLeast(r.demand / c.PerBroker)
-	c.Brokers = s.withLoss(need)
+	c.Brokers = s.withStaying(r.demand, r.stays, c.PerBroker)
 	if s.Brokers > 0 {
 		c.Utilisation = cluster.Ratio(r.demand / (each * float64(s.Facts.Brokers)))
 	}
-	c.Formula = fmt.Sprintf("%s = %.4g ÷ (%.3g × %.4g %s) = %d left of %d", r.formula, r.demand, u, each, r.unit, need, c.Brokers)
+	c.Formula = fmt.Sprintf("%s = %.4g ÷ (%.3g × %.4g %s) = %d left of %d", r.formula, r.demand, u, each, r.unit,
+		atLeast(r.demand/c.PerBroker), c.Brokers)
+	s.zoned(&c, r.floor)
 	return c
+}
+
+// zoned raises an answer to what the zone with fewest brokers must carry: what of
+// the demand every zone holds a copy of is the floor.
+func (s *sizing) zoned(c *Constraint, floor float64) {
+	if n := s.inZones(floor, c.PerBroker); n > c.Brokers {
+		c.Brokers = n
+		c.Formula += fmt.Sprintf("; %.4g in each of %d zones with a whole copy: %d", floor, s.Zones, n)
+	}
 }
 
 // unlike answers a constraint for brokers that must be told apart, in units of

@@ -158,9 +158,9 @@ func TestRecommendsTheSizeThatTheFormulasGive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Requirement.Brokers != 9 || d.Requirement.Bottleneck != "networkIn" || d.Recommended != 9 {
+	if d.Requirement.Brokers != 9 || d.Requirement.Bottleneck != "networkOut" || d.Recommended != 9 {
 		t.Errorf(
-			"requires %d by %s, recommends %d; want 9 by networkIn\n%+v",
+			"requires %d by %s, recommends %d; want 9 by networkOut\n%+v",
 			d.Requirement.Brokers,
 			d.Requirement.Bottleneck,
 			d.Recommended,

@@ -111,7 +111,8 @@ func input() Input {
 }
 
 // 60 MB/s × RF 3 = 180 ÷ 60 = 3 brokers now. Doubled: 6. Six do for exactly
-// that, so that at 110 % more they run out on the day the load passes double.
+// that, so that at 110 % more they run out on the day the load passes double. Each
+// of three zones holds a whole copy, so that whole rounds of zones are needed.
 func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 	in := input()
 	g := 1.1
@@ -120,15 +121,15 @@ func TestGrowthGivesTheDateTheSizeRunsOut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.BrokersNow != 6 || o.BrokersNeededNow != 3 || o.Requirement.Brokers != 7 || o.BindingConstraint != "networkIn" {
-		t.Errorf("%d now, %d needed now, %d at the end by %s; want 6, 3, 7 by networkIn", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers,
+	if o.BrokersNow != 6 || o.BrokersNeededNow != 3 || o.Requirement.Brokers != 9 || o.BindingConstraint != "networkIn" {
+		t.Errorf("%d now, %d needed now, %d at the end by %s; want 6, 3, 9 by networkIn", o.BrokersNow, o.BrokersNeededNow, o.Requirement.Brokers,
 			o.BindingConstraint)
 	}
 	// 2.1^(d/90) > 2 → d > 84.08
 	if want := monday.AddDate(0, 0, 85); o.RunsOut == nil || !o.RunsOut.At.Equal(want) || o.RunsOut.Constraint != "networkIn" {
 		t.Errorf("runs out %+v, want %s", o.RunsOut, want)
 	}
-	if len(o.Months) != 3 || o.Months[2].Brokers.Mid != 7 || o.Months[0].Brokers.Mid != 4 {
+	if len(o.Months) != 3 || o.Months[2].Brokers.Mid != 9 || o.Months[0].Brokers.Mid != 6 {
 		t.Errorf("months %+v", o.Months)
 	}
 	in.Growth = nil
