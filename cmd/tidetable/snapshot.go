@@ -91,7 +91,7 @@ func (f *snapshotFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if err := s.Validate(); err != nil {
-		return fmt.Errorf("the sources say too little for a snapshot: %w", err)
+		return fmt.Errorf("the sources say too little for a snapshot: %w%s", err, nobody(s))
 	}
 	series, failed := f.histories(cmd, source, window)
 	if cmd.Context().Err() != nil {
@@ -112,6 +112,16 @@ func (f *snapshotFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	return f.report(cmd, s, written, len(series), failed)
+}
+
+// nobody says why a snapshot has no broker, where brokers were measured.
+func nobody(s cluster.Snapshot) string {
+	for _, x := range s.Stale {
+		if len(s.Brokers) == 0 && x.Cause == cluster.CauseMismatch {
+			return "; " + x.Reason
+		}
+	}
+	return ""
 }
 
 // check reads the flags; the window it gives has the right length only.

@@ -328,6 +328,10 @@ func (m *merger) strays(signal metrics.Signal, t topics) *cluster.StaleSignal {
 	if all <= 0 || lost <= strayShare*all {
 		return nil
 	}
+	if len(t.known) == 0 && !m.kafka {
+		return &cluster.StaleSignal{Signal: signal, Cause: cluster.CauseInferred,
+			Reason: "it is measured, and where the topics' replicas are is not known; read Kafka, too"}
+	}
 	names := slices.SortedFunc(maps.Keys(stray), func(a, b string) int {
 		return cmp.Or(cmp.Compare(stray[b], stray[a]), cmp.Compare(a, b))
 	})

@@ -167,6 +167,15 @@ func (s *Source) probe(ctx context.Context, probe metrics.Probe, at time.Time) (
 			return nil, err
 		}
 		x.Scrape = scrapeInterval(samples)
+		if isCounter(s.cfg.Catalogue, probe) {
+			resets, err := s.store.Instant(ctx, fmt.Sprintf("resets(%s[%dms])", counted, scrapesOver.Milliseconds()), at)
+			if err != nil {
+				return nil, err
+			}
+			if x.Refused == "" && fallsLikeAGauge(samples, resets) {
+				x.Refused = metrics.Metrics(probe.Expr)[0] + ": " + errGauge.Error()
+			}
+		}
 	} else {
 		x.seenBy = metricOf(probe, s.cfg)
 	}
@@ -175,6 +184,13 @@ func (s *Source) probe(ctx context.Context, probe metrics.Probe, at time.Time) (
 
 func boundProbe(p metrics.Probe, cfg Config) string {
 	return metrics.Query{Expr: p.Expr}.Bind(metrics.Vars{Selector: cfg.Selector}).Expr
+}
+
+// isCounter tells whether a catalogue takes the rate of its probe.
+func isCounter(c metrics.Catalogue, p metrics.Probe) bool {
+	return slices.ContainsFunc(c.Queries, func(q metrics.Query) bool {
+		return q.Catalogue == p.Catalogue && strings.Contains(q.Expr, "rate("+metrics.Metrics(p.Expr)[0])
+	})
 }
 
 // metricOf is all series of a probe's metric.

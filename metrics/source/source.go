@@ -109,6 +109,9 @@ func (s *Source) read(ctx context.Context, signal metrics.Signal, at time.Time) 
 			continue
 		}
 		if err == nil {
+			err = plan.misread(q)
+		}
+		if err == nil {
 			points, err = s.readOne(ctx, plan, bound, at)
 		}
 		if err == nil && len(points) > 0 && q.Unfit != "" {
@@ -190,6 +193,9 @@ func (s *Source) History(ctx context.Context, signal metrics.Signal, w metrics.W
 			continue
 		}
 		var series []metrics.Series
+		if err == nil {
+			err = plan.misread(q)
+		}
 		switch {
 		case err == nil && q.Unfit != "":
 			err = unfit(q)
@@ -213,6 +219,11 @@ func (s *Source) historyOne(ctx context.Context, plan *Plan, q, bound metrics.Qu
 	series, err := s.store.Range(ctx, bound, w)
 	if err != nil || len(series) == 0 {
 		return nil, err
+	}
+	for i := range series {
+		if names := metrics.Metrics(q.Expr); isRate(q) && !rated.MatchString(q.Expr) && len(names) > 0 && series[i].LooksLikeCounter(names[0]) {
+			return nil, fmt.Errorf("%s only ever grows: it is a counter, and %s is its rate: write rate(…[$range])", names[0], q.Signal)
+		}
 	}
 	if x := plan.exporter(q.Catalogue); x != nil && q.ByBroker() && !q.PerBroker() {
 		scraped, err := s.store.Range(ctx, plan.presence(x, w.Step), w)

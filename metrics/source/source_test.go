@@ -158,3 +158,36 @@ func TestWhatIsReadIsToldByCatalogue(t *testing.T) {
 		t.Errorf("sources %+v", got)
 	}
 }
+
+func TestAQueryThatMisreadsItsMetricIsToldAndNotRead(t *testing.T) {
+	s := promtest.New(t)
+	grows := make([]float64, 121)
+	for i := range grows {
+		grows[i] = 1e6 + 3e8*float64(i)
+	}
+	for _, name := range []string{"bytes_in_total", "bytes_in"} {
+		s.Append(t, map[string]string{"__name__": name, "topic": "orders"}, promtest.WorldStart, promtest.WorldStep, grows...)
+	}
+	for expr, want := range map[string]string{
+		"bytes_in_total{$selector}":                          "bytes_in_total is a counter by its name",
+		"bytes_in{$selector}":                                "bytes_in only ever grows",
+		"sum by (topic) (rate(bytes_in{$selector}[30s]))":    "its rate looks back 30s, and brokers are scraped every 30s",
+		"sum by (topic) (rate(bytes_in{$selector}[2m]))":     "",
+		"sum by (topic) (rate(bytes_in{$selector}[$range]))": "",
+	} {
+		c, err := catalogue.Read(strings.NewReader("name: mine\nqueries:\n  - {signal: topic_bytes_in, unit: bytes_per_second, expr: '" +
+			expr + "', labels: {topic: topic}}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := prometheus.New(prometheus.Config{URL: s.URL, Catalogue: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := metrics.Window{From: promtest.WorldStart.Add(time.Minute), To: promtest.WorldEnd(), Step: time.Minute}
+		got, err := r.History(t.Context(), metrics.TopicBytesIn, w)
+		if (want == "") != (err == nil) || err != nil && !strings.Contains(err.Error(), want) || want == "" && len(got) != 1 {
+			t.Errorf("%s: %d series, %v; want %q", expr, len(got), err, want)
+		}
+	}
+}

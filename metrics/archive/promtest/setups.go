@@ -43,6 +43,8 @@ func SetUps() []SetUp {
 			podWorld("kafka-broker-%d.kafka-broker-headless.kafka.svc.cluster.local", 100), bitnami},
 		{"koperator", "koperator", koperatorWorld, koperator},
 		{"msk", "Amazon MSK's open monitoring", mskWorld, msk},
+		{"confluent-gauges", "rules that export OneMinuteRate under the count's name",
+			staticWorld("kafka%c.example.internal", "123"), rateGauges},
 		{"aiven", "Aiven for Apache Kafka", aivenWorld, aiven},
 		{"statefulset-offset", "a plain StatefulSet whose ids begin at 1", podWorld("kafka-%d.kafka.data.svc.cluster.local", 1), statefulSet},
 		{"two-statefulsets", "two StatefulSets of one cluster", twoSetsWorld, twoSets},
@@ -232,6 +234,20 @@ func confluentStacks(w writer) {
 		w.gauge("kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_total", l, Idle[b])
 		w.logs(b, l, "kafka_log_log_size", "kafka_log_log_logendoffset", "kafka_cluster_partition_replicascount")
 		w.jvm(l, CPU[b])
+	}
+}
+
+// rateGauges is rules that export a meter's OneMinuteRate under the name that others give
+// its count.
+func rateGauges(w writer) {
+	for b := range 3 {
+		host := staticHost("kafka%c.example.internal", "123", b)
+		l := map[string]string{"job": "kafka-broker", "instance": host + ":1234"}
+		for _, m := range meters {
+			name := "kafka_server_brokertopicmetrics_" + strings.ToLower(m.name) + "persec"
+			w.add(name, l, func(i int) float64 { return 1e6 * float64(3+i%4) })
+			w.add(name, with(l, "topic", "orders"), func(i int) float64 { return 1e6 * float64(3+i%4) })
+		}
 	}
 }
 
