@@ -149,7 +149,7 @@ func TestOnlyWhatIsNewIsReadAgain(t *testing.T) {
 	s := promtest.New(t)
 	values := make([]float64, 3*288)
 	for i := range values {
-		values[i] = float64(i)
+		values[i] = float64(i + 1000*(i%3)) // a load, which falls as well
 	}
 	s.Append(t, map[string]string{"__name__": "bytes_in", "topic": "a"}, start, 5*time.Minute, values...)
 	r := newReader(t, Config{URL: s.URL})

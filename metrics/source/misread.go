@@ -33,7 +33,25 @@ func (p *Plan) misread(q metrics.Query) error {
 	for _, m := range window.FindAllStringSubmatch(q.Expr, -1) {
 		back, err := model.ParseDuration(m[1])
 		if err == nil && time.Duration(back) < 2*p.Scrape {
-			return fmt.Errorf("its rate looks back %s, and brokers are scraped every %s: a rate needs two samples; write [$range]", m[1], p.Scrape)
+			return fmt.Errorf("its rate looks back %s, and brokers are scraped every %s: a rate needs two samples; write [$range]",
+				m[1], p.Scrape)
+		}
+	}
+	return nil
+}
+
+// aDay is what a load must be seen over before it is said that it only ever grows.
+const aDay = 24 * time.Hour
+
+// onlyGrows says that what is taken for a rate is the counter itself.
+func onlyGrows(q metrics.Query, series []metrics.Series) error {
+	names := metrics.Metrics(q.Expr)
+	if !isRate(q) || rated.MatchString(q.Expr) || len(names) == 0 {
+		return nil
+	}
+	for _, s := range series {
+		if s.End().Sub(s.Start) >= aDay && s.LooksLikeCounter(names[0]) {
+			return fmt.Errorf("%s only ever grows: it is a counter, and %s is its rate: write rate(…[$range])", names[0], q.Signal)
 		}
 	}
 	return nil

@@ -220,10 +220,8 @@ func (s *Source) historyOne(ctx context.Context, plan *Plan, q, bound metrics.Qu
 	if err != nil || len(series) == 0 {
 		return nil, err
 	}
-	for i := range series {
-		if names := metrics.Metrics(q.Expr); isRate(q) && !rated.MatchString(q.Expr) && len(names) > 0 && series[i].LooksLikeCounter(names[0]) {
-			return nil, fmt.Errorf("%s only ever grows: it is a counter, and %s is its rate: write rate(…[$range])", names[0], q.Signal)
-		}
+	if err := onlyGrows(q, series); err != nil {
+		return nil, err
 	}
 	if x := plan.exporter(q.Catalogue); x != nil && q.ByBroker() && !q.PerBroker() {
 		scraped, err := s.store.Range(ctx, plan.presence(x, w.Step), w)
