@@ -10,6 +10,8 @@ fuzz-metrics: ## fuzz every reader for a minute each
 	go test ./metrics/archive -run '^$$' -fuzz FuzzReadTrace -fuzztime 60s
 	go test ./metrics/archive -run '^$$' -fuzz FuzzReadSnapshot -fuzztime 60s
 	go test ./metrics/catalogue -run '^$$' -fuzz FuzzRead -fuzztime 60s
+	go test ./metrics/prometheus -run '^$$' -fuzz FuzzPartialOf -fuzztime 60s
+	go test ./metrics/source -run '^$$' -fuzz FuzzExamine -fuzztime 60s
 
 docs-exporters: ## the table in docs/exporters.md: what is read of which exporter
 	go test ./metrics/observe -run TestEverySetUpIsRightOrSaysWhyNot -count=1 -update

@@ -225,3 +225,13 @@ func TestARateLooksBackOverWhatIsScrapedMoreSeldomThanThePolicySays(t *testing.T
 		}
 	}
 }
+
+func FuzzPartialOf(f *testing.F) {
+	f.Add([]byte(`{"status":"success","warnings":["a"],"data":{}}`))
+	f.Add([]byte(`{"isPartial":true}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if said := partialOf(body); said != "" && !json.Valid(body) {
+			t.Errorf("%q is no JSON, and is partial: %s", body, said)
+		}
+	})
+}
