@@ -1,4 +1,4 @@
-.PHONY: bench-metrics docs-metrics docs-exporters fuzz-metrics
+.PHONY: bench-metrics docs-metrics docs-exporters soak-stores fuzz-metrics
 bench-metrics: ## the figures of docs/benchmarks.md on reading: traces, snapshots, 28 days of 2,000 series
 	go test ./metrics/archive -run '^$$' -bench . -benchtime 5x
 	go test ./metrics/prometheus -run '^$$' -bench History -benchtime 3x -timeout 30m
@@ -15,3 +15,7 @@ fuzz-metrics: ## fuzz every reader for a minute each
 
 docs-exporters: ## the table in docs/exporters.md: what is read of which exporter
 	go test ./metrics/observe -run TestEverySetUpIsRightOrSaysWhyNot -count=1 -update
+
+soak-stores: ## hold a real VictoriaMetrics to the table of docs/exporters.md
+	cd test/stores && go build -o $(CURDIR)/bin/victoria-metrics github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics
+	go test ./metrics/observe -run TestEverySetUpIsRightOrSaysWhyNot -count=1 -store $(CURDIR)/bin/victoria-metrics

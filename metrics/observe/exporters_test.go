@@ -1,15 +1,20 @@
 package observe_test
 
 import (
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
 	"math"
+	"net"
+	"net/http"
 	"os"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tidetable/tidetable/cluster"
 	"github.com/tidetable/tidetable/metrics"
@@ -20,6 +25,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the table of docs/exporters.md")
+
+// store is a VictoriaMetrics to read through instead of Prometheus' own engine.
+var store = flag.String("store", "", "a victoria-metrics binary; the table is then held to the page, and not written")
 
 const exportersPage = "../../docs/exporters.md"
 
@@ -196,12 +204,16 @@ func TestEverySetUpIsRightOrSaysWhyNot(t *testing.T) {
 func readSetUp(t *testing.T, setUp promtest.SetUp) (with, alone cluster.Snapshot) {
 	t.Helper()
 	server := setUp.Serve(t)
+	url := server.URL
+	if *store != "" {
+		url = imported(t, server)
+	}
 	for _, kafka := range []observe.Placement{placed{setUp.World}, nil} {
 		c, err := catalogue.Load("")
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := prometheus.New(prometheus.Config{URL: server.URL, Catalogue: c})
+		r, err := prometheus.New(prometheus.Config{URL: url, Catalogue: c})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,6 +235,42 @@ func readSetUp(t *testing.T, setUp promtest.SetUp) (with, alone cluster.Snapshot
 	}
 	server.DB.Close()
 	return with, alone
+}
+
+// imported starts the store with a server's samples.
+func imported(t *testing.T, server *promtest.Server) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	cmd := exec.Command(*store, "-storageDataPath="+t.TempDir(), "-httpListenAddr="+address, "-retentionPeriod=100y", "-loggerLevel=ERROR")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	var text bytes.Buffer
+	server.Dump(t, &text)
+	url := "http://" + address
+	for try := 0; ; try++ {
+		resp, err := http.Post(url+"/api/v1/import/prometheus", "text/plain", bytes.NewReader(text.Bytes()))
+		if err == nil {
+			resp.Body.Close()
+			break
+		}
+		if try > 100 {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	resp, err := http.Get(url + "/internal/force_flush")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return url
 }
 
 const tableBegins, tableEnds = "<!-- table begins -->\n", "<!-- table ends -->\n"

@@ -7,10 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +21,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 )
 
 // Server is an in-process Prometheus.
@@ -179,6 +182,35 @@ func sample(b []byte, t int64, v float64) []byte {
 	b = strconv.AppendFloat(append(b, '['), float64(t)/1000, 'f', -1, 64)
 	b = strconv.AppendFloat(append(b, `,"`...), v, 'f', -1, 64)
 	return append(b, `"]`...)
+}
+
+// Dump writes every sample as text that other stores import, with times in milliseconds.
+func (s *Server) Dump(t testing.TB, w io.Writer) {
+	t.Helper()
+	q, err := s.DB.Querier(math.MinInt64, math.MaxInt64)
+	if err != nil {
+		t.Fatalf("reading storage: %v", err)
+	}
+	defer q.Close()
+	set := q.Select(context.Background(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
+	for set.Next() {
+		series := set.At()
+		name := series.Labels().Get("__name__")
+		var with []string
+		series.Labels().Range(func(l labels.Label) {
+			if l.Name != "__name__" {
+				with = append(with, fmt.Sprintf("%s=%q", l.Name, l.Value))
+			}
+		})
+		it := series.Iterator(nil)
+		for it.Next() == chunkenc.ValFloat {
+			at, v := it.At()
+			fmt.Fprintf(w, "%s{%s} %v %d\n", name, strings.Join(with, ","), v, at)
+		}
+	}
+	if err := set.Err(); err != nil {
+		t.Fatalf("reading storage: %v", err)
+	}
 }
 
 // RangeHead is all that the storage's head holds, for compacting it into a
