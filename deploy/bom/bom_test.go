@@ -14,7 +14,7 @@ const root = "../.."
 
 // NOTICE and the list of versions are what is linked, all of it and nothing else.
 func TestTheNoticeIsWhatIsLinked(t *testing.T) {
-	modules, err := linked(root)
+	modules, err := linked(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +36,7 @@ func TestTheNoticeIsWhatIsLinked(t *testing.T) {
 }
 
 func TestTheDocumentNamesEveryModule(t *testing.T) {
-	modules, err := linked(root)
+	modules, err := linked(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,12 +7,14 @@
 package main
 
 import (
+	"context"
 	"debug/buildinfo"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,22 +27,24 @@ func main() {
 	notice := flag.String("notice", "", "write the list of what is linked into this file instead")
 	table := flag.String("table", "", "write the table of versions into this file instead")
 	flag.Parse()
-	err := run(*binary, *version, *out, *notice, *table)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	err := run(ctx, *binary, *version, *out, *notice, *table)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bom:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, version, out, notice, table string) error {
+func run(ctx context.Context, binary, version, out, notice, table string) error {
 	if binary != "" {
-		modules, err := linkedInto(binary)
+		modules, err := linkedInto(ctx, binary)
 		if err != nil {
 			return err
 		}
 		return release(out, version, modules)
 	}
-	modules, err := linked(".")
+	modules, err := linked(ctx, ".")
 	if err != nil {
 		return err
 	}
@@ -64,7 +68,7 @@ type module struct {
 }
 
 // linkedInto reads what the linker wrote into a program.
-func linkedInto(binary string) ([]module, error) {
+func linkedInto(ctx context.Context, binary string) ([]module, error) {
 	info, err := buildinfo.ReadFile(binary)
 	if err != nil {
 		return nil, fmt.Errorf("reading what %s is built of: %w", binary, err)
@@ -76,12 +80,12 @@ func linkedInto(binary string) ([]module, error) {
 		}
 		out = append(out, module{Path: d.Path, Version: d.Version, Sum: d.Sum})
 	}
-	return located(out)
+	return located(ctx, out)
 }
 
 // linked asks the go command what the program imports, as the release is built.
-func linked(root string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/tidetable")
+func linked(ctx context.Context, root string) ([]module, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/tidetable")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	cmd.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
 	text, err := cmd.Output()
@@ -95,16 +99,16 @@ func linked(root string) ([]module, error) {
 		path, version, _ := strings.Cut(l, "@")
 		out = append(out, module{Path: path, Version: version})
 	}
-	return located(out)
+	return located(ctx, out)
 }
 
 // located finds the modules' files, their licences and notices.
-func located(modules []module) ([]module, error) {
+func located(ctx context.Context, modules []module) ([]module, error) {
 	args := []string{"mod", "download", "-json"}
 	for _, m := range modules {
 		args = append(args, m.Path+"@"+m.Version)
 	}
-	cmd := exec.Command("go", args...) //nolint:gosec // what the linker or go list has named
+	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = os.Stderr
 	text, err := cmd.Output()
 	if err != nil {
