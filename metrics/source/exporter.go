@@ -60,7 +60,7 @@ func examine(catalogue string, series []metrics.Point, selector string) Exporter
 		e.Refused = why
 		return e
 	}
-	groups := map[string][]metrics.Point{}
+	var groups map[string][]metrics.Point
 	if e.By, groups = tellApart(series); e.By == "" {
 		e.Refused = fmt.Sprintf("no label of its %d series tells the brokers apart: name the brokers by a label broker_id", len(series))
 		return e
