@@ -340,10 +340,10 @@ func (m *merger) stale() {
 			// Kafka's own offsets told it.
 		case n.signal == metrics.BrokerUnderReplicated && why != nil && m.kafka:
 			// The ISR tells it.
-		case why != nil:
-			addStale(&m.s, *why)
 		case n.perBroker && m.in.unresolved(n.signal) != nil:
 			addStale(&m.s, *m.in.unresolved(n.signal))
+		case why != nil:
+			addStale(&m.s, *why)
 		case n.perBroker:
 			m.staleBrokers(n.signal)
 		}
@@ -437,8 +437,14 @@ func (m *merger) staleSums() {
 				Reason: "its sum lacks a share: " + x.Reason})
 		}
 	}
+	alive := 0
+	for i := range m.s.Brokers {
+		if s := m.s.Brokers[i].State; s == cluster.BrokerAlive || s == cluster.BrokerDraining {
+			alive++
+		}
+	}
 	for _, pair := range sums {
-		if why := m.in.foreignShare(pair.broker); why != "" {
+		if why := m.in.foreignShare(pair.broker, alive); m.kafka && why != "" {
 			addStale(&m.s, cluster.StaleSignal{Signal: pair.topic, Cause: cluster.CauseMismatch, Reason: why})
 		}
 	}

@@ -247,7 +247,10 @@ func (in *Input) unresolved(signal metrics.Signal) *cluster.StaleSignal {
 
 // foreignShare says that a sum over all who are scraped holds others' shares; "" where
 // it does not.
-func (in *Input) foreignShare(byBroker metrics.Signal) string {
+func (in *Input) foreignShare(byBroker metrics.Signal, brokers int) string {
+	if scraped := len(in.Points[byBroker]) + len(in.unplaced[byBroker]); in.who.unknown != "" && scraped != brokers {
+		return fmt.Sprintf("its sum is over %d that are scraped, and the cluster has %d brokers; %s", scraped, brokers, in.who.unknown)
+	}
 	var names []string
 	for _, label := range in.unplaced[byBroker] {
 		if slices.Contains(in.who.foreign, label) {

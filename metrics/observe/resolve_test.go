@@ -99,6 +99,28 @@ func TestASumThatHoldsAnotherClustersShareIsUnknown(t *testing.T) {
 	}
 }
 
+func TestASumOverMoreThanTheBrokersIsUnknown(t *testing.T) {
+	m := everything()
+	m[metrics.BrokerBytesIn] = nil
+	for _, address := range []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.9.0.1"} {
+		p := point(1000, "broker", address+":9404")
+		p.Names = []string{address}
+		m[metrics.BrokerBytesIn] = append(m[metrics.BrokerBytesIn], p)
+	}
+	s := observe(t, &Observer{Kafka: &fakeKafka{s: threeBrokers()}, Metrics: m, Now: clock})
+	if got := reason(s, metrics.TopicBytesIn); !strings.Contains(got, "over 4 that are scraped, and the cluster has 3 brokers") {
+		t.Errorf("reason %q", got)
+	}
+	m[metrics.BrokerBytesIn] = m[metrics.BrokerBytesIn][:3]
+	s = observe(t, &Observer{Kafka: &fakeKafka{s: threeBrokers()}, Metrics: m, Now: clock})
+	if got := reason(s, metrics.TopicBytesIn); got != "" {
+		t.Errorf("a sum over as many as there are brokers is unknown: %q", got)
+	}
+	if got := reason(s, metrics.BrokerBytesIn); !strings.Contains(got, "10.0.0.1:9404") {
+		t.Errorf("reason %q", got)
+	}
+}
+
 func TestAFoldedTopicNameIsUnfoldedAndAStrayShareIsNoZero(t *testing.T) {
 	ours := threeBrokers()
 	ours.Topics[0].Name = "pay.v1"

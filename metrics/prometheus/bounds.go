@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -18,10 +19,32 @@ type bounded struct {
 	held   atomic.Int64 // bytes of the responses that are being read or decoded
 }
 
-// hold is the bytes that one request's response takes, until it is let go.
+// hold is the bytes that one request's response takes, until it is let go. The client
+// may be reading it still when the request has been given up.
 type hold struct {
-	of    *bounded
+	of *bounded
+
+	mu    sync.Mutex
 	bytes int64
+	gone  bool
+}
+
+// add counts bytes that were read, and gives those of all responses together.
+func (h *hold) add(n int64) int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.gone {
+		return h.of.held.Load()
+	}
+	h.bytes += n
+	return h.of.held.Add(n)
+}
+
+func (h *hold) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.of.held.Add(-h.bytes)
+	h.bytes, h.gone = 0, true
 }
 
 type holdKey struct{}
@@ -30,7 +53,7 @@ type holdKey struct{}
 // called once its answer is decoded.
 func (b *bounded) holding(ctx context.Context) (_ context.Context, release func()) {
 	h := &hold{of: b}
-	return context.WithValue(ctx, holdKey{}, h), func() { b.held.Add(-h.bytes) }
+	return context.WithValue(ctx, holdKey{}, h), h.release
 }
 
 func (b *bounded) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -65,8 +88,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.hold.bytes += int64(n)
-	switch atOnce := b.hold.of.held.Add(int64(n)); {
+	switch atOnce := b.hold.add(int64(n)); {
 	case int64(n) > b.left:
 		return int(b.left), limitError{"max-response-bytes", "the response is larger", b.limits.ResponseBytes}
 	case atOnce > b.limits.BytesAtOnce:

@@ -45,9 +45,15 @@ func (s *Source) Plan(ctx context.Context, at time.Time) (*Plan, error) {
 	if p := s.planned; p != nil && at.Sub(p.At).Abs() < planFor {
 		return p, nil
 	}
+	if s.failed != nil && s.at.Equal(at) {
+		return nil, s.failed
+	}
 	p, err := s.plan(ctx, at)
 	if err == nil {
 		s.planned = p
+	}
+	if s.failed, s.at = err, at; ctx.Err() != nil {
+		s.failed = nil
 	}
 	return p, err
 }

@@ -44,6 +44,8 @@ type Source struct {
 
 	mu      sync.Mutex
 	planned *Plan
+	failed  error // to plan, and when: other signals of the same round need not try
+	at      time.Time
 	chosen  map[metrics.Signal]string // catalogues, by what they answered last
 }
 
