@@ -22,7 +22,7 @@ var WorldStart = time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
 // The grid of a set-up's samples.
 const (
 	WorldStep    = 30 * time.Second
-	WorldSamples = 121
+	WorldSamples = 31
 )
 
 // WorldEnd is the time of the last sample.
