@@ -38,9 +38,9 @@ type Policy interface {
 type Options struct {
 	MinBrokers, MaxBrokers int
 	TargetUtilisation      float64       // of reactive, and of static's peak; 0.7
-	TargetCPU              float64       // of HPA; 0.6
+	TargetCPU              float64       // of HPA; 0.7
 	LagSeconds             float64       // KEDA's lagThreshold, in seconds of one replica's work; 10
-	ScaleInAfter           time.Duration // reactive's and HPA's scale-in of brokers; 30 minutes
+	ScaleInAfter           time.Duration // reactive's and HPA's scale-in of brokers; 24 hours
 	Interval               time.Duration // of reactive; 5 minutes
 	DiskFill               float64       // 0.8
 	End                    time.Time     // of the scenario; for static, which knows it in hindsight
@@ -55,11 +55,11 @@ func (o Options) WithDefaults() Options {
 		}
 	}
 	def(&o.TargetUtilisation, 0.7)
-	def(&o.TargetCPU, 0.6)
+	def(&o.TargetCPU, 0.7)
 	def(&o.LagSeconds, 10)
 	def(&o.DiskFill, 0.8)
 	if o.ScaleInAfter == 0 {
-		o.ScaleInAfter = 30 * time.Minute
+		o.ScaleInAfter = 24 * time.Hour // of 30 m, 6 h and 24 h the cheapest on the traces that constants are chosen on
 	}
 	if o.Interval == 0 {
 		o.Interval = 5 * time.Minute
