@@ -57,7 +57,7 @@ func TestPrometheusSeesTheLoadAndTheBackfilledPast(t *testing.T) {
 		{`sum by (topic) (rate(kafka_server_brokertopicmetrics_bytesout_total{topic="orders"}[20s]))`, 50e3, 300e3},
 		{`sum by (namespace) (rate(kafka_server_brokertopicmetrics_replicationbytesin_total[20s]))`, 150e3, 300e3},
 		{`max by (namespace) (kafka_server_replicamanager_underreplicatedpartitions)`, 0, 0},
-		{`min by (namespace) (kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent)`, 0.01, 1},
+		{`1e-9 * min by (namespace) (rate(kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_count_total[20s]))`, 0.01, 1.1},
 		{`sum by (topic) (kafka_log_log_size{topic="orders"})`, 1000, 1e9},
 		{`count by (namespace) (rate(container_cpu_usage_seconds_total[20s]) > 0)`, 2, 2},
 		{`max by (namespace) (kubelet_volume_stats_capacity_bytes)`, 1e9, 1e9},
