@@ -31,6 +31,7 @@ func actPolicy() policy.Policy {
 	s.Forecast.Horizon = policy.Duration(10 * time.Minute)
 	s.Forecast.History = policy.Duration(time.Hour)
 	s.Rebalance.Throttle = "100MB/s"
+	s.Cost = policy.Cost{BrokerHour: 1, Change: 0.01} // its days last hours
 	return p
 }
 
@@ -80,7 +81,9 @@ func (w *fakeWorld) check(t *testing.T) {
 func TestScalesOutFillsAndComesBackEmptyHanded(t *testing.T) {
 	w := newFakeWorld(1, 3, 12)
 	var phases []string
-	w.run(t, actPolicy(), 500, func(m int, d decision.Decision) {
+	p := actPolicy()
+	p.Spec.Brokers.MaxStep = 2
+	w.run(t, p, 500, func(m int, d decision.Decision) {
 		switch m {
 		case 420:
 			if w.want != 3 {

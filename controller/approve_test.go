@@ -26,6 +26,7 @@ func TestAnApprovalIsUsedOnce(t *testing.T) {
 	approved := slips{}
 	p := actPolicy()
 	p.Spec.Mode = policy.Approve
+	p.Spec.Brokers.MaxStep = 2
 	loop := func() *controller.Controller {
 		c, err := controller.New(controller.Config{
 			Policy: p, Observer: w, History: w, Forecaster: always(w), Planner: hastyPlanner{}, Mover: w, Admin: w, Store: w, Clock: w,

@@ -50,8 +50,23 @@ func (c *Controller) conclude(d *decision.Decision, f *Facts, kept string) {
 			cmp.Or(f.NotFresh, kept, d.Requirement.Explain()),
 		)
 	default:
-		d.Reason, d.Outcome = decision.ReasonSteady, "the size is right: "+d.Requirement.Explain()
+		d.Reason, d.Outcome = decision.ReasonSteady, steady(d, f.Asked)
 	}
+}
+
+// steady says why the size stays, and what comes next.
+func steady(d *decision.Decision, brokers int) string {
+	s := d.Schedule
+	if s == nil {
+		return "the size is right: " + d.Requirement.Explain()
+	}
+	words := fmt.Sprintf("%d brokers kept", brokers)
+	if s.Needed < brokers {
+		words += fmt.Sprintf("; %d would do now", s.Needed)
+	} else {
+		words = "the size is right: " + d.Requirement.Explain()
+	}
+	return words + "; next: " + s.Comes()
 }
 
 // standsInTheWay tells which gate held or refused what.

@@ -62,6 +62,7 @@ type Controller struct {
 
 	still     still
 	forecasts forecasts
+	scheduler scheduler
 	proposer  proposer
 	machine   *operation.Machine
 	holds     holds
@@ -94,6 +95,7 @@ func New(cfg Config) (*Controller, error) {
 	}
 	c := &Controller{cfg: cfg, spec: cfg.Policy.Spec, parts: ready}
 	c.forecasts = c.newForecasts()
+	c.scheduler = scheduler{spec: c.spec, parts: ready}
 	c.proposer = proposer{spec: c.spec, policy: cfg.Policy.Metadata.Name, planned: cfg.Planner != nil, needs: map[string]*needs{}}
 	c.machine = operation.New(operation.Config{
 		Scalers: cfg.Scalers, Mover: cfg.Mover, Admin: cfg.Admin, Planner: cfg.Planner,
@@ -171,8 +173,9 @@ func (c *Controller) round(ctx context.Context, now time.Time) (decision.Decisio
 	}
 
 	c.proposer.remembered(c.machine.State().Standing)
+	d.Schedule = c.scheduler.schedule(&facts, &expected, &required, c.machine.InFlight() != nil)
 	proposed := c.proposer.propose(readings{
-		Facts: &facts, Expectations: &expected, Requirement: &required,
+		Facts: &facts, Expectations: &expected, Requirement: &required, Schedule: d.Schedule,
 		inFlight: c.machine.InFlight() != nil, neededAt: view.NeededAt, longFill: c.machine.LongFill(view),
 	})
 	d.Proposals, d.Recommended, d.Notes = proposed.Proposals, proposed.Recommended, append(d.Notes, proposed.Notes...)

@@ -144,6 +144,7 @@ func TestRecommendsTheSizeThatTheFormulasGive(t *testing.T) {
 		snap.Brokers[i].Usage = &cluster.Usage{CPUCores: 1} // 6 cores now, 12 at the peak
 	}
 	p := testPolicy(policy.Recommend)
+	p.Spec.Brokers.MaxStep = 2
 	c := newLoop(
 		t,
 		Config{

@@ -21,7 +21,11 @@ type Expectations struct {
 	// LeadTime is what one more broker takes until it carries its share, and
 	// Horizon is how far sizes look ahead.
 	LeadTime, Horizon time.Duration
-	In, Out           Load // bytes a second that clients write and read
+	// Start is what a broker takes until it is registered, and MoveRate how fast
+	// one is filled or emptied.
+	Start    time.Duration
+	MoveRate cluster.BytesPerSecond
+	In, Out  Load // bytes a second that clients write and read
 	// Stored is what the topics hold once their retention is filled, in bytes on
 	// all disks, and never less than they hold now; 0 when it is not known.
 	Stored cluster.Bytes
@@ -101,7 +105,14 @@ type pace struct {
 
 // expect makes the round's expectations; all reading of histories is done here.
 func (fs *forecasts) expect(ctx context.Context, f *Facts, learned operation.Learned) Expectations {
-	e := Expectations{LeadTime: fs.leadTime(f, learned)}
+	e := Expectations{Start: fs.parts.Start, MoveRate: fs.parts.Model.MoveRate}
+	if learned.Start() > 0 {
+		e.Start = learned.Start()
+	}
+	if learned.MoveRate > 0 {
+		e.MoveRate = learned.MoveRate
+	}
+	e.LeadTime = e.leadTime(f)
 	// There is one operation at a time: what is decided now has to do until the
 	// one after it is done, which is two lead times and a cooldown away.
 	e.Horizon = min(max(fs.pace.horizon, 2*e.LeadTime+fs.pace.cooldown), longestHorizon)
@@ -140,7 +151,7 @@ func (fs *forecasts) load(
 	ctx context.Context, f *Facts, e *Expectations, key string, read readSeries, now, links float64,
 ) Load {
 	witness := now * fs.offsets(f)
-	p, doubt := fs.foresee(ctx, f, key, e.Horizon, read, now, witness)
+	p, doubt := fs.foresee(ctx, f, key, max(e.Horizon, gridOf(fs.spec).forecast()), read, now, witness)
 	b := fs.believe(key, p, f.Now, now, witness, links)
 	if doubt != "" {
 		e.Doubted = true
@@ -276,19 +287,11 @@ func (fs *forecasts) perReplica() map[string]cluster.MessagesPerSecond {
 }
 
 // leadTime is what one more broker takes until it carries its share.
-func (fs *forecasts) leadTime(f *Facts, learned operation.Learned) time.Duration {
-	start := fs.parts.Start
-	if learned.Start() > 0 {
-		start = learned.Start()
-	}
+func (e *Expectations) leadTime(f *Facts) time.Duration {
 	if f.Demand.Stored <= 0 || f.Brokers.Brokers == 0 {
-		return start
+		return e.Start
 	}
-	rate := fs.parts.Model.MoveRate
-	if learned.MoveRate > 0 {
-		rate = learned.MoveRate
-	}
-	return capacity.LeadTime(start, 0, capacity.DataToFill(f.Demand.Stored, f.Brokers.Brokers, f.Brokers.Brokers+1), rate)
+	return capacity.LeadTime(e.Start, 0, capacity.DataToFill(f.Demand.Stored, f.Brokers.Brokers, f.Brokers.Brokers+1), e.MoveRate)
 }
 
 // storedCache keeps the steady-state size of the topics between refreshes:

@@ -42,7 +42,8 @@ type readings struct {
 	*Facts
 	*Expectations
 	*Requirement
-	inFlight bool // an operation is
+	Schedule *decision.Schedule // nil where none could be made
+	inFlight bool               // an operation is
 	neededAt func(brokers int) (time.Time, bool)
 	longFill func(from, to int) bool // filling the brokers that join takes long
 }
@@ -113,39 +114,92 @@ func (s *proposer) brokers(r readings, p *Proposed) {
 		p.note("%d brokers are needed (%s), but brokers.max is %d", need, r.Bottleneck, b.Max)
 		need = b.Max
 	}
-	w := s.window(p, b.Key(), r.Now, need, b.Stabilisation.D())
+	asIs := min(r.AsIs-r.Others, need)
+	// A schedule knows what will be wanted back; without one nothing is let go that
+	// is needed anywhere within the horizon.
+	lately := need
+	if r.Schedule != nil {
+		lately = max(asIs, r.Schedule.Needed)
+	}
+	w := s.window(p, b.Key(), r.Now, lately, b.Stabilisation.D())
 	p.Recommended = need
 	if r.Unmapped != "" && need != current {
 		p.Recommended, p.Kept = current, r.Unmapped
 		p.note("%d brokers are kept: %s", current, r.Unmapped)
 		return
 	}
-	if need < current {
+	switch {
+	case r.Schedule != nil:
+		p.Recommended = s.scheduled(r, p, asIs, w.Highest)
+	case need < current:
 		if why := noScaleIn(r); why != "" {
 			p.Recommended, p.Kept = current, why
 			p.note("%d brokers would do for what is known, %d are kept: %s", need, current, why)
 			return
 		}
-		p.Recommended = min(current, max(need, w.Highest, r.Requirement.Keep-r.Others))
-		if p.Recommended > max(need, w.Highest) {
-			p.note("%d brokers would do now, %d are kept: what is stored will need %d within %s", need, p.Recommended,
-				r.Requirement.Keep, decision.Rounded(longestHorizon))
-		}
+		p.Recommended = s.kept(r, p, max(need, w.Highest))
 	}
 	if r.inFlight || p.Recommended == current {
 		return
 	}
-	to := min(max(p.Recommended, current-b.MaxStep), current+b.MaxStep)
-	change := decision.Proposal{Kind: decision.ScaleBrokers, Target: b.Key(), From: current, To: to, Why: r.Explain()}
-	if to > current && min(r.AsIs-r.Others, need) > current {
-		change.Reactive = true
-		change.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", r.AsIs, change.Why)
+	p.Proposals = append(p.Proposals, s.change(r, p, asIs, w.Highest))
+}
+
+// kept is the size that is left when fewer brokers would do: not fewer than were
+// needed lately, nor than what is stored will need.
+func (s *proposer) kept(r readings, p *Proposed, lately int) int {
+	keep := min(r.Asked, max(lately, r.Requirement.Keep-r.Others))
+	if keep > lately {
+		p.note("%d brokers would do now, %d are kept: what is stored will need %d within %s", lately, keep, r.Requirement.Keep,
+			decision.Rounded(longestHorizon))
+	}
+	return keep
+}
+
+// scheduled is the size that the schedule wants now. What the load needs as it is
+// stands above it, and a scale-in waits until it may be made whole: each of its
+// parts would cost a change.
+func (s *proposer) scheduled(r readings, p *Proposed, asIs, lately int) int {
+	current := r.Asked
+	to := current
+	if due := r.Schedule.Due(r.Now); due != nil {
+		if to = due.To; to > current {
+			to = max(to, r.Schedule.Needed) // a change is one step; this is what it leads to
+		}
+	}
+	switch {
+	case asIs > current:
+		return max(asIs, to)
+	case to < current && to < lately:
+		p.note("%d brokers would do from now on by the schedule, %d are kept: %d were needed within the last %s", to, current, lately,
+			s.spec.Brokers.Stabilisation)
+		return current
+	}
+	return to
+}
+
+// change is one step towards the size that is recommended.
+func (s *proposer) change(r readings, p *Proposed, asIs, lately int) decision.Proposal {
+	b, current := s.spec.Brokers, r.Asked
+	to := p.Recommended
+	if step := b.Step(current, to); to > current {
+		to = min(to, current+step)
+	} else {
+		to = max(to, current-step)
+	}
+	c := decision.Proposal{Kind: decision.ScaleBrokers, Target: b.Key(), From: current, To: to, Why: r.Explain()}
+	if due := r.Schedule.Due(r.Now); due != nil {
+		c.Why = "scheduled: " + due.Words() + "; " + c.Why
+	}
+	if to > current && asIs > current {
+		c.Reactive = true
+		c.Why = fmt.Sprintf("the load as it is needs %d brokers; %s", r.AsIs, c.Why)
 	}
 	if to < current {
-		change.Why = fmt.Sprintf("the highest need of the last %s is %d; %s", b.Stabilisation, w.Highest, change.Why)
+		c.Why = fmt.Sprintf("the highest need of the last %s is %d; %s", b.Stabilisation, lately, c.Why)
 	}
-	late(r, &change, p)
-	p.Proposals = append(p.Proposals, change)
+	late(r, &c, p)
+	return c
 }
 
 // noScaleIn says why nothing may get smaller; "" when everything is known.

@@ -40,6 +40,9 @@ type Decision struct {
 	Recommended int `json:"recommendedBrokers"`
 	// Horizon is how far the size looks ahead; at least the lead time.
 	HorizonSeconds float64 `json:"horizonSeconds"`
+	// Schedule is the changes of the number of brokers over the days to come;
+	// nil where none could be made, since something is not known.
+	Schedule *Schedule `json:"schedule,omitempty"`
 	// Operation is what is in flight after the tick.
 	Operation *Operation `json:"operation,omitempty"`
 	// Notes are what a reader should know beyond the rest, such as a lead time

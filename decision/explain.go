@@ -31,6 +31,7 @@ func Explain(w io.Writer, d Decision) error {
 	e.seen(d.Seen)
 	e.expected(d)
 	e.required(d)
+	e.scheduled(d.Schedule)
 	e.proposed(d)
 	e.done(d)
 	_, err := io.WriteString(w, e.b.String())
@@ -152,6 +153,17 @@ func (e *explainer) required(d Decision) {
 	if d.Recommended > 0 {
 		e.line("  recommended: %d brokers", d.Recommended)
 	}
+}
+
+func (e *explainer) scheduled(s *Schedule) {
+	if s == nil {
+		return
+	}
+	e.head("Scheduled")
+	for _, line := range s.Words() {
+		e.line("  %s", line)
+	}
+	e.line("  until %s: %s for brokers, %s for moves and changes", clock(s.Until), s.Amount(s.Cost.Brokers), s.Amount(s.Cost.Moves))
 }
 
 func constraint(c capacity.Constraint, bottleneck string) string {

@@ -26,8 +26,7 @@ var Default = Spec{
 		Min:                  3,
 		Utilisation:          Utilisation{CPU: 0.6, NetworkIn: 0.7, NetworkOut: 0.7, Disk: 0.7, DiskBandwidth: 0.7},
 		Survive:              Survive{Zones: 1},
-		Stabilisation:        Duration(6 * time.Hour),
-		MaxStep:              2,
+		Stabilisation:        Duration(time.Hour),
 		MaxReplicasPerBroker: 4000,
 		Startup:              Startup{Pod: Duration(2 * time.Minute), Join: Duration(time.Minute)},
 		DrainTimeout:         Duration(6 * time.Hour),
@@ -102,7 +101,6 @@ func (b *Brokers) setDefaults(d Brokers) {
 	or(&b.Utilisation.DiskBandwidth, d.Utilisation.DiskBandwidth)
 	or(&b.Survive, d.Survive)
 	or(&b.Stabilisation, d.Stabilisation)
-	or(&b.MaxStep, d.MaxStep)
 	or(&b.MaxReplicasPerBroker, d.MaxReplicasPerBroker)
 	or(&b.Startup.Pod, d.Startup.Pod)
 	or(&b.Startup.Join, d.Startup.Join)

@@ -17,7 +17,9 @@ type Brokers struct {
 	Survive     Survive     `json:"survive,omitzero" yaml:"survive,omitempty"`
 	// Stabilisation: scale-in waits for the highest need of this long.
 	Stabilisation Duration `json:"stabilisation,omitempty" yaml:"stabilisation,omitempty"`
-	MaxStep       int      `json:"maxStep,omitempty" yaml:"maxStep,omitempty"`
+	// MaxStep is the most brokers that one change adds or takes. When absent a
+	// change may double what there are or halve it, and is up to three in any case.
+	MaxStep int `json:"maxStep,omitempty" yaml:"maxStep,omitempty"`
 	// MaxReplicasPerBroker bounds the partition replicas on one broker.
 	MaxReplicasPerBroker int     `json:"maxReplicasPerBroker,omitempty" yaml:"maxReplicasPerBroker,omitempty"`
 	Startup              Startup `json:"startup,omitzero" yaml:"startup,omitempty"`
@@ -26,6 +28,21 @@ type Brokers struct {
 	CatchUp Duration `json:"catchUp,omitempty" yaml:"catchUp,omitempty"`
 	// DrainTimeout is when a drain is reported as stuck. It only ever holds.
 	DrainTimeout Duration `json:"drainTimeout,omitempty" yaml:"drainTimeout,omitempty"`
+}
+
+// leastStep is what one change may add or take however few brokers there are.
+const leastStep = 3
+
+// Step is the most brokers that one change may add, or take: where the policy
+// does not say, it may double what there are, or halve it.
+func (b Brokers) Step(from, to int) int {
+	switch {
+	case b.MaxStep > 0:
+		return b.MaxStep
+	case to > from:
+		return max(leastStep, from)
+	}
+	return max(leastStep, from/2)
 }
 
 // IDOf says which broker a pod is: by a label or annotation of the pod that
@@ -134,6 +151,14 @@ type Cost struct {
 	GigabyteMonth     float64 `json:"gigabyteMonth,omitempty" yaml:"gigabyteMonth,omitempty"`
 	CrossZoneGigabyte float64 `json:"crossZoneGigabyte,omitempty" yaml:"crossZoneGigabyte,omitempty"`
 	Currency          string  `json:"currency,omitempty" yaml:"currency,omitempty"`
+	// Change is what a change of the number of brokers costs by itself, and
+	// MovedGigabyte what a gigabyte that is moved costs beside what crosses
+	// zones: the attention, the time and the risk. ShortBrokerHour is the price
+	// of a broker that is needed and not there, for an hour. Where they are
+	// absent they follow from the price of a broker.
+	Change          float64 `json:"change,omitempty" yaml:"change,omitempty"`
+	MovedGigabyte   float64 `json:"movedGigabyte,omitempty" yaml:"movedGigabyte,omitempty"`
+	ShortBrokerHour float64 `json:"shortBrokerHour,omitempty" yaml:"shortBrokerHour,omitempty"`
 }
 
 // Alerts says which alerts are listened to. An alert can hold, freeze or

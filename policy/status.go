@@ -34,6 +34,8 @@ type Status struct {
 	Want int `json:"want,omitempty"`
 	// Why says what binds, or what holds.
 	Why string `json:"why,omitempty"`
+	// Next says which change of the brokers comes next, and when.
+	Next string `json:"next,omitempty"`
 	// LastDecision is the id of the newest Decision in the journal.
 	LastDecision string `json:"lastDecision,omitempty"`
 	// Operation is the one operation under way, as JSON; whoever leads next

@@ -45,7 +45,7 @@ func (c *checker) brokers(path string, b Brokers, mode Mode) {
 	c.atLeast(path+".survive.zones", b.Survive.Zones, 0)
 	c.atLeast(path+".survive.brokers", b.Survive.Brokers, 0)
 	c.span(path+".stabilisation", b.Stabilisation, 0, 30*day)
-	c.atLeast(path+".maxStep", b.MaxStep, 1)
+	c.atLeast(path+".maxStep", b.MaxStep, 0)
 	c.atLeast(path+".maxReplicasPerBroker", b.MaxReplicasPerBroker, 1)
 	c.span(path+".startup.pod", b.Startup.Pod, 0, day)
 	c.span(path+".startup.join", b.Startup.Join, 0, day)

@@ -16,6 +16,7 @@ func StatusOf(d decision.Decision, generation int64) policy.Status {
 		ObservedGeneration: int(generation),
 		Brokers:            d.Seen.Brokers,
 		Want:               d.Recommended,
+		Next:               next(d),
 		Why:                bounded(d.Outcome),
 		LastDecision:       d.ID,
 	}
@@ -119,4 +120,12 @@ func bounded(s string) string {
 		return strings.ToValidUTF8(s[:policy.MaxText-3], "") + "..."
 	}
 	return s
+}
+
+// next is what comes next by the schedule; "" where there is none.
+func next(d decision.Decision) string {
+	if d.Schedule == nil {
+		return ""
+	}
+	return d.Schedule.Comes()
 }

@@ -65,9 +65,9 @@ func calm() Situation {
 }
 
 var (
-	out     = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 7}
-	surge   = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 7, Reactive: true}
-	in      = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 5}
+	out     = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 8}
+	surge   = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 8, Reactive: true}
+	in      = decision.Proposal{Kind: decision.ScaleBrokers, Target: kafka, From: 6, To: 4}
 	grow    = decision.Proposal{Kind: decision.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 6}
 	shrink  = decision.Proposal{Kind: decision.ScaleConsumers, Target: "Deployment/billing", Group: "billing", From: 4, To: 2}
 	balance = decision.Proposal{Kind: decision.Rebalance, Target: kafka, From: 6, To: 6}
@@ -209,7 +209,7 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 		{
 			MaxStep{},
 			"too far",
-			func(s *Situation) { s.Policy.Spec.Brokers.MaxStep = 0 },
+			func(s *Situation) { s.Policy.Spec.Brokers.MaxStep = 1 },
 			rulings{"out": refuse, "surge": refuse, "in": refuse},
 		},
 		{
@@ -256,7 +256,7 @@ func TestEachGateStopsWhatItShouldAndNothingElse(t *testing.T) {
 			s.Requirement.Constraints = []capacity.Constraint{{Name: "network-in", Brokers: 6}}
 		}, rulings{"in": refuse}},
 		{SurviveAfter{}, "N-1 with another pool's brokers", func(s *Situation) {
-			s.Requirement.Constraints, s.Others = []capacity.Constraint{{Name: "network-in", Brokers: 6}}, 1
+			s.Requirement.Constraints, s.Others = []capacity.Constraint{{Name: "network-in", Brokers: 6}}, 2
 		}, rulings{}},
 		{SurviveAfter{}, "unknown", func(s *Situation) { s.Requirement.Complete = false }, rulings{"in": hold}},
 		{Windows{}, "closed", func(s *Situation) { s.Windows = window }, rulings{"in": hold, "shrink": hold, "balance": hold}},

@@ -18,9 +18,9 @@ func (MaxStep) Check(_ context.Context, p decision.Proposal, s Situation) decisi
 	if p.Kind != decision.ScaleBrokers {
 		return allow()
 	}
-	step, most := max(p.To-p.From, p.From-p.To), s.Policy.Spec.Brokers.MaxStep
+	step, most := max(p.To-p.From, p.From-p.To), s.Policy.Spec.Brokers.Step(p.From, p.To)
 	if step > most {
-		return refuse("a step of %d is more than brokers.maxStep of %d", step, most)
+		return refuse("a step of %d is more than the %d that one change may be (brokers.maxStep)", step, most)
 	}
 	return allow()
 }

@@ -30,6 +30,8 @@ type Parts struct {
 	// Start is what a broker takes until it is registered and alive.
 	Start  time.Duration
 	Prices capacity.Prices
+	// cost is what the policy says beside prices.
+	cost policy.Cost
 }
 
 // Of makes a policy ready. The policy has its defaults and is valid; an error
@@ -44,6 +46,7 @@ func Of(s policy.Spec) (Parts, error) {
 			BrokerHour: s.Cost.BrokerHour, ReplicaHour: s.Cost.ReplicaHour,
 			GigabyteMonth: s.Cost.GigabyteMonth, CrossZoneGigabyte: s.Cost.CrossZoneGigabyte,
 		},
+		cost: s.Cost,
 	}
 	if name := s.Brokers.Shape; name != "" {
 		shape, err := capacity.ShapeNamed(name)

@@ -55,6 +55,7 @@ function show() {
   byId('facts').replaceChildren(...view.facts(d));
   byId('concerns').replaceChildren(...view.concerns(state.now.concerns));
   byId('heat').replaceChildren(view.heat(d));
+  byId('scheduled').replaceChildren(view.scheduled(d));
   byId('need').replaceChildren(view.need(d.requirement));
   byId('consumers').replaceChildren(...(view.consumers(d.requirement) ?? []));
   byId('moves').replaceChildren(view.moves(d));

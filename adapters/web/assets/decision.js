@@ -87,6 +87,19 @@ export function accuracy(d) {
   return table('Accuracy', ['signal', 'WAPE#', 'covered#', 'should be#', 'points#', 'since'], rows, { none: 'Not enough forecasts have come true yet.' });
 }
 
+/** scheduled renders what comes next and what it costs. */
+export function scheduled(d) {
+  const s = d.schedule;
+  if (!s) return h('p', { class: 'quiet' }, 'Nothing is scheduled: something is not known, or no forecast is trusted.');
+  const money = (v) => `${v.toFixed(2)} ${s.unit}`;
+  const rows = (s.changes ?? []).map((c) => [when(c.at), { n: `${c.from} → ${c.to}` }, when(c.ready), c.for ? when(c.for) : '–', { n: amount(c.movedBytes, 'B') }, { n: money(c.cost) }]);
+  const w = s.waived;
+  return h('div', null,
+    table('Scheduled changes', ['begins', 'brokers#', 'serves from', 'needed at', 'to move#', 'costs#'], rows, { none: ['No change until ', when(s.until), '.'] }),
+    h('p', { class: 'quiet' }, 'Until ', when(s.until), `: ${money(s.cost.brokers)} for brokers, ${money(s.cost.moves)} for moves and changes.`,
+      w ? [` ${w.to - w.from} at `, when(w.at), ` would save ${money(w.saves)} and cost ${money(w.costs)}: not worth it.`] : null));
+}
+
 /** whole renders all of one decision. approve is called with the index of a proposal, or null when the reader may not. */
 export function whole(d, all, approve) {
   const seen = d.seen ?? {};
@@ -102,6 +115,7 @@ export function whole(d, all, approve) {
     (seen.observations ?? []).length ? table('Said from outside', ['said by', 'effect', 'about', 'factor', 'until'], seen.observations.map((o) => [o.source, o.effect, o.subject ?? '', o.value ? String(o.value) : '', when(o.until)])) : null,
     h('h3', null, 'Forecast'), table('Forecasts', ['signal', 'now#', 'highest within the horizon', 'peak', 'model', 'trust'], forecasts, { none: 'No forecast.' }),
     h('h3', null, 'Required'), need(d.requirement), consumers(d.requirement),
+    h('h3', null, 'Scheduled'), scheduled(d),
     h('h3', null, 'Proposed, and what every gate said'),
     (d.proposals ?? []).length === 0 ? h('p', { class: 'quiet' }, 'Nothing: the size is right.') : (d.proposals ?? []).map((p, i) => h('div', null,
       h('p', null, h('strong', null, `${p.kind} ${p.target}: ${p.from} → ${p.to}`), ` ${p.reactive ? '(asked for by the load itself) ' : ''}${p.why} `,

@@ -246,7 +246,16 @@ spec:
     stabilisation: %s
     startup: {pod: %s, join: 15s}
   gates: {cooldown: %s, staleAfter: 30s, ineffective: 10m%s}
+  cost: {brokerHour: 1, change: 0.001, movedGigabyte: 0.001} # a day lasts minutes here
 %s`, interval, bootstrap, b.Prometheus.URL, w.quantile, int(pastDays*day/time.Minute), w.horizon, b.target.Name, w.min, w.max, networkIn, w.stabilisation, w.startupPod, w.cooldown, budget, more))
+}
+
+// journals is the folder that policies may keep their journals in.
+func (b *bed) journals() string {
+	if b.journal == "" {
+		return b.Dir
+	}
+	return filepath.Dir(b.journal)
 }
 
 // wants applies the policy, as an operator would with kubectl.
@@ -261,7 +270,7 @@ func (b *bed) run(t *testing.T) {
 	b.runs++
 	name := fmt.Sprintf("tidetable-%d", b.runs)
 	b.process = b.Tidetable(t, name, []string{"POD_NAME=" + name}, "controller", "--kubernetes", "--kubeconfig", b.account,
-		"--namespace", testbed.Namespace, "--max-mode", "Act", "--journals", b.Dir, "--listen", "127.0.0.1:0", "--log-level", "debug")
+		"--namespace", testbed.Namespace, "--max-mode", "Act", "--journals", b.journals(), "--listen", "127.0.0.1:0", "--log-level", "debug")
 }
 
 // sizes is how many replicas are wanted, and ready.
