@@ -121,7 +121,8 @@ func (c *predictor) make(
 	if !before.IsZero() {
 		series.Labels["subject"] += " before"
 	}
-	if _, mean, known := metrics.Lately(forecast.Believable(series), day); known {
+	believed := forecast.Believable(series)
+	if _, mean, known := metrics.Lately(believed, day); known {
 		p.mean = mean
 	}
 	reach := ahead
@@ -132,7 +133,27 @@ func (c *predictor) make(
 	}
 	h := forecast.Horizon{Ahead: ceilTo(now.Sub(to)+reach+c.spec.Refresh.D(), step) + step, Quantiles: c.quantiles}
 	p.p, p.err = c.forecaster.Forecast(ctx, series, h)
+	p.p.Reactive = bounded(p.p.Reactive, believed)
 	return p
+}
+
+// bounded keeps what stands in for a forecast within what has been: by the errors
+// of a last value alone, half a day ahead, a load that swings from night to day
+// would be expected to swing on from noon. A load that has never been is answered
+// when it comes. Of less than a week nobody can say what has been.
+func bounded(points []forecast.Point, past metrics.Series) []forecast.Point {
+	highest, _, known := metrics.Lately(past, time.Duration(len(past.Values))*past.Step)
+	if !known || time.Duration(len(past.Values))*past.Step < 7*day {
+		return points
+	}
+	out := make([]forecast.Point, len(points))
+	for i, pt := range points {
+		out[i] = forecast.Point{Time: pt.Time, Values: slices.Clone(pt.Values)}
+		for k := range out[i].Values {
+			out[i].Values[k] = min(out[i].Values[k], highest)
+		}
+	}
+	return out
 }
 
 func ceilTo(d, step time.Duration) time.Duration { return (d + step - 1) / step * step }
