@@ -30,6 +30,11 @@ func printDecisions(w io.Writer, r simulations.Result, all bool) {
 					what = "failed: " + a.Error
 				}
 				fmt.Fprintf(w, "%s  %s\n%18s%s\n", d.Time.UTC().Format("Mon 02 Jan 15:04"), what, "", shortened(p.Why, 140))
+				if d.Schedule != nil && p.Kind == decision.ScaleBrokers {
+					for _, line := range d.Schedule.Words() {
+						fmt.Fprintf(w, "%18s· %s\n", "", line)
+					}
+				}
 			}
 		}
 	}

@@ -46,16 +46,18 @@ func newSimulateCmd() *cobra.Command {
 	}
 	var runs int
 	var shard, report, serve string
+	var decisions bool
 	var hosts []string
 	cmd.Flags().IntVar(&runs, "runs", 0, "Monte Carlo: how many runs (default: the scenario's monteCarlo.runs, else one run as written)")
 	cmd.Flags().StringVar(&shard, "shard", "", "do only part i/n of the runs, i from 0; put together by simulate merge")
 	cmd.Flags().StringVar(&report, "report", "", "write a self-contained HTML page to this file")
+	cmd.Flags().BoolVar(&decisions, "decisions", false, "tell what the loop changed of the brokers, when and why")
 	cmd.Flags().
 		StringVar(&serve, "serve", "", "afterwards show the loop's decisions on the controller's page, at this address, until Ctrl-C")
 	cmd.Flags().StringSliceVar(&hosts, "page-host", nil, "with --serve: a `name` under which the page is served, besides addresses")
 	out := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, hosts: hosts, output: *out}
+		s := simulation{cmd: cmd, runs: runs, report: report, serve: serve, hosts: hosts, output: *out, decisions: decisions}
 		return s.run(cmd.Context(), args[0], shard)
 	}
 	cmd.AddCommand(newSimulateMergeCmd(), newSimulateReplayCmd(), newSimulateEconomicsCmd(), newSimulateExportCmd())
@@ -69,6 +71,8 @@ type simulation struct {
 	serve  string
 	hosts  []string
 	output string
+	// decisions tells what the loop did, before the table.
+	decisions bool
 }
 
 func (s *simulation) run(ctx context.Context, path, shard string) error {
@@ -137,6 +141,9 @@ const reportPoints = 720
 func (s *simulation) show(r simulations.Result) error {
 	if s.output == "json" {
 		return writeJSON(s.cmd.OutOrStdout(), r)
+	}
+	if s.decisions {
+		printDecisions(s.cmd.OutOrStdout(), r, false)
 	}
 	r.WriteTable(s.cmd.OutOrStdout())
 	if s.report != "" && s.report != "-" {
