@@ -203,7 +203,8 @@ func (fs *forecasts) foresee(
 	}
 	p = fs.predict(ctx, f.Now, key, ahead, before, read)
 	silent := p.silent(f.Now, now) && !f.LoadPartlyUnknown()
-	since := fs.doubted(key, f.Now, silent || refuted(now, witness))
+	odd := silent || refuted(now, witness) || f.LoadPartlyUnknown() && !before.IsZero() // what is not known ends no doubt
+	since := fs.doubted(key, f.Now, odd)
 	if !since.Equal(before) {
 		p = fs.predict(ctx, f.Now, key, ahead, since, read)
 	}

@@ -142,10 +142,11 @@ func (c *predictor) make(
 // would be expected to swing on from noon. A load that has never been is answered
 // when it comes. Of less than a week nobody can say what has been.
 func bounded(points []forecast.Point, past metrics.Series) []forecast.Point {
-	highest, _, known := metrics.Lately(past, time.Duration(len(past.Values))*past.Step)
-	if !known || time.Duration(len(past.Values))*past.Step < 7*day {
+	first := slices.IndexFunc(past.Values, func(v float64) bool { return !math.IsNaN(v) })
+	if first < 0 || time.Duration(len(past.Values)-first)*past.Step < 7*day {
 		return points
 	}
+	highest, _, _ := metrics.Lately(past, time.Duration(len(past.Values))*past.Step)
 	out := make([]forecast.Point, len(points))
 	for i, pt := range points {
 		out[i] = forecast.Point{Time: pt.Time, Values: slices.Clone(pt.Values)}

@@ -167,12 +167,15 @@ func (s *proposer) scheduled(r readings, p *Proposed, asIs, lately int) int {
 			to = max(to, r.Schedule.Needed) // a change is one step; this is what it leads to
 		}
 	}
+	b := s.spec.Brokers
 	switch {
-	case asIs > current:
-		return max(asIs, to)
+	case asIs > current, current < b.Min:
+		return max(asIs, to, b.Min)
+	case b.Max > 0 && current > b.Max && to >= current: // whatever it costs
+		return max(b.Max, min(current, lately))
 	case to < current && to < lately:
 		p.note("%d brokers would do from now on by the schedule, %d are kept: %d were needed within the last %s", to, current, lately,
-			s.spec.Brokers.Stabilisation)
+			b.Stabilisation)
 		return current
 	}
 	return to

@@ -21,6 +21,9 @@ const (
 	scheduleSteps = 288
 	// scheduleSlack is how much longer pods, fills and drains may take than they should.
 	scheduleSlack = 1.25
+	// mostGrowth and mostMore bound the sizes that are weighed: what is needed beyond
+	// four times the present ones is seen once those are there.
+	mostGrowth, mostMore = 4, 64
 	// readyEarly is how much earlier brokers serve than they are needed, in horizons
 	// of the policy.
 	readyEarly = 0.5
@@ -28,8 +31,8 @@ const (
 	factorGrain = 100
 )
 
-// grid is the time that a schedule is made on: n steps, of which the forecast is
-// asked for two thirds; its last third comes again for what lies beyond.
+// grid is the time that a schedule is made on: n steps, of which the last ones, a day
+// or a third of it, are not asked of the forecast: the day before comes again.
 type grid struct {
 	step     time.Duration
 	n, again int
@@ -40,6 +43,9 @@ func gridOf(f policy.Forecast) grid {
 	g := grid{step: max(ceilTo(ahead/scheduleSteps, f.Step.D()), f.Step.D())}
 	g.n = max(int(ahead/g.step), 1)
 	g.again = max(g.n/3, 1)
+	if ahead >= 2*day {
+		g.again = int(day / g.step) // so that a night stays a night
+	}
 	return g
 }
 
@@ -55,9 +61,13 @@ type scheduler struct {
 	last  *decision.Schedule
 }
 
+// scheduleKey is what a schedule was made from: another load, an alert's or a
+// surge's uplift, and another size make another.
 type scheduleKey struct {
-	in, out time.Time
-	now     int
+	in, out       time.Time
+	inNow, outNow int // the expected peaks over the readings, in grains
+	now, others   int
+	stored        int64 // in hundredths of itself
 }
 
 // schedule is when sizes should change over the days to come; nil where that
@@ -70,7 +80,10 @@ func (s *scheduler) schedule(f *Facts, e *Expectations, r *Requirement, inFlight
 	if inFlight {
 		return s.last // what is under way was planned by it
 	}
-	key := scheduleKey{in: e.In.madeAt, out: e.Out.madeAt, now: f.Asked}
+	key := scheduleKey{
+		in: e.In.madeAt, out: e.Out.madeAt, inNow: grain(e.In.Factor), outNow: grain(e.Out.Factor),
+		now: f.Asked, others: f.Others, stored: hundredths(f.Demand.Stored),
+	}
 	if s.last != nil && key == s.made {
 		return s.last
 	}
@@ -78,19 +91,35 @@ func (s *scheduler) schedule(f *Facts, e *Expectations, r *Requirement, inFlight
 	return s.last
 }
 
+// hundredths tells sizes apart that differ by a hundredth of themselves.
+func hundredths(b cluster.Bytes) int64 {
+	if b <= 0 {
+		return 0
+	}
+	return int64(math.Log(float64(b)) * factorGrain)
+}
+
+// plan is the cheapest course; nil where it cannot be told. A change that takes
+// more than half of what the forecast shows cannot be judged by it: the need
+// within the horizon decides then, which reaches as far as the lead time.
 func (s *scheduler) plan(f *Facts, e *Expectations) *decision.Schedule {
 	b := s.spec.Brokers
 	prices, unit := s.parts.Weigh(f.Brokers.Zones)
 	g := gridOf(s.spec.Forecast)
+	pace := schedule.Pace{
+		Start: time.Duration(float64(e.Start) * scheduleSlack), Rate: e.MoveRate / scheduleSlack, Rest: s.spec.Gates.Cooldown.D(),
+	}
+	// Of what all brokers hold, the workload's own have their share.
+	stored := max(f.Demand.Stored, e.Stored) * cluster.Bytes(f.Asked) / cluster.Bytes(f.Asked+f.Others)
+	if f.Demand.Produced <= 0 || pace.Takes(stored, f.Asked, f.Asked+1) > g.forecast()/2 {
+		return nil
+	}
 	needs := s.needs(f, e, g)
 	if len(needs) == 0 {
 		return nil
 	}
 	plan := schedule.Solve(schedule.Problem{
-		Step: g.step, Needs: needs, Now: f.Asked, Min: b.Min, Max: b.Max, MaxStep: b.Step, Stored: max(f.Demand.Stored, e.Stored), Prices: prices,
-		Pace: schedule.Pace{
-			Start: time.Duration(float64(e.Start) * scheduleSlack), Rate: e.MoveRate / scheduleSlack, Rest: s.spec.Gates.Cooldown.D(),
-		},
+		Step: g.step, Needs: needs, Now: f.Asked, Min: b.Min, Max: b.Max, MaxStep: b.Step, Stored: stored, Prices: prices, Pace: pace,
 		Closed: func(step int) bool {
 			return s.parts.Act.Closed("", f.Now.Add(time.Duration(step)*g.step)) != ""
 		},
@@ -167,7 +196,7 @@ func (s *scheduler) size(f *Facts, factors [2]int, stored cluster.Bytes) int {
 	if most := s.spec.Brokers.Max; most > 0 {
 		size = min(size, most)
 	}
-	return size
+	return min(size, max(mostGrowth*f.Asked, f.Asked+mostMore))
 }
 
 func grain(factor float64) int { return int(math.Ceil(factor*factorGrain - 1e-9)) }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidetable/tidetable/capacity"
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/controller/gates"
 	"github.com/tidetable/tidetable/decision"
 	"github.com/tidetable/tidetable/forecast"
 	"github.com/tidetable/tidetable/policy"
@@ -26,6 +27,22 @@ func nightly(now time.Time, high float64, ahead time.Duration) *prediction {
 	return p
 }
 
+// morning is 07:00 of a cluster of six brokers that carry 70 MB/s each: 420 MB/s with
+// replication, and twice that by day.
+func morning(stored cluster.Bytes, ahead time.Duration) (Facts, Expectations) {
+	now := start.Truncate(24 * time.Hour).Add(7 * time.Hour)
+	const reading = 140e6
+	load := Load{prediction: nightly(now, 280e6, ahead), Peak: reading, Factor: 1}
+	return Facts{
+		Now: now, Asked: 6, Brokers: capacity.Facts{Brokers: 6, Zones: 3, Profile: cluster.Capacity{
+			CPUCores: 100, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 1e9, DiskBytes: 100e12, DiskBytesPerSecond: 1e9,
+		}},
+		Demand: capacity.Demand{
+			Produced: reading, Consumed: reading, Replicated: 3 * reading, CPU: 1, Stored: stored, Replicas: 36, Partitions: 12, MaxRF: 3,
+		},
+	}, Expectations{In: load, Out: load, Trusted: true, Horizon: 30 * time.Minute, Start: 3 * time.Minute, MoveRate: 100e6}
+}
+
 // scheduled is the schedule of a cluster of brokers that carry 70 MB/s each, at
 // 07:00, for 840 MB/s by day with replication: 12 brokers, and 6 at night.
 func scheduled(t *testing.T, edit func(*policy.Spec), stored cluster.Bytes, ahead time.Duration) *decision.Schedule {
@@ -40,18 +57,7 @@ func scheduled(t *testing.T, edit func(*policy.Spec), stored cluster.Bytes, ahea
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := start.Truncate(24 * time.Hour).Add(7 * time.Hour)
-	const reading = 140e6
-	day := nightly(now, 280e6, ahead)
-	f := Facts{
-		Now: now, Asked: 6, Brokers: capacity.Facts{Brokers: 6, Zones: 3, Profile: cluster.Capacity{
-			CPUCores: 100, NetworkInBytesPerSecond: 100e6, NetworkOutBytesPerSecond: 1e9, DiskBytes: 10e12, DiskBytesPerSecond: 1e9,
-		}},
-		Demand: capacity.Demand{Produced: reading, Consumed: reading, Replicated: 3 * reading, CPU: 1, Stored: stored, Replicas: 36,
-			Partitions: 12, MaxRF: 3},
-	}
-	load := Load{prediction: day, Peak: reading, Factor: 1}
-	e := Expectations{In: load, Out: load, Trusted: true, Horizon: 30 * time.Minute, Start: 3 * time.Minute, MoveRate: 100e6}
+	f, e := morning(stored, ahead)
 	s := scheduler{spec: p.Spec, parts: ready}
 	r := Requirement{Requirement: ready.Model.Size(f.Demand, f.Brokers)}
 	return s.schedule(&f, &e, &r, false)
@@ -99,6 +105,55 @@ func TestPricesDecideWhetherTheNightPays(t *testing.T) {
 func TestNothingIsScheduledWithoutADaysForecast(t *testing.T) {
 	if s := scheduled(t, nil, 1e12, 6*time.Hour); s != nil {
 		t.Errorf("scheduled %+v", s)
+	}
+}
+
+func TestWhatTakesTooLongToJudgeIsLeftToTheHorizon(t *testing.T) {
+	if s := scheduled(t, nil, 60e12, 48*time.Hour); s != nil { // 8.6 TB at 80 MB/s: 30 hours
+		t.Errorf("scheduled %+v", s)
+	}
+}
+
+func TestAnAlertsUpliftMakesAnotherSchedule(t *testing.T) {
+	for _, uplift := range []float64{1, 2} {
+		p := testPolicy(policy.Recommend)
+		p.Spec.Brokers.Max, p.Spec.Brokers.Survive = 20, policy.Survive{Nothing: true}
+		p.SetDefaults()
+		ready, err := parts.Of(p.Spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, e := morning(1e12, 48*time.Hour)
+		s := scheduler{spec: p.Spec, parts: ready}
+		r := Requirement{Requirement: ready.Model.Size(f.Demand, f.Brokers)}
+		if first := s.schedule(&f, &e, &r, false); first == nil || first.Needed != 6 {
+			t.Fatalf("scheduled %+v", first)
+		}
+		e.In.Peak, e.In.Factor = e.In.Peak*uplift, uplift
+		if again := s.schedule(&f, &e, &r, false); (again.Needed > 6) != (uplift > 1) {
+			t.Errorf("at %g times the load %d are needed", uplift, again.Needed)
+		}
+	}
+}
+
+func TestBoundsGoBeforeWhatPays(t *testing.T) {
+	for name, c := range map[string]struct{ asked, least, most, want int }{
+		"below the minimum": {3, 6, 12, 6},
+		"above the maximum": {8, 3, 6, 6},
+		"within":            {5, 3, 6, 5},
+	} {
+		s := proposer{spec: policy.Spec{Mode: policy.Recommend, Brokers: policy.Brokers{Min: c.least, Max: c.most, MaxStep: 9}}, needs: map[string]*needs{}}
+		p := Proposed{Needs: map[string]gates.NeedWindow{}}
+		s.brokers(readings{
+			Facts: &Facts{Now: start, Asked: c.asked}, Expectations: &Expectations{Trusted: true},
+			Requirement: &Requirement{Requirement: capacity.Requirement{Brokers: 3, Complete: true}},
+			Schedule:    &decision.Schedule{Needed: 3},
+			neededAt:    func(int) (time.Time, bool) { return time.Time{}, false },
+			longFill:    func(int, int) bool { return false },
+		}, &p)
+		if p.Recommended != c.want {
+			t.Errorf("%s: %d are recommended, want %d", name, p.Recommended, c.want)
+		}
 	}
 }
 

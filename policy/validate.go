@@ -76,6 +76,9 @@ func (s Spec) problems(at string) []strictyaml.Problem {
 	c.notNegative(at+"cost.replicaHour", s.Cost.ReplicaHour)
 	c.notNegative(at+"cost.gigabyteMonth", s.Cost.GigabyteMonth)
 	c.notNegative(at+"cost.crossZoneGigabyte", s.Cost.CrossZoneGigabyte)
+	c.notNegative(at+"cost.change", s.Cost.Change)
+	c.notNegative(at+"cost.movedGigabyte", s.Cost.MovedGigabyte)
+	c.notNegative(at+"cost.shortBrokerHour", s.Cost.ShortBrokerHour)
 	c.alerts(at+"alerts", s.Alerts)
 	c.secret(at+"journal.sign", s.Journal.Sign, false)
 	if s.Journal.Path == "" {

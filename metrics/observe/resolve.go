@@ -130,23 +130,22 @@ func mendNames(brokers []cluster.Broker) string {
 	return "; give the series a label broker_id"
 }
 
-// number is the number that a broker's label is, or that its name ends in. A machine's
-// name that is an address holds none.
+// number is the number that a broker's label is, or that it ends in. Its other names
+// may be its machine's, whose numbers are not brokers'.
 func number(s scraped) (int, bool) {
 	if n, err := strconv.Atoi(s.label); err == nil {
 		return n, true
 	}
-	for _, name := range append([]string{s.label}, s.names...) {
-		host, _, _ := strings.Cut(plainHost(name), ".")
-		if net.ParseIP(plainHost(name)) != nil || strings.HasPrefix(host, "ip-") {
-			continue
-		}
-		if m := endsInID.FindStringSubmatch(host); m != nil {
-			n, err := strconv.Atoi(m[1])
-			return n, err == nil
-		}
+	host, _, _ := strings.Cut(plainHost(s.label), ".")
+	if net.ParseIP(plainHost(s.label)) != nil || strings.HasPrefix(host, "ip-") {
+		return 0, false
 	}
-	return 0, false
+	m := endsInID.FindStringSubmatch(host)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.Atoi(m[1])
+	return n, err == nil
 }
 
 // advertised is the one broker that says that it is reached under one of the names.

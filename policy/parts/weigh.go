@@ -40,7 +40,7 @@ func (p Parts) Weigh(zones int) (w schedule.Prices, unit string) {
 	w = schedule.Prices{
 		BrokerHour: hour,
 		Change:     cmp.Or(p.cost.Change, changeHours*hour),
-		ShortHour:  cmp.Or(p.cost.ShortBrokerHour, shortHours*hour),
+		ShortHour:  max(cmp.Or(p.cost.ShortBrokerHour, shortHours*hour), hour), // or none would be worth having
 		Byte:       movedTerabyteHours * hour / terabyte,
 	}
 	if p.cost.MovedGigabyte > 0 {
