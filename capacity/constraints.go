@@ -73,7 +73,8 @@ func throughput(s *sizing) Constraint {
 		return Constraint{Advisory: true, Unit: "B/s", Unknown: "disks are local, or the link to them is not known"}
 	}
 	all := func(cluster.Capacity) float64 { return float64(link) }
-	return s.load(rate{float64(s.Replicated), float64(s.Replicated), all, s.Limits.DiskBandwidth, s.arrivingFloor(), "B/s", "W·RF over the storage link"})
+	return s.load(rate{float64(s.Replicated), float64(s.Replicated), all, s.Limits.DiskBandwidth, s.arrivingFloor(), "B/s",
+		"W·RF over the storage link"})
 }
 
 // staffing is β of square-root staffing: R + β·√R cores keep queueing short at

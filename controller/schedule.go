@@ -201,7 +201,8 @@ func (s *scheduler) size(f *Facts, factors [2]int, stored cluster.Bytes) int {
 
 func grain(factor float64) int { return int(math.Ceil(factor*factorGrain - 1e-9)) }
 
-// factors is a quantile of the load over the reading now, in the steps of a schedule; nil when there is no forecast that reaches far enough.
+// factors is a quantile of the load over the reading now, in the steps of a
+// schedule; nil when there is no forecast that reaches far enough.
 func (l *Load) factors(now time.Time, g grid, soon time.Duration, quantile int) []float64 {
 	high, _, ok := l.peak(now, soon)
 	points := l.points()

@@ -177,7 +177,8 @@ func (r *kubernetesRun) gone(ctx context.Context, fence *kube.Fence, o kube.Obje
 		err = r.takeBack(ctx, o.Policy, say)
 	}
 	if err != nil {
-		r.logger.ErrorContext(ctx, "taking back what a deleted policy has left failed; tidetable release does it", "policy", o.Key(), "error", err)
+		r.logger.ErrorContext(ctx, "taking back what a deleted policy has left failed; tidetable release does it",
+			"policy", o.Key(), "error", err)
 	}
 }
 

@@ -47,7 +47,9 @@ type rights struct {
 
 func newRights() *rights {
 	return &rights{
-		answers: map[right]answer{}, addresses: limiters{each: addressRate, burst: addressBurst}, users: limiters{each: userRate, burst: userBurst},
+		answers:   map[right]answer{},
+		addresses: limiters{each: addressRate, burst: addressBurst},
+		users:     limiters{each: userRate, burst: userBurst},
 	}
 }
 

