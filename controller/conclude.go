@@ -56,15 +56,12 @@ func (c *Controller) conclude(d *decision.Decision, f *Facts, kept string) {
 
 // steady says why the size stays, and what comes next.
 func steady(d *decision.Decision, brokers int) string {
-	s := d.Schedule
+	words, s := "the size is right: "+d.Requirement.Explain(), d.Schedule
 	if s == nil {
-		return "the size is right: " + d.Requirement.Explain()
+		return words
 	}
-	words := fmt.Sprintf("%d brokers kept", brokers)
 	if s.Needed < brokers {
-		words += fmt.Sprintf("; %d would do now", s.Needed)
-	} else {
-		words = "the size is right: " + d.Requirement.Explain()
+		words = fmt.Sprintf("%d brokers kept; %d would do now", brokers, s.Needed)
 	}
 	return words + "; next: " + s.Comes()
 }

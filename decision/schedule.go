@@ -49,7 +49,8 @@ type WaivedChange struct {
 	Costs float64 `json:"costs"` // in moves and in what would be short
 }
 
-// Due is the change that should begin by now; nil when none should.
+// Due is the change that should begin by now; nil when none should, or nothing is
+// scheduled.
 func (s *Schedule) Due(now time.Time) *ScheduledChange {
 	if s == nil || len(s.Changes) == 0 || s.Changes[0].At.After(now) {
 		return nil
@@ -57,36 +58,26 @@ func (s *Schedule) Due(now time.Time) *ScheduledChange {
 	return &s.Changes[0]
 }
 
-// Next is the first change; nil when there is none.
-func (s *Schedule) Next() *ScheduledChange {
-	if s == nil || len(s.Changes) == 0 {
-		return nil
-	}
-	return &s.Changes[0]
-}
-
-// Comes says what comes next, in few words; without a schedule, that it is not
-// known.
+// Comes says what comes next, in few words.
 func (s *Schedule) Comes() string {
-	switch c := s.Next(); {
-	case s == nil:
-		return "not known"
-	case c == nil:
+	if len(s.Changes) == 0 {
 		return "no change until " + clock(s.Until)
-	case c.For.IsZero():
-		return fmt.Sprintf("%+d at %s", c.To-c.From, clock(c.At))
-	default:
-		return fmt.Sprintf("%+d at %s for what is needed at %s", c.To-c.From, clock(c.At), clock(c.For))
 	}
+	return s.Changes[0].short()
 }
 
-// Words is a change in one line.
-func (c ScheduledChange) Words() string {
+// short is a change by its size and its time.
+func (c ScheduledChange) short() string {
 	s := fmt.Sprintf("%+d at %s", c.To-c.From, clock(c.At))
 	if !c.For.IsZero() {
 		s += " for what is needed at " + clock(c.For)
 	}
-	return fmt.Sprintf("%s (%d → %d, serving from %s, %s to move)", s, c.From, c.To, clock(c.Ready), c.Moved)
+	return s
+}
+
+// Words is a change in one line.
+func (c ScheduledChange) Words() string {
+	return fmt.Sprintf("%s (%d → %d, serving from %s, %s to move)", c.short(), c.From, c.To, clock(c.Ready), c.Moved)
 }
 
 // Words is a schedule in lines: its changes, or that there are none, and what
@@ -97,7 +88,7 @@ func (s *Schedule) Words() []string {
 		lines = append(lines, c.Words())
 	}
 	if len(lines) == 0 {
-		lines = append(lines, "no change until "+clock(s.Until))
+		lines = append(lines, s.Comes())
 	}
 	if w := s.Waived; w != nil {
 		lines = append(lines, fmt.Sprintf("%+d at %s would save %s and cost %s: not worth it",

@@ -16,9 +16,11 @@ func StatusOf(d decision.Decision, generation int64) policy.Status {
 		ObservedGeneration: int(generation),
 		Brokers:            d.Seen.Brokers,
 		Want:               d.Recommended,
-		Next:               next(d),
 		Why:                bounded(d.Outcome),
 		LastDecision:       d.ID,
+	}
+	if d.Schedule != nil {
+		s.Next = d.Schedule.Comes()
 	}
 	add := func(kind string, is bool, yes, no, message string) {
 		c := policy.Condition{Type: kind, Status: "False", Reason: no, Message: bounded(message), ObservedGeneration: int(generation)}
@@ -120,12 +122,4 @@ func bounded(s string) string {
 		return strings.ToValidUTF8(s[:policy.MaxText-3], "") + "..."
 	}
 	return s
-}
-
-// next is what comes next by the schedule; "" where there is none.
-func next(d decision.Decision) string {
-	if d.Schedule == nil {
-		return ""
-	}
-	return d.Schedule.Comes()
 }

@@ -38,11 +38,9 @@ type Problem struct {
 	// or take. The present size may lie outside; a plan leads back.
 	Min, Max int
 	MaxStep  func(from, to int) int
-	// Round is what sizes are multiples of, where zones grow together.
-	Round  int
-	Stored cluster.Bytes // on all brokers, all replicas
-	Prices Prices
-	Pace   Pace
+	Stored   cluster.Bytes // on all brokers, all replicas
+	Prices   Prices
+	Pace     Pace
 	// Closed tells the steps in which nothing may be taken away.
 	Closed func(step int) bool
 }
@@ -128,7 +126,6 @@ func (c Cost) Total() float64 { return c.Brokers + c.Short + c.Moves }
 // Plan is the cheapest course of sizes.
 type Plan struct {
 	Changes []Change
-	Serving []int // by step: the brokers that carry load
 	Cost    Cost
 	// Waived is the change that was nearest to being worth it, of those that
 	// would have taken brokers away; nil when none would save any.
@@ -142,18 +139,27 @@ type Waived struct {
 	Costs float64 // in moves and in what is short
 }
 
-// solver is a problem made ready: sums that make any stretch of time cost one
-// subtraction, and the cost to go.
+// solver is a problem made ready: what does not depend on the step is worked out
+// once, and sums make any stretch of time cost one subtraction.
 type solver struct {
 	Problem
-	low, high int
-	sizes     []int       // that may be gone to, ascending
+	low, high int         // of the sizes that are looked at
+	least     int         // that may be gone to
 	hours     float64     // of a step
+	shut      []bool      // by step: nothing may be taken away
 	short     [][]float64 // by size, then step: the price of what is short before the step
-	takes     [][]int     // steps, by from and to
+	changes   [][]pair    // by from and to
 	rest      int
 	togo      [][]float64 // by step, then size
 	next      [][]int     // what is best there: the size to go to
+}
+
+// pair is a change between two sizes, whenever it is made.
+type pair struct {
+	may   bool
+	takes int // steps
+	moved cluster.Bytes
+	cost  float64 // of moving, and of changing at all
 }
 
 // Solve finds the cheapest course. A problem without needs has an empty plan.
@@ -176,35 +182,42 @@ func newSolver(p Problem) *solver {
 		}
 	}
 	s.low = max(s.low, p.Min, 1)
-	if p.Round > 1 {
-		s.low -= s.low % p.Round
-		s.high += p.Round - 1 - (s.high-1)%p.Round
-	}
 	if p.Max > 0 {
 		s.high, s.low = min(s.high, p.Max), min(s.low, p.Max)
 	}
-	for n := max(s.low, p.Min, 1); n <= s.high; n++ {
-		if p.Round <= 1 || n%p.Round == 0 {
-			s.sizes = append(s.sizes, n)
-		}
-	}
+	s.least = max(s.low, p.Min, 1)
+	most := s.high
 	s.low, s.high = min(s.low, p.Now), max(s.high, p.Now)
 	s.rest = steps(p.Pace.Rest, p.Step)
-	s.sums()
+	s.shut = make([]bool, len(p.Needs))
+	for t := range s.shut {
+		s.shut[t] = p.Closed != nil && p.Closed(t)
+	}
+	s.prepare(most)
 	return s
 }
 
-func (s *solver) sums() {
+// prepare works out every size and every change, none to more than most.
+func (s *solver) prepare(most int) {
 	n := s.high - s.low + 1
-	s.short, s.takes = make([][]float64, n), make([][]int, n)
+	s.short, s.changes = make([][]float64, n), make([][]pair, n)
 	for i := range n {
-		s.short[i], s.takes[i] = make([]float64, len(s.Needs)+1), make([]int, n)
+		s.short[i], s.changes[i] = make([]float64, len(s.Needs)+1), make([]pair, n)
 		for t, d := range s.Needs {
 			s.short[i][t+1] = s.short[i][t] + d.short(s.low+i)*s.hours*s.Prices.ShortHour
 		}
 		for j := range n {
-			s.takes[i][j] = max(1, steps(s.Pace.Takes(s.Stored, s.low+i, s.low+j), s.Step))
+			s.changes[i][j] = s.between(s.low+i, s.low+j, most)
 		}
+	}
+}
+
+func (s *solver) between(n, m, most int) pair {
+	moved := capacity.DataMoved(s.Stored, n, m)
+	return pair{
+		may:   n != m && m >= s.least && m <= most && (s.MaxStep == nil || max(m-n, n-m) <= s.MaxStep(n, m)),
+		takes: max(1, steps(s.Pace.Takes(s.Stored, n, m), s.Step)),
+		moved: moved, cost: float64(moved)*s.Prices.Byte + s.Prices.Change,
 	}
 }
 
@@ -212,20 +225,18 @@ func (s *solver) sums() {
 func steps(d, step time.Duration) int { return int((d + step - 1) / step) }
 
 // change is what changing from n to m in step t costs until it is done and has
-// rested, and the step in which that is.
-func (s *solver) change(t, n, m int) (c Change, cost Cost, over int) {
-	c = Change{From: n, To: m, At: t, Ready: min(t+s.takes[n-s.low][m-s.low], len(s.Needs))}
-	over = min(c.Ready+s.rest, len(s.Needs))
-	c.Moved = capacity.DataMoved(s.Stored, n, m)
-	c.Cost = float64(c.Moved)*s.Prices.Byte + s.Prices.Change
+// rested, and the steps in which that is.
+func (s *solver) change(t, n, m int) (cost Cost, ready, over int) {
+	c := &s.changes[n-s.low][m-s.low]
+	ready = min(t+c.takes, len(s.Needs))
+	over = min(ready+s.rest, len(s.Needs))
 	there := max(n, m) // those that join are paid at once, those that leave until they are empty
 	serve := min(n, m) // and neither serves meanwhile
-	cost = Cost{
-		Brokers: s.paid(there, t, c.Ready) + s.paid(m, c.Ready, over),
-		Short:   s.isShort(serve, t, c.Ready) + s.isShort(m, c.Ready, over),
-		Moves:   c.Cost,
-	}
-	return c, cost, over
+	return Cost{
+		Brokers: s.paid(there, t, ready) + s.paid(m, ready, over),
+		Short:   s.isShort(serve, t, ready) + s.isShort(m, ready, over),
+		Moves:   c.cost,
+	}, ready, over
 }
 
 func (s *solver) paid(n, from, to int) float64 {
@@ -239,10 +250,7 @@ func (s *solver) isShort(n, from, to int) float64 {
 
 // may tells whether a change may begin in a step.
 func (s *solver) may(t, n, m int) bool {
-	if m == n || s.MaxStep != nil && max(m-n, n-m) > s.MaxStep(n, m) {
-		return false
-	}
-	return m > n || s.Closed == nil || !s.Closed(t)
+	return s.changes[n-s.low][m-s.low].may && (m > n || !s.shut[t])
 }
 
 func (s *solver) solve() {
@@ -260,7 +268,7 @@ func (s *solver) solve() {
 // best is the least cost to go, and the size to go to; staying wins a draw.
 func (s *solver) best(t, n int) (least float64, to int) {
 	least, to = s.stay(t, n).Total()+s.togo[t+1][n-s.low], n
-	for _, m := range s.sizes {
+	for m := s.least; m <= s.high; m++ {
 		if !s.may(t, n, m) {
 			continue
 		}
@@ -275,7 +283,7 @@ func (s *solver) best(t, n int) (least float64, to int) {
 const drawn = 1e-9
 
 func (s *solver) going(t, n, m int) float64 {
-	_, cost, over := s.change(t, n, m)
+	cost, _, over := s.change(t, n, m)
 	return cost.Total() + s.togo[over][m-s.low]
 }
 
@@ -285,12 +293,11 @@ func (s *solver) stay(t, n int) Cost {
 
 // course follows what is best from n brokers at a step on.
 func (s *solver) course(t, n int) Plan {
-	p := Plan{Serving: make([]int, 0, len(s.Needs)-t)}
+	var p Plan
 	for t < len(s.Needs) {
 		m := s.next[t][n-s.low]
 		if m == n {
 			p.add(s.stay(t, n))
-			p.serve(n, 1)
 			t++
 			continue
 		}
@@ -302,11 +309,9 @@ func (s *solver) course(t, n int) Plan {
 
 // follow adds a change to a course, and gives the step in which it has rested.
 func (s *solver) follow(p *Plan, t, n, m int) int {
-	c, cost, over := s.change(t, n, m)
-	p.Changes = append(p.Changes, c)
+	cost, ready, over := s.change(t, n, m)
+	p.Changes = append(p.Changes, Change{From: n, To: m, At: t, Ready: ready, Moved: s.changes[n-s.low][m-s.low].moved, Cost: cost.Moves})
 	p.add(cost)
-	p.serve(min(n, m), c.Ready-t)
-	p.serve(m, over-c.Ready)
 	return over
 }
 
@@ -314,12 +319,6 @@ func (p *Plan) add(c Cost) {
 	p.Cost.Brokers += c.Brokers
 	p.Cost.Short += c.Short
 	p.Cost.Moves += c.Moves
-}
-
-func (p *Plan) serve(n, steps int) {
-	for range steps {
-		p.Serving = append(p.Serving, n)
-	}
 }
 
 // waived looks, along the first stretch in which the plan stays, for the change
@@ -331,8 +330,8 @@ func (s *solver) waived(plan Plan) *Waived {
 	}
 	at, to, least := -1, 0, math.Inf(1)
 	for t := range until {
-		for _, m := range s.sizes {
-			if m >= n || !s.may(t, n, m) {
+		for m := s.least; m < n; m++ {
+			if !s.may(t, n, m) {
 				continue
 			}
 			if more := s.going(t, n, m) - s.togo[t][n-s.low]; more < least-drawn {
