@@ -1,11 +1,9 @@
 package archtest
 
 import (
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 )
 
@@ -23,24 +21,12 @@ func TestTheTestsOfTheSecurityTableAreThere(t *testing.T) {
 		t.Errorf("the table names %d tests only", len(named))
 	}
 	declared := regexp.MustCompile(`(?m)^func (Test[A-Za-z0-9]+)\(`)
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root:
-			return filepath.SkipDir
-		case d.IsDir() || !strings.HasSuffix(path, "_test.go"):
-			return nil
-		}
-		source, err := os.ReadFile(path)
+	eachText(t, true, func(_ string, source []byte) error {
 		for _, m := range declared.FindAllStringSubmatch(string(source), -1) {
 			delete(named, m[1])
 		}
-		return err
+		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name := range named {
 		t.Errorf("docs/security.md names %s, which is nowhere", name)
 	}

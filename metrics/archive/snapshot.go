@@ -67,23 +67,15 @@ func (d *decoder) document() error {
 		return err
 	}
 	seen := map[string]bool{}
-	for {
-		d.in.left = d.in.limit
-		t, err := d.json.Token()
-		if err != nil {
-			return d.explain("the document", err)
-		}
-		if t == json.Delim('}') {
-			break
-		}
-		key, _ := t.(string)
+	err := d.members("the document", func(key string) error {
 		if seen[key] {
 			return fmt.Errorf("%s: is given twice", key)
 		}
 		seen[key] = true
-		if err := d.member(key); err != nil {
-			return err
-		}
+		return d.member(key)
+	})
+	if err != nil {
+		return err
 	}
 	d.in.left = d.in.limit
 	if _, err := d.json.Token(); !errors.Is(err, io.EOF) {

@@ -96,6 +96,11 @@ func (d *decoder) object(path string, read func(key string) error) error {
 	if t != json.Delim('{') {
 		return fmt.Errorf("%s: is not an object", path)
 	}
+	return d.members(path, read)
+}
+
+// members walks through the members of an object that is open, to its end.
+func (d *decoder) members(path string, read func(key string) error) error {
 	for {
 		d.in.left = d.in.limit
 		t, err := d.json.Token()
