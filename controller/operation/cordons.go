@@ -9,18 +9,12 @@ import (
 
 // willCordon writes down which brokers are about to be cordoned.
 func (w *walk) willCordon(ctx context.Context, ids []int) error {
-	before := w.state.Cordoned
-	all := slices.Concat(before, ids)
+	all := slices.Concat(w.state.Cordoned, ids)
 	slices.Sort(all)
-	if all = slices.Compact(all); slices.Equal(all, before) {
+	if all = slices.Compact(all); slices.Equal(all, w.state.Cordoned) {
 		return nil
 	}
-	w.state.Cordoned = all
-	if err := w.save(ctx); err != nil {
-		w.state.Cordoned = before
-		return err
-	}
-	return nil
+	return w.keep(ctx, func(s *State) { s.Cordoned = all })
 }
 
 // uncordonLeft takes cordons of ours away that no operation needs any more: of

@@ -198,6 +198,18 @@ func (m *Machine) save(ctx context.Context) error {
 	return nil
 }
 
+// keep changes the state and saves it; what cannot be saved is not changed. edit
+// replaces what it changes and writes into nothing that stands.
+func (m *Machine) keep(ctx context.Context, edit func(*State)) error {
+	before := m.state
+	edit(&m.state)
+	if err := m.save(ctx); err != nil {
+		m.state = before
+		return err
+	}
+	return nil
+}
+
 // fence makes sure that this process may still write.
 func (m *Machine) fence(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
@@ -274,12 +286,7 @@ func (w *walk) begin(ctx context.Context, op *decision.Operation) error {
 	if err := w.fence(ctx); err != nil {
 		return fmt.Errorf("starting an operation: %w", err)
 	}
-	w.state.Operation = op
-	if err := w.save(ctx); err != nil {
-		w.state.Operation = nil
-		return err
-	}
-	return nil
+	return w.keep(ctx, func(s *State) { s.Operation = op })
 }
 
 // steps goes from phase to phase for as long as each is done.

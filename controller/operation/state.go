@@ -157,18 +157,13 @@ func (m *Machine) Stand(ctx context.Context, proposals []decision.Proposal) erro
 	if err := m.fence(ctx); err != nil {
 		return err
 	}
-	before := m.state.Standing
-	m.state.Standing = nil
+	var standing []decision.Proposal
 	for _, p := range proposals {
 		c := p.Change()
 		c.ID, c.Since = p.ID, p.Since
-		m.state.Standing = append(m.state.Standing, c)
+		standing = append(standing, c)
 	}
-	if err := m.save(ctx); err != nil {
-		m.state.Standing = before
-		return err
-	}
-	return nil
+	return m.keep(ctx, func(s *State) { s.Standing = standing })
 }
 
 // Use takes a proposal's approval, before anything is done by it: it is worth
@@ -177,11 +172,6 @@ func (m *Machine) Use(ctx context.Context, id, by string) error {
 	if err := m.fence(ctx); err != nil {
 		return err
 	}
-	before := m.state.Used
-	m.state.Used = append(m.state.Used, Approval{ID: id, By: by, At: m.cfg.Now()})
-	if err := m.save(ctx); err != nil {
-		m.state.Used = before
-		return err
-	}
-	return nil
+	used := append(slices.Clip(m.state.Used), Approval{ID: id, By: by, At: m.cfg.Now()})
+	return m.keep(ctx, func(s *State) { s.Used = used })
 }
