@@ -96,7 +96,7 @@ func Optimum(p *scenario.Experiment) (Measures, error) {
 	f.use, f.fill, f.share, f.fills = o.TargetUtilisation, o.DiskFill, 1, true
 	course := f.brokers()
 	m := f.measured(course)
-	m.Cost = p.Cost(m.BrokerHours, 0, 0, 0) + course.Moves
+	m.Cost = p.Cost(course.BrokerHours, 0, 0, 0) + course.Moves // which has the hours in which brokers do not carry yet, or no more
 	return m, nil
 }
 

@@ -1,6 +1,7 @@
 package simulations
 
 import (
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -50,5 +51,30 @@ func TestNoPolicyCostsLessThanTheOracle(t *testing.T) {
 	t.Logf("%d runs of %d worlds kept their promise; the nearest cost %.3f times the least", kept, worlds, 1/closest)
 	if kept < worlds {
 		t.Error("the worlds are too hard to tell anything")
+	}
+}
+
+// What whoever knew the demand pays is its brokers by the hour and what crosses zones,
+// each once.
+func TestTheOptimumPaysForEveryHourOnce(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	changed := 0
+	for range 5 {
+		p, err := scenario.Decode([]byte(randomScenario(rng)), "random", scenario.Sources{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := Optimum(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prices := p.MovePrices()
+		if want := m.BrokerHours*prices.BrokerHour + m.CrossZoneBytes/1e9*prices.CrossZoneGigabyte; math.Abs(m.Cost-want) > 1e-6*want {
+			t.Errorf("%d changes cost %g, and come to %g", m.ScaleActions, m.Cost, want)
+		}
+		changed += m.ScaleActions
+	}
+	if changed == 0 {
+		t.Error("nothing ever changes: the test shows nothing")
 	}
 }
