@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -29,17 +28,7 @@ func TestSixHundredThreadsDoNotCostTheLeaderItsLease(t *testing.T) {
 		}
 	}
 	k := tb.Kubernetes
-	must(k.EnsureNamespace(ctx, testbed.Namespace))
-	manifest, err := testbed.RenderOverlay("observe", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
-	must(err)
-	must(k.Apply(ctx, testbed.Namespace, manifest))
-	config, err := k.ServiceAccountConfig(ctx, testbed.Namespace, "tidetable")
-	must(err)
-	account := filepath.Join(tb.Dir, "tidetable.kubeconfig")
-	must(testbed.WriteKubeconfig(account, config))
-	p := tb.Tidetable(t, "tidetable", []string{"POD_NAME=tidetable"}, "controller", "--kubernetes", "--kubeconfig", account,
-		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--journals", tb.Dir, "--listen", "127.0.0.1:0")
-	page := "http://" + servedAt(ctx, t, p)
+	p, page := observing(ctx, t, tb)
 	renewed := func() (holder string, at time.Time) {
 		l, err := k.Client.CoordinationV1().Leases(testbed.Namespace).Get(ctx, "tidetable", metav1.GetOptions{})
 		if err != nil || l.Spec.HolderIdentity == nil || l.Spec.RenewTime == nil {

@@ -34,19 +34,9 @@ func TestThePageAsksTheAPIServerWhoMayReadAndHold(t *testing.T) {
 		}
 	}
 	k := tb.Kubernetes
-	must(k.EnsureNamespace(ctx, testbed.Namespace))
-	manifest, err := testbed.RenderOverlay("observe", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
-	must(err)
-	must(k.Apply(ctx, testbed.Namespace, manifest))
 	journal := filepath.Join(tb.Dir, "journal.jsonl")
-	must(k.Apply(ctx, testbed.Namespace, []byte("apiVersion: tidetable.io/v1alpha1\nkind: KafkaCapacityPolicy\nmetadata: {name: claims}\nspec: {mode: Observe, interval: 2s, kafka: {bootstrap: [\"127.0.0.1:1\"]}, journal: {path: "+journal+"}}")))
-	config, err := k.ServiceAccountConfig(ctx, testbed.Namespace, "tidetable")
-	must(err)
-	account := filepath.Join(tb.Dir, "tidetable.kubeconfig")
-	must(testbed.WriteKubeconfig(account, config))
-	p := tb.Tidetable(t, "tidetable", []string{"POD_NAME=tidetable"}, "controller", "--kubernetes", "--kubeconfig", account,
-		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--journals", tb.Dir, "--listen", "127.0.0.1:0")
-	page := "http://" + servedAt(ctx, t, p)
+	p, page := observing(ctx, t, tb, "apiVersion: tidetable.io/v1alpha1\nkind: KafkaCapacityPolicy\nmetadata: {name: claims}\n"+
+		"spec: {mode: Observe, interval: 2s, kafka: {bootstrap: [\"127.0.0.1:1\"]}, journal: {path: "+journal+"}}")
 
 	reader := person(ctx, t, k, "reader", "get")
 	operator := person(ctx, t, k, "operator", "get", "hold")
@@ -86,6 +76,33 @@ func TestThePageAsksTheAPIServerWhoMayReadAndHold(t *testing.T) {
 	if raw, err := os.ReadFile(p.Log); err != nil || bytes.Contains(raw, []byte(operator)) || bytes.Contains(raw, []byte(reader)) {
 		t.Errorf("a token is in the log (%v)", err)
 	}
+}
+
+// observing runs the command with the observe overlay's account beside policies, and
+// tells where its page is.
+func observing(ctx context.Context, t *testing.T, tb *testbed.Testbed, policies ...string) (p *testbed.Process, page string) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	k := tb.Kubernetes
+	must(k.EnsureNamespace(ctx, testbed.Namespace))
+	manifest, err := testbed.RenderOverlay("observe", testbed.Namespace, "Deployment", "PersistentVolumeClaim")
+	must(err)
+	must(k.Apply(ctx, testbed.Namespace, manifest))
+	for _, policy := range policies {
+		must(k.Apply(ctx, testbed.Namespace, []byte(policy)))
+	}
+	config, err := k.ServiceAccountConfig(ctx, testbed.Namespace, "tidetable")
+	must(err)
+	account := filepath.Join(tb.Dir, "tidetable.kubeconfig")
+	must(testbed.WriteKubeconfig(account, config))
+	p = tb.Tidetable(t, "tidetable", []string{"POD_NAME=tidetable"}, "controller", "--kubernetes", "--kubeconfig", account,
+		"--namespace", testbed.Namespace, "--max-mode", "Observe", "--journals", tb.Dir, "--listen", "127.0.0.1:0")
+	return p, "http://" + servedAt(ctx, t, p)
 }
 
 // servedAt reads the address from the log line that tells it.
