@@ -106,6 +106,20 @@ func TestBrowserShowsHostileNamesAsText(t *testing.T) {
 	b.Check(t, from(origin))
 }
 
+func TestBrowserSaysWhatComesNextAndWhatItCosts(t *testing.T) {
+	b := Start(t)
+	origin := serve(t, web.Options{Store: fixtureStore(false), OpenReading: true})
+	b.Visit(t, origin+"/")
+	b.Do(t, Until(`document.querySelector('#scheduled table') !== null`))
+	said := Eval[string](t, b, `document.querySelector('#scheduled').textContent`)
+	for _, want := range []string{"7 → 9", "13.90 USD", "460.80 USD for brokers", "-1 at ", "would save 14.20 USD and cost 22.10 USD: not worth it"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("the page says %q, want %q in it", said, want)
+		}
+	}
+	b.Check(t, from(origin))
+}
+
 func TestBrowserIsReachableByKeyboardAndByLink(t *testing.T) {
 	b := Start(t)
 	store := fixtureStore(false)

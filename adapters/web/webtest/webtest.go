@@ -111,6 +111,7 @@ func Decisions(hostile bool) []decision.Decision {
 		Rate:       9.5e7,
 		ETASeconds: 93 * 60,
 	}
+	last.Schedule = schedule(last.Time)
 	last.Seen.Stale = []cluster.StaleSignal{{Signal: "cpu broker 3", Reason: "no sample for 4m", LastSeen: last.Time.Add(-4 * time.Minute)}}
 	last.Seen.Observations = []decision.Observation{
 		{Source: "alertmanager/NodeMaintenance/00000000000000a1", Effect: decision.EffectHold, Until: last.Time.Add(time.Hour)},
@@ -126,9 +127,25 @@ func Decisions(hostile bool) []decision.Decision {
 			)
 			last.Actions = append(last.Actions, decision.Action{At: last.Time, Done: n, Error: n})
 		}
+		last.Schedule.Unit = HostileNames[0]
 		last.Outcome, last.Reason, last.Seen.BrokerLoads[0].Zone = HostileNames[0]+HostileNames[1], HostileNames[1], HostileNames[0]
 	}
 	return all
+}
+
+// schedule is two brokers more for a peak, and one fewer that does not pay.
+func schedule(at time.Time) *decision.Schedule {
+	return &decision.Schedule{
+		Until: at.Add(72 * time.Hour), Unit: "USD", Needed: 7,
+		Changes: []decision.ScheduledChange{{
+			From: 7, To: 9, At: at.Add(8 * time.Hour), Ready: at.Add(9 * time.Hour), For: at.Add(10 * time.Hour), Moved: 1.1e12, Cost: 13.9,
+		}},
+		Cost: decision.ScheduleCost{Brokers: 460.8, Moves: 13.9, BrokerHour: 0.8},
+		Waived: &decision.WaivedChange{
+			ScheduledChange: decision.ScheduledChange{From: 7, To: 6, At: at.Add(time.Hour), Ready: at.Add(2 * time.Hour), Moved: 7e11},
+			Saves:           14.2, Costs: 22.1,
+		},
+	}
 }
 
 func forecastOf(at time.Time, signal, subject, unit string, scale, carries float64) decision.ForecastSummary {
