@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tidetable/tidetable/cluster"
+	"github.com/tidetable/tidetable/policy"
 	"github.com/tidetable/tidetable/simulations/world"
 )
 
@@ -37,13 +38,12 @@ type operator struct {
 	pause   time.Duration
 }
 
-// How often an operator looks at the balance, from how far on it mends it, and
-// how much later it looks again where nothing was worth moving: as tidetable's
-// defaults (rebalance.tolerance).
+// How often an operator looks at the balance, and how much later it looks again
+// where nothing was worth moving: as tidetable does. From how far on it mends it is
+// the policy's default (rebalance.tolerance).
 const (
 	balanceEvery = 10 * time.Minute
 	balanceAgain = time.Hour
-	tolerance    = 0.1
 )
 
 // tick takes the next step towards want. At most one change of size is under
@@ -93,7 +93,7 @@ func (o *operator) balance(ctx context.Context, w *world.World, have int) error 
 	if err != nil {
 		return fmt.Errorf("looking at the balance: %w", err)
 	}
-	if cluster.Hottest(seen.BrokerLoads()).Over <= tolerance {
+	if cluster.Hottest(seen.BrokerLoads()).Over <= float64(policy.Default.Rebalance.Tolerance) {
 		return nil
 	}
 	before := w.Placements()
