@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,9 +27,6 @@ type who struct {
 	// unknown says why some cannot be told; "" when all can.
 	unknown string
 }
-
-// endsInID is an id at the end of a pod's or host's name.
-var endsInID = regexp.MustCompile(`(?:^|-)(\d+)$`)
 
 // identify learns which broker each scraped one is. Ids that labels tell stand. A name is
 // that of the broker that advertises it as its host. Where no name is advertised, such as
@@ -140,12 +136,7 @@ func number(s scraped) (int, bool) {
 	if net.ParseIP(plainHost(s.label)) != nil || strings.HasPrefix(host, "ip-") {
 		return 0, false
 	}
-	m := endsInID.FindStringSubmatch(host)
-	if m == nil {
-		return 0, false
-	}
-	n, err := strconv.Atoi(m[1])
-	return n, err == nil
+	return metrics.NumberAtEnd(host)
 }
 
 // advertised is the one broker that says that it is reached under one of the names.
@@ -166,10 +157,7 @@ func advertised(names []string, brokers []cluster.Broker) (id int, ok bool) {
 
 // plainHost is a host without its port, in lower case.
 func plainHost(s string) string {
-	if host, _, err := net.SplitHostPort(s); err == nil {
-		s = host
-	}
-	return strings.TrimSuffix(strings.ToLower(s), ".")
+	return strings.TrimSuffix(strings.ToLower(metrics.HostOf(s)), ".")
 }
 
 // called tells whether a name and an advertised host are one machine's: they are equal,

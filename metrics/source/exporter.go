@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"net"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,7 +128,7 @@ func severalClusters(series []metrics.Point, selector string) string {
 	values := map[string]map[string]int{}
 	for _, p := range series {
 		for name, v := range p.Labels {
-			if separates(name) && !names(selector, name) {
+			if separates(name) {
 				if values[name] == nil {
 					values[name] = map[string]int{}
 				}
@@ -140,7 +139,7 @@ func severalClusters(series []metrics.Point, selector string) string {
 	var by []string
 	example := ""
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if len(values[name]) < 2 {
+		if len(values[name]) < 2 || names(selector, name) {
 			continue
 		}
 		var each []string
@@ -197,20 +196,10 @@ func tellApart(series []metrics.Point) (by string, groups map[string][]metrics.P
 
 // machine is the pod of a series, or the host of its target.
 func machine(l metrics.Labels) string {
-	return cmp.Or(l["kubernetes_pod_name"], l["pod"], hostOf(l["instance"]))
+	return cmp.Or(l["kubernetes_pod_name"], l["pod"], metrics.HostOf(l["instance"]))
 }
 
-func hostOf(target string) string {
-	if h, _, err := net.SplitHostPort(target); err == nil {
-		return h
-	}
-	return target
-}
-
-var (
-	endsInID = regexp.MustCompile(`(?:^|-)(\d+)$`)
-	mskHost  = regexp.MustCompile(`^b-(\d+)\..*\.kafka(?:-serverless)?\.[a-z0-9-]+\.amazonaws\.com`)
-)
+var mskHost = regexp.MustCompile(`^b-(\d+)\..*\.kafka(?:-serverless)?\.[a-z0-9-]+\.amazonaws\.com`)
 
 // brokerOf is who a group of series is.
 func brokerOf(key string, g []metrics.Point) Broker {
@@ -228,7 +217,7 @@ func brokerOf(key string, g []metrics.Point) Broker {
 		}
 		pod := cmp.Or(p.Labels["kubernetes_pod_name"], p.Labels["pod"])
 		b.Namespace, b.Pod = cmp.Or(b.Namespace, p.Labels["namespace"]), cmp.Or(b.Pod, pod)
-		for _, name := range []string{pod, p.Labels["host"], p.Labels["hostname"], hostOf(p.Labels["instance"]), p.Labels["pod_ip"]} {
+		for _, name := range []string{pod, p.Labels["host"], p.Labels["hostname"], metrics.HostOf(p.Labels["instance"]), p.Labels["pod_ip"]} {
 			add(name)
 		}
 	}
@@ -238,8 +227,8 @@ func brokerOf(key string, g []metrics.Point) Broker {
 	// Strimzi ends a pod's name in its broker's id, whatever the pool; Amazon MSK begins
 	// a host's name with it.
 	of := g[0].Labels
-	if m := endsInID.FindStringSubmatch(b.Pod); m != nil && (of["strimzi_io_cluster"] != "" || of["strimzi_io_kind"] != "") {
-		b.ID, _ = strconv.Atoi(m[1])
+	if id, ok := metrics.NumberAtEnd(b.Pod); ok && (of["strimzi_io_cluster"] != "" || of["strimzi_io_kind"] != "") {
+		b.ID = id
 	}
 	for _, name := range b.Names {
 		if m := mskHost.FindStringSubmatch(name); m != nil && b.ID == NoID {
@@ -283,7 +272,7 @@ func podMatchers(brokers []Broker) string {
 			continue
 		}
 		name := regexp.QuoteMeta(b.Pod)
-		if at := endsInID.FindStringIndex(b.Pod); at != nil {
+		if _, ok := metrics.NumberAtEnd(b.Pod); ok {
 			name = digits.ReplaceAllString(name, "[0-9]+")
 		}
 		if !slices.Contains(pods, name) {

@@ -35,20 +35,27 @@ type Plan struct {
 	byPod  map[string]*Broker
 }
 
-// Plan finds out what is exported; what was found within the last minute stands.
+// Plan finds out what is exported; what was found within the last minute stands. One
+// at a time asks the store, and whoever waits for that waits no longer than ctx lasts.
 func (s *Source) Plan(ctx context.Context, at time.Time) (*Plan, error) {
 	if len(s.cfg.Catalogue.Probes) == 0 {
 		return &Plan{At: at, Scrape: s.cfg.Scrape}, nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if p := s.planned; p != nil && at.Sub(p.At).Abs() < planFor {
-		return p, nil
+	if p, err := s.found(at); p != nil || err != nil {
+		return p, err
 	}
-	if s.failed != nil && s.at.Equal(at) {
-		return nil, s.failed
+	select {
+	case s.planning <- struct{}{}:
+		defer func() { <-s.planning }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if p, err := s.found(at); p != nil || err != nil { // while we waited
+		return p, err
 	}
 	p, err := s.plan(ctx, at)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err == nil {
 		s.planned = p
 	}
@@ -56,6 +63,20 @@ func (s *Source) Plan(ctx context.Context, at time.Time) (*Plan, error) {
 		s.failed = nil
 	}
 	return p, err
+}
+
+// found is what was found lately, or why nothing could be at that time; neither where
+// it has to be looked for.
+func (s *Source) found(at time.Time) (*Plan, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p := s.planned; p != nil && at.Sub(p.At).Abs() < planFor {
+		return p, nil
+	}
+	if s.at.Equal(at) {
+		return nil, s.failed
+	}
+	return nil, nil //nolint:nilnil // it has to be looked for
 }
 
 func (s *Source) plan(ctx context.Context, at time.Time) (*Plan, error) {
@@ -324,7 +345,7 @@ func raw(rule metrics.LabelRule, l metrics.Labels) []string {
 			if _, err := strconv.Atoi(v); err == nil {
 				return nil // the label is the id
 			}
-			return []string{hostOf(v)}
+			return []string{metrics.HostOf(v)}
 		}
 	}
 	return nil

@@ -39,8 +39,9 @@ type Config struct {
 
 // Source answers signals. It is safe for concurrent use.
 type Source struct {
-	store Store
-	cfg   Config
+	store    Store
+	cfg      Config
+	planning chan struct{} // holds one who finds out what is exported
 
 	mu      sync.Mutex
 	planned *Plan
@@ -50,7 +51,9 @@ type Source struct {
 }
 
 // New is a source on a store.
-func New(store Store, cfg Config) *Source { return &Source{store: store, cfg: cfg} }
+func New(store Store, cfg Config) *Source {
+	return &Source{store: store, cfg: cfg, planning: make(chan struct{}, 1)}
+}
 
 // Read is the latest value of every series of a signal at one instant, sorted by labels.
 // Values that are not finite are left out. No series is an empty answer, not an error. Of

@@ -1,6 +1,8 @@
 package source_test
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -192,4 +194,44 @@ func TestAQueryThatMisreadsItsMetricIsToldAndNotRead(t *testing.T) {
 			t.Errorf("%s: %d series, %v; want %q", expr, len(got), err, want)
 		}
 	}
+}
+
+// silent is a store that takes questions and never answers.
+type silent struct{ asked chan struct{} }
+
+func (s silent) Instant(ctx context.Context, _ string, _ time.Time) ([]metrics.Point, error) {
+	s.asked <- struct{}{}
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s silent) Range(ctx context.Context, _ metrics.Query, _ metrics.Window) ([]metrics.Series, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+// Whoever waits for a store that another has asked what it has waits no longer than
+// he likes, and what was found before can be told meanwhile.
+func TestAStoreThatNeverAnswersKeepsNobodyLongerThanHeLikes(t *testing.T) {
+	store := silent{asked: make(chan struct{})}
+	s := source.New(store, source.Config{Catalogue: metrics.Catalogue{Probes: []metrics.Probe{{Catalogue: "c", Expr: "m{$selector}"}}}})
+	first, end := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if _, err := s.Plan(first, time.Unix(1, 0)); err == nil {
+			t.Error("a plan was made of nothing")
+		}
+	}()
+	<-store.asked
+	impatient, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Plan(impatient, time.Unix(1, 0)); !errors.Is(err, context.Canceled) {
+		t.Errorf("he who does not wait is told %v", err)
+	}
+	if n := len(s.Sources()); n != 0 {
+		t.Errorf("%d sources", n)
+	}
+	end()
+	<-ended
 }
