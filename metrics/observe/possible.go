@@ -146,26 +146,31 @@ func (m *merger) refuseRecords() {
 		m.refuse(metrics.TopicMessagesIn, fmt.Sprintf("%.3g records/s, and Kafka's offsets grow by %.3g", read, sum))
 		records = counted
 	}
+	largest := largestBatches(m.s.Topics)
 	for _, p := range slices.SortedFunc(slices.Values(m.in.Points[metrics.TopicBytesIn]), func(a, b metrics.Point) int {
 		return cmp.Compare(a.Labels["topic"], b.Labels["topic"])
 	}) {
 		topic := p.Labels["topic"]
-		if n := records[topic]; n > 0 && p.Value > beyondOffsets*n*m.largest(topic) {
+		most, known := largest[topic]
+		if !known {
+			most = largestBatch
+		}
+		if n := records[topic]; n > 0 && p.Value > beyondOffsets*n*most {
 			m.refuse(metrics.TopicBytesIn, fmt.Sprintf("topic %s reads %.3g B/s in %.3g records/s, and a record is of %.3g bytes at most",
-				topic, p.Value, n, m.largest(topic)))
+				topic, p.Value, n, most))
 			return
 		}
 	}
 }
 
-// largest is the largest batch that a topic takes, in bytes.
-func (m *merger) largest(topic string) float64 {
-	for i := range m.s.Topics {
-		if t := &m.s.Topics[i]; t.Name == topic {
-			if v, err := strconv.ParseFloat(t.Config["max.message.bytes"], 64); err == nil {
-				return v
-			}
+// largestBatches is the largest batch that each topic takes, in bytes.
+func largestBatches(topics []cluster.Topic) map[string]float64 {
+	out := make(map[string]float64, len(topics))
+	for i := range topics {
+		out[topics[i].Name] = largestBatch
+		if v, err := strconv.ParseFloat(topics[i].Config["max.message.bytes"], 64); err == nil {
+			out[topics[i].Name] = v
 		}
 	}
-	return largestBatch
+	return out
 }
